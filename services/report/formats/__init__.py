@@ -1,0 +1,1 @@
+"""One module per report format: `MEDIA_TYPE`, `EXTENSION` and `render(document: ReportDocument) -> bytes`. Pure."""

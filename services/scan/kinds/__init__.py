@@ -1,0 +1,32 @@
+"""One scanner per kind of target. A scanner module has `async def scan(target, run) -> Result`; the registry finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from shared.contracts.job import Profile, Progress
+from shared.contracts.observation import Coverage, Observation
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a scanner is given: how deep to look, whom to tell of progress, and when to stop.
+
+    deadline: on the clock of `time.monotonic`; a scanner ends before it and records the rest as gaps.
+    progress: may be called as often as the scanner likes; it is throttled by the caller. It raises when the job
+    was cancelled, and a scanner lets that pass.
+    """
+
+    profile: Profile
+    deadline: float
+    progress: Callable[[Progress], None] = lambda _: None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a scanner gives back. `summary` is one line for people, e.g. `1000 ports · 5 open`."""
+
+    coverage: Coverage
+    observations: list[Observation] = field(default_factory=list)
+    summary: str = ""

@@ -1,0 +1,1 @@
+"""What crosses a boundary: HTTP, queue, bus, disk. Pydantic models only; no behaviour beyond validation."""

@@ -1,0 +1,82 @@
+"""What a user may write for hosts: an address, a name, a network (`10.0.0.0/28`) or a range (`10.0.0.1-20`)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from shared.errors import InvalidInput
+
+MAX_HOSTS = 4096  # hosts in one expression; larger networks are better given as several
+_NAME = re.compile(r"(?=.{1,253}\.?$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.?", re.I)
+_RANGE = re.compile(r"(?P<first>[0-9a-f.:]+)\s*-\s*(?P<last>[0-9a-f.:]+)", re.I)
+
+
+def expand(expression: str) -> list[str]:
+    """Return the single hosts that `expression` names, in order. Names stay names; they are resolved by the scan.
+
+    A network yields its usable hosts (RFC 3021 and RFC 6164 for /31 and /127). Raises InvalidInput.
+    """
+    text = expression.strip()
+    if "/" in text:
+        return _network(text)
+    if (match := _RANGE.fullmatch(text)) and not _is_address(text):
+        return _range(match["first"], match["last"], text)
+    return [canonical(text)]
+
+
+def canonical(host: str) -> str:
+    """Return one host in its canonical spelling: lower case, no brackets, no final dot, IDNA names in ASCII."""
+    text = host.strip().removeprefix("[").removesuffix("]")
+    if _is_address(text):
+        return str(ipaddress.ip_address(text))
+    try:
+        ascii_name = text.encode("idna").decode() if not text.isascii() else text
+    except UnicodeError as exc:
+        raise _wrong(host, "it is not a valid host name") from exc
+    if re.fullmatch(r"[0-9.]+", ascii_name):
+        raise _wrong(host, "it is not a valid IPv4 address")
+    if not _NAME.fullmatch(ascii_name):
+        raise _wrong(host, "it is neither an address nor a host name")
+    return ascii_name.lower().removesuffix(".")
+
+
+def _network(text: str) -> list[str]:
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError as exc:
+        raise _wrong(text, str(exc)) from exc
+    if network.num_addresses > MAX_HOSTS:
+        raise _wrong(text, f"it has {network.num_addresses} addresses, more than {MAX_HOSTS}")
+    return [str(host) for host in network.hosts()]
+
+
+def _range(first: str, last: str, text: str) -> list[str]:
+    try:
+        start = ipaddress.ip_address(first)
+        if last.isdigit() and start.version == 4:
+            last = first.rpartition(".")[0] + "." + last
+        end = ipaddress.ip_address(last)
+    except ValueError as exc:
+        raise _wrong(text, str(exc)) from exc
+    if start.version != end.version or int(end) < int(start):
+        raise _wrong(text, "the range is empty")
+    if int(end) - int(start) >= MAX_HOSTS:
+        raise _wrong(text, f"it has more than {MAX_HOSTS} addresses")
+    make = ipaddress.IPv4Address if start.version == 4 else ipaddress.IPv6Address
+    return [str(make(value)) for value in range(int(start), int(end) + 1)]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _wrong(text: str, why: str) -> InvalidInput:
+    return InvalidInput(f"Target {text[:80]!r}: {why}.", cure=_CURE)
+
+
+_CURE = "Give an IPv4 or IPv6 address, a host name, a network such as 10.0.0.0/28, or a range such as 10.0.0.1-20."

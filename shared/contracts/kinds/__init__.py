@@ -1,0 +1,1 @@
+"""One module per kind of target: its request model and the models of its observations. Found by `shared.registry`."""

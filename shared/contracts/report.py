@@ -1,0 +1,39 @@
+"""The report document: everything a report format needs, in one model. Its JSON form is the public report schema."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from shared.contracts.finding import Assessment, Finding
+from shared.contracts.job import Contract, JobView
+from shared.contracts.observation import Coverage, Observation
+
+SCHEMA = "vedette.report/1"
+
+
+class ReportDocument(Contract):
+    """One job, judged. Findings are ordered worst first; `fixed` are findings of the last scan that are gone."""
+
+    schema_version: Literal["vedette.report/1"] = SCHEMA
+    generated_at: datetime
+    generator: str
+    job: JobView
+    assessment: Assessment
+    findings: list[Finding]
+    fixed: list[Finding] = []
+    coverage: Coverage
+    observations: list[Observation]
+
+
+class ReportView(Contract):
+    """One finished report file."""
+
+    id: str
+    job_id: str
+    format: str
+    media_type: str
+    filename: str
+    size_bytes: int
+    sha256: str
+    created_at: datetime

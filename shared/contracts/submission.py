@@ -1,0 +1,35 @@
+"""What a user asks for: targets, and what to do with each."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from shared.contracts.job import Contract, JobView, Priority, Profile
+
+MAX_TARGETS = 1000  # target entries in one submission
+
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,31}$")]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Url = Annotated[str, StringConstraints(min_length=3, max_length=2000, pattern=r"^[^\x00-\x20\x7f]*$")]
+
+
+class Options(Contract):
+    """What holds for every job of a submission.
+
+    reports: names of report formats.  notify: where to tell, as URLs (`https://…`, `mailto:…`); settings add theirs.
+    """
+
+    profile: Profile = Profile.STANDARD
+    priority: Priority = Priority.NORMAL
+    reports: list[Word] = Field(default=["html", "json"], max_length=20)
+    notify: list[Url] = Field(default=[], max_length=20)
+    tags: dict[Word, Line] = Field(default={}, max_length=20)
+
+
+class Receipt(Contract):
+    """The answer to a submission: the jobs in the order of the targets. `batch_id` is set when there is more than one."""
+
+    batch_id: str | None = None
+    jobs: list[JobView]

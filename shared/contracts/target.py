@@ -1,0 +1,27 @@
+"""What is scanned. Each kind has one model in `contracts/kinds/<kind>.py`, a subclass of `TargetModel` named `Target`."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from shared.contracts.job import Contract
+
+
+class TargetModel(Contract):
+    """Parent of the kinds' request models. A subclass narrows `kind` to its own literal."""
+
+    kind: str
+
+    @property
+    def label(self) -> str:
+        """What people call this target, e.g. `db.example.org`."""
+        raise NotImplementedError(f"{type(self).__name__} has no label")
+
+    @property
+    def key(self) -> str:
+        """Identity of the target over time: two jobs with the same key are compared with one another."""
+        return f"{self.kind}:{self.label.lower()}"
+
+    def expand(self) -> list[Self]:
+        """Return the single targets that this one stands for: a network is its addresses. Raises InvalidInput."""
+        return [self]

@@ -1,0 +1,189 @@
+"""Every failure of Vedette. The class of an error is its policy: whether it is tried again, how, and what HTTP status it has.
+
+Code raises a subclass that stands beside it; errors of libraries go through `classify`.
+Classes and back-offs: docs/decisions/0004.
+"""
+
+from __future__ import annotations
+
+import errno
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+
+class FailureClass(StrEnum):
+    """What kind of failure it was; also the class of the dead letter that it may become."""
+
+    TEMPORARY = "temporary"
+    EXTERNAL = "external"
+    INFRASTRUCTURE = "infrastructure"
+    RESOURCE = "resource"
+    PERMANENT = "permanent"
+    SECURITY = "security"
+
+
+class BackOff(StrEnum):
+    """How the wait grows with the attempts."""
+
+    NONE = "none"
+    LINEAR = "linear"
+    EXPONENTIAL = "exponential"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How often a class is tried again by itself, and how long each wait is (seconds)."""
+
+    retries: int
+    back_off: BackOff
+    base_s: float = 2.0
+    cap_s: float = 60.0
+
+    def wait_s(self, attempt: int) -> float:
+        """Seconds to wait after attempt number `attempt` (1 is the first). Exponential waits have full jitter."""
+        if self.back_off is BackOff.LINEAR:
+            return min(self.base_s * attempt, self.cap_s)
+        if self.back_off is BackOff.EXPONENTIAL:
+            ceiling = min(self.base_s * 2.0 ** min(attempt - 1, 16), self.cap_s)
+            return random.uniform(ceiling / 10, ceiling)  # noqa: S311  jitter, not a secret
+        return 0.0
+
+
+POLICIES: dict[FailureClass, Policy] = {
+    FailureClass.TEMPORARY: Policy(3, BackOff.EXPONENTIAL),
+    FailureClass.EXTERNAL: Policy(3, BackOff.EXPONENTIAL),
+    FailureClass.INFRASTRUCTURE: Policy(10, BackOff.EXPONENTIAL),
+    FailureClass.RESOURCE: Policy(2, BackOff.LINEAR, base_s=10.0),
+    FailureClass.PERMANENT: Policy(0, BackOff.NONE),
+    FailureClass.SECURITY: Policy(0, BackOff.NONE),
+}
+
+
+class VedetteError(Exception):
+    """Root of all failures. `cure` says what the reader can do; `code` names the failure for programs."""
+
+    failure_class: ClassVar[FailureClass] = FailureClass.PERMANENT
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str, *, cure: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.cure = cure
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword arguments are lost by BaseException's own pickling; children send errors to their parent.
+        return _rebuild, (type(self), self.message, self.cure)
+
+    @property
+    def code(self) -> str:
+        """The class name in kebab case: `HostUnreachable` is `host-unreachable`."""
+        name = type(self).__name__
+        return "".join(f"-{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+
+    @property
+    def policy(self) -> Policy:
+        return POLICIES[self.failure_class]
+
+
+class Temporary(VedetteError):
+    """Will probably go away by itself: refused, reset, one time-out."""
+
+    failure_class = FailureClass.TEMPORARY
+    status = 503
+
+
+class External(VedetteError):
+    """Somebody else's system failed. `retry_after_s` is what it asked for, if it did."""
+
+    failure_class = FailureClass.EXTERNAL
+    status = 502
+    retry_after_s: float | None = None
+
+
+class Infrastructure(VedetteError):
+    """Our own database, broker, disk or worker failed."""
+
+    failure_class = FailureClass.INFRASTRUCTURE
+    status = 503
+
+
+class Resource(VedetteError):
+    """Not enough memory, disk, time or files."""
+
+    failure_class = FailureClass.RESOURCE
+    status = 507
+
+
+class Permanent(VedetteError):
+    """Trying again cannot help: bad input, unsupported, unknown."""
+
+    failure_class = FailureClass.PERMANENT
+    status = 422
+
+
+class Security(VedetteError):
+    """Refused for the safety of somebody: signature, tenant, policy. Never tried again; audited."""
+
+    failure_class = FailureClass.SECURITY
+    status = 403
+
+
+class InvalidInput(Permanent):
+    """The request names something that cannot be. `pointer` is the JSON pointer of the field."""
+
+    def __init__(self, message: str, *, cure: str = "", pointer: str = "") -> None:
+        super().__init__(message, cure=cure)
+        self.pointer = pointer
+
+
+class NotFound(Permanent):
+    """Nothing has this id, or it belongs to somebody else."""
+
+    status = 404
+
+
+class Conflict(Permanent):
+    """The thing is in a state in which this cannot be done."""
+
+    status = 409
+
+
+def classify(exc: BaseException) -> FailureClass:
+    """Return the class of any exception, ours or a library's. Unknown errors are permanent: a bug does not heal."""
+    if isinstance(exc, VedetteError):
+        return exc.failure_class
+    if isinstance(exc, MemoryError) or (isinstance(exc, OSError) and exc.errno in _OUT_OF_RESOURCE):
+        return FailureClass.RESOURCE
+    names = {f"{cls.__module__}.{cls.__qualname__}" for cls in type(exc).__mro__}
+    for failure_class, known in _LIBRARY.items():
+        if names & known:
+            return failure_class
+    return FailureClass.PERMANENT
+
+
+_OUT_OF_RESOURCE = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+# By name, so that this module imports none of them. The first class that matches wins.
+_LIBRARY: dict[FailureClass, frozenset[str]] = {
+    FailureClass.RESOURCE: frozenset({"billiard.exceptions.TimeLimitExceeded"}),
+    FailureClass.INFRASTRUCTURE: frozenset(
+        {
+            "redis.exceptions.ConnectionError",
+            "redis.exceptions.TimeoutError",
+            "kombu.exceptions.OperationalError",
+            "sqlalchemy.exc.OperationalError",
+            "sqlalchemy.exc.InterfaceError",
+            "sqlalchemy.exc.TimeoutError",
+            "billiard.exceptions.WorkerLostError",
+        }
+    ),
+    FailureClass.TEMPORARY: frozenset(
+        {"builtins.ConnectionError", "builtins.TimeoutError", "billiard.exceptions.SoftTimeLimitExceeded"}
+    ),
+}
+
+
+def _rebuild(cls: type[VedetteError], message: str, cure: str) -> VedetteError:
+    return cls(message, cure=cure)
