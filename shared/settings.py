@@ -1,0 +1,111 @@
+"""Every setting, read once from the environment (`VEDETTE_…`, or a file named by `VEDETTE_…_FILE`) and passed in.
+
+Defaults work on a laptop. A unit is part of each name. Secrets are `SecretStr` and never printed.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote, urlsplit
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "VEDETTE_"
+
+
+class Settings(BaseSettings):
+    """The settings of one process."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    environment: Literal["local", "production"] = "local"
+
+    # where things are
+    redis_url: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379"), description="redis://, rediss:// or unix://")
+    redis_broker_db: int = 0
+    redis_bus_db: int = 1
+    database_url: SecretStr = Field(default=SecretStr("sqlite:///vedette.db"), description="sqlite:/// or postgresql://")
+
+    # the door
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = 8000
+    gateway_public_url: str = ""
+    token: SecretStr = SecretStr("")
+
+    # limits
+    stage_soft_limit_s: int = 270
+    stage_hard_limit_s: int = 300
+    job_deadline_s: int = 3600
+    blob_limit_bytes: int = 32 * 1024 * 1024
+    report_timeout_s: int = 60
+
+    # the reconciler
+    reconcile_every_s: float = 5.0
+    republish_after_s: float = 10.0
+
+    # notifications
+    notify: list[str] = Field(default=[], description="destinations told of every job, as URLs (JSON list)")
+    notify_timeout_s: float = 10.0
+    notify_private_addresses: bool = Field(default=False, description="webhooks may go to private addresses")
+    webhook_secret: SecretStr = SecretStr("")
+    smtp_url: SecretStr = Field(default=SecretStr(""), description="smtp://user:pw@host:587 (STARTTLS) or smtps://…:465")
+    mail_from: str = "Vedette <vedette@localhost>"
+
+    # logs
+    log_format: Literal["auto", "console", "json"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def broker_url(self) -> str:
+        """The broker's URL in kombu's form: a socket is `redis+socket://…?virtual_host=N` there."""
+        return _redis(self.redis_url.get_secret_value(), self.redis_broker_db, for_kombu=True)
+
+    @property
+    def bus_url(self) -> str:
+        """The bus's URL in redis-py's form."""
+        return _redis(self.redis_url.get_secret_value(), self.redis_bus_db, for_kombu=False)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings of this process. Raises pydantic.ValidationError naming the variable that is wrong."""
+    return Settings()
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads `VEDETTE_X_FILE=/run/secrets/x` for every setting X: orchestrators hand out secrets as files."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ANN401  pydantic's signature
+        del field
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        return (Path(path).read_text(encoding="utf-8").strip() if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _redis(url: str, db: int, *, for_kombu: bool) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return parts._replace(path=f"/{db}").geturl()
+    login = f":{quote(parts.password, safe='')}@" if parts.password else ""
+    if for_kombu:
+        return f"redis+socket://{login}{parts.path}?virtual_host={db}"
+    return f"unix://{login}{parts.path}?db={db}"
