@@ -1,0 +1,53 @@
+"""CSV for triage in a spreadsheet: one line per finding, worst first, then the findings that are gone (`fixed`).
+
+RFC 4180 (CRLF, quotes) in UTF-8 with a byte order mark, so that Excel reads it. Every cell is one line. Cells cannot
+become formulas (OWASP, CSV Injection), neither with `,` nor with `;` as the reader's separator.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+
+from services.report import printable
+from shared.contracts.finding import ChangeState, Finding
+from shared.contracts.report import ReportDocument
+
+MEDIA_TYPE = "text/csv; charset=utf-8"
+EXTENSION = "csv"
+COLUMNS = (
+    *("severity", "title", "subject", "change", "points", "confidence", "what", "why", "fix", "references"),
+    *("evidence", "first_seen_at", "rule", "target", "job_id", "fingerprint"),
+)
+
+MAX_CELL = 32_000  # characters; Excel cuts a cell at 32,767
+# A formula sign at the start of a cell, or where a reader with another separator would start one; full-width and
+# other forms are normalised to the plain sign by some spreadsheets.
+_FORMULA = re.compile("(^|[;\t])([\\s\"'\u200c\u200d]*)(?=[-=+@＝＋－＠﹦﹢﹣﹫−])")
+
+
+def render(document: ReportDocument) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for finding in document.findings:
+        writer.writerow(safe_cell(cell) for cell in _cells(document, finding, finding.change))
+    for finding in document.fixed:
+        writer.writerow(safe_cell(cell) for cell in _cells(document, finding, ChangeState.FIXED))
+    return text.getvalue().encode("utf-8-sig")
+
+
+def safe_cell(text: str) -> str:
+    """Return `text` in one line that no spreadsheet takes for a formula: an apostrophe goes before the sign."""
+    return _FORMULA.sub(r"\1'\2", printable.line(text, MAX_CELL))
+
+
+def _cells(document: ReportDocument, finding: Finding, change: str) -> Iterator[str]:
+    yield from (finding.severity.value, finding.title, finding.subject, change, f"{finding.points:g}")
+    yield from (finding.confidence.value, finding.what, finding.why, finding.fix)
+    yield " ".join(reference.url for reference in finding.references)
+    yield " | ".join(f"{evidence.source}: {evidence.text}" for evidence in finding.evidence)
+    yield finding.first_seen_at.isoformat() if finding.first_seen_at else ""
+    yield from (finding.rule, document.job.target, document.job.id, finding.fingerprint)
