@@ -1,5 +1,7 @@
 """Rules turn observations into findings. One folder per kind, one small file per subject, each with `judge`.
 
-A rule module has `def judge(evidence) -> Iterator[Finding]`, where `evidence` is the view that the kind's folder
-(`rules/<kind>/__init__.py`) makes of the observations by `view(observations, at)`. Rules are pure: no clock, no network, no store.
+The kind's folder (`rules/<kind>/__init__.py`) has `view(observations, at)`, which makes what its rules see, and
+`checked(target, profile, coverage, observations)`, which says what a scan looked at (see `diff`). A module of rules
+has `judge(view) -> Iterator[Finding]` and declares each rule's standing text as a `Rule`. Modules whose name begins
+with an underscore hold data and are not rules. Rules are pure: no clock, no network, no store.
 """

@@ -1,0 +1,94 @@
+"""The difference between a scan and the ones before it.
+
+Absence is not proof: a finding counts as fixed only when its subject was checked again. What was not checked stays
+`standing`, and is compared with the next scan that does check it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared import registry
+from shared.contracts.finding import Change, ChangeState, Finding
+from shared.contracts.job import Profile
+from shared.contracts.observation import Coverage, Observation
+from shared.contracts.target import TargetModel
+
+PACKAGE = "services.process.rules"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What became of the findings. `findings` are the current ones, in their order, with `change` and `first_seen_at`.
+
+    fixed: earlier findings that are gone, as they were last seen.  standing: earlier ones that nobody looked at now.
+    """
+
+    findings: list[Finding]
+    fixed: list[Finding]
+    standing: list[Finding]
+    change: Change
+
+
+def compare(
+    current: Sequence[Finding],
+    previous: Sequence[Finding] | None,
+    *,
+    first_seen: Mapping[str, datetime],
+    was_checked: Callable[[str], bool],
+    at: datetime,
+) -> Comparison:
+    """Compare with the findings that were open after the last finished scan of the same target.
+
+    previous: that scan's findings and those standing after it; None for a first scan.  first_seen: of every
+    fingerprint ever found at the target.  at: when the current scan saw.  The ids and the score of the previous job
+    are the caller's to fill in.
+    """
+    before = {finding.fingerprint: finding for finding in previous or ()}
+    findings = [_dated(finding, before, first_seen, at) for finding in current]
+    now = {finding.fingerprint for finding in current}
+    gone = [finding for mark, finding in before.items() if mark not in now]
+    fixed = [f.model_copy(update={"change": ChangeState.FIXED}) for f in gone if was_checked(f.subject)]
+    return Comparison(
+        findings=findings,
+        fixed=fixed,
+        standing=[finding for finding in gone if not was_checked(finding.subject)],
+        change=Change(
+            new=_marks(findings, ChangeState.NEW),
+            unchanged=_marks(findings, ChangeState.UNCHANGED),
+            reopened=_marks(findings, ChangeState.REOPENED),
+            fixed=[finding.fingerprint for finding in fixed],
+        ),
+    )
+
+
+def checked(
+    target: TargetModel, profile: Profile, coverage: Coverage, observations: Sequence[Observation]
+) -> Callable[[str], bool]:
+    """Return the predicate `was_checked(subject)` of one scan, made by the target's own kind.
+
+    A kind says so by `checked(target, profile, coverage, observations)` in its folder of rules. Raises UnknownPlugin.
+    """
+    predicate: Callable[[str], bool] = registry.plugin(PACKAGE, target.kind).checked(
+        target, profile, coverage, observations
+    )
+    return predicate
+
+
+def _dated(
+    finding: Finding, before: Mapping[str, Finding], first_seen: Mapping[str, datetime], at: datetime
+) -> Finding:
+    mark = finding.fingerprint
+    if mark in before:
+        change, since = ChangeState.UNCHANGED, first_seen.get(mark) or before[mark].first_seen_at
+    elif mark in first_seen:
+        change, since = ChangeState.REOPENED, first_seen[mark]
+    else:
+        change, since = ChangeState.NEW, at
+    return finding.model_copy(update={"change": change, "first_seen_at": since or at})
+
+
+def _marks(findings: Sequence[Finding], change: ChangeState) -> list[str]:
+    return [finding.fingerprint for finding in findings if finding.change is change]
