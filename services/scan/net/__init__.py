@@ -1,0 +1,1 @@
+"""How the scanners reach a host: resolve, dial, sweep its ports, and find out what answers."""
