@@ -1,4 +1,4 @@
-"""Every failure of Vedette. The class of an error is its policy: whether it is tried again, how, and what HTTP status it has.
+"""Every failure of Vedette. The class of an error is its policy: whether and how it is tried again, and its status.
 
 Code raises a subclass that stands beside it; errors of libraries go through `classify`.
 Classes and back-offs: docs/decisions/0004.

@@ -40,7 +40,9 @@ def target(data: object) -> TargetModel:
     """Return the target that `data` describes, checked by its kind's own model. Raises InvalidInput."""
     kind = data.get("kind") if isinstance(data, dict) else None
     if not isinstance(kind, str):
-        raise InvalidInput("The target has no kind.", cure=f"Set `kind` to one of: {', '.join(kinds())}.", pointer="/kind")
+        raise InvalidInput(
+            "The target has no kind.", cure=f"Set `kind` to one of: {', '.join(kinds())}.", pointer="/kind"
+        )
     if kind not in kinds():
         raise InvalidInput(f"Kind {kind[:40]!r} is unknown.", cure=f"There is: {', '.join(kinds())}.", pointer="/kind")
     try:

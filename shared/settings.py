@@ -25,10 +25,16 @@ class Settings(BaseSettings):
     environment: Literal["local", "production"] = "local"
 
     # where things are
-    redis_url: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379"), description="redis://, rediss:// or unix://")
+    redis_url: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379"), description="redis://, rediss:// or unix://"
+    )
     redis_broker_db: int = 0
     redis_bus_db: int = 1
-    database_url: SecretStr = Field(default=SecretStr("sqlite:///vedette.db"), description="sqlite:/// or postgresql://")
+    database_url: SecretStr = Field(
+        default=SecretStr("sqlite:///vedette.db"), description="sqlite:/// or postgresql://"
+    )
+
+    run_dir: str = Field(default="", description="where heart-beats go; empty: the folder for temporary files")
 
     # the door
     gateway_host: str = "127.0.0.1"
@@ -52,7 +58,9 @@ class Settings(BaseSettings):
     notify_timeout_s: float = 10.0
     notify_private_addresses: bool = Field(default=False, description="webhooks may go to private addresses")
     webhook_secret: SecretStr = SecretStr("")
-    smtp_url: SecretStr = Field(default=SecretStr(""), description="smtp://user:pw@host:587 (STARTTLS) or smtps://…:465")
+    smtp_url: SecretStr = Field(
+        default=SecretStr(""), description="smtp://user:pw@host:587 (STARTTLS) or smtps://…:465"
+    )
     mail_from: str = "Vedette <vedette@localhost>"
 
     # logs

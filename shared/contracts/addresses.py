@@ -8,8 +8,10 @@ import re
 from shared.errors import InvalidInput
 
 MAX_HOSTS = 4096  # hosts in one expression; larger networks are better given as several
-_NAME = re.compile(r"(?=.{1,253}\.?$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.?", re.I)
-_RANGE = re.compile(r"(?P<first>[0-9a-f.:]+)\s*-\s*(?P<last>[0-9a-f.:]+)", re.I)
+_NAME = re.compile(
+    r"(?=.{1,253}\.?$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.?", re.IGNORECASE
+)
+_RANGE = re.compile(r"(?P<first>[0-9a-f.:]+)\s*-\s*(?P<last>[0-9a-f.:]+)", re.IGNORECASE)
 
 
 def expand(expression: str) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from shared.contracts.job import Contract, JobState
 from shared.contracts.finding import Severity
+from shared.contracts.job import Contract, JobState
 
 
 class Highlight(Contract):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from shared.contracts.finding import Assessment, Finding
 from shared.contracts.job import Contract, JobView
 from shared.contracts.observation import Coverage, Observation
 
-SCHEMA = "vedette.report/1"
+SCHEMA: Final = "vedette.report/1"
 
 
 class ReportDocument(Contract):

@@ -29,7 +29,7 @@ class Options(Contract):
 
 
 class Receipt(Contract):
-    """The answer to a submission: the jobs in the order of the targets. `batch_id` is set when there is more than one."""
+    """The answer to a submission: its jobs in the order of the targets; with more than one, also their batch."""
 
     batch_id: str | None = None
     jobs: list[JobView]

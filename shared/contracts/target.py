@@ -1,4 +1,4 @@
-"""What is scanned. Each kind has one model in `contracts/kinds/<kind>.py`, a subclass of `TargetModel` named `Target`."""
+"""What is scanned. Each kind has one model: `Target`, a subclass of `TargetModel`, in `contracts/kinds/<kind>.py`."""
 
 from __future__ import annotations
 

@@ -83,8 +83,10 @@ class ServiceFacts(Contract):
     `tls`: the service was spoken to inside TLS. `details` are facts of its protocol; the keys in use:
     ssh: `protocol`, `kex`, `host_keys`, `ciphers`, `macs`, `compression` (lists of names), `comment`
     ftp, smtp, imap, pop3: `starttls` (bool), `capabilities` (list), `greeting_name`
-    redis, memcached, mongodb, mqtt, amqp, mysql, postgres: `auth_required` (bool or absent when unknown), `mode`, `tls_offered`
-    vnc: `security_types` (list of names) · rdp: `protocols` (list: rdp, tls, credssp) · dns: `recursion` (bool), `version_bind`
+    redis, memcached, mongodb, mqtt, amqp, mysql, postgres: `auth_required` (bool, absent when unknown), `mode`,
+    `tls_offered`
+    vnc: `security_types` (list of names) · rdp: `protocols` (list: rdp, tls, credssp)
+    dns: `recursion` (bool), `version_bind`
     """
 
     address: str

@@ -1,0 +1,48 @@
+"""The stage `report`: each format asked for is a part of its own, so that one that fails does not take the others along."""
+
+from __future__ import annotations
+
+import re
+
+from services.report import formats
+from shared import registry
+from shared.contracts.envelope import Envelope
+from shared.contracts.job import Progress, StageName
+from shared.contracts.report import ReportDocument
+from shared.layers.ledger import Part, Step
+from shared.queue import stage
+from shared.store import jobs, reports
+from shared.store.engine import reading
+
+
+@stage(StageName.REPORT)
+def run(envelope: Envelope, step: Step) -> None:
+    """Write the job's reports."""
+    with reading() as connection:
+        _, options = jobs.request(connection, envelope.job_id)
+        document = reports.document(connection, envelope.job_id)
+    wanted = list(dict.fromkeys(options.reports))
+    written = []
+    for place, name in enumerate(wanted):
+        step.progress(Progress(done=place, total=len(wanted), unit="reports", note=f"rendering {name.upper()}"))
+        with step.part(name) as part:
+            if not part.is_over:
+                _write(part, name, document)
+            written.append(name)
+    step.summary = " · ".join(name.upper() for name in written) or "no report asked for"
+
+
+def filename(target: str, job_id: str, extension: str) -> str:
+    """Return `<target>-<last eight letters of the job id>.<extension>`, with nothing in it that a path could mean."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", target).strip(".-")[:80] or "report"
+    return f"{plain}-{job_id[-8:]}.{extension}"
+
+
+def _write(part: Part, name: str, document: ReportDocument) -> None:
+    form = registry.plugin(formats.__name__, name)
+    content = form.render(document)
+    job = document.job
+    file = filename(job.target, job.id, form.EXTENSION)
+    view = reports.describe(job.id, name, form.MEDIA_TYPE, file, content)
+    part.keep(lambda write: reports.save(write, view, content))
+    part.summary = f"{len(content)} bytes"

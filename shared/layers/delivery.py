@@ -1,0 +1,15 @@
+"""One delivery of one message to one worker: what the layers need to know of it, and nothing of Celery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """retries: how often this message was tried again already.  limit_s: how long the stage may run (soft limit)."""
+
+    worker: str
+    retries: int
+    limit_s: float
+    traceparent: str = ""

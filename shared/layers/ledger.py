@@ -1,0 +1,215 @@
+"""The only writer of step and job state: takes the step, runs the block, writes result and state in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from shared import bus
+from shared.contracts.envelope import Envelope
+from shared.contracts.events import Event
+from shared.contracts.job import Failure, Progress, StageName, StepState
+from shared.errors import POLICIES, External, Permanent, VedetteError, classify
+from shared.ids import now
+from shared.layers.delivery import Delivery
+from shared.layers.progress import Meter
+from shared.store import ledger
+from shared.store.engine import Write, writing
+from shared.store.ledger import Key, Superseded, Taken
+
+log = structlog.get_logger()
+
+LEASE_SLACK_S = 60.0  # a lease outlives the soft limit by this, so that a live worker never loses one
+
+
+class AlreadyOver(Exception):
+    """The step has ended before. `succeeded` says whether the chain may go on."""
+
+    def __init__(self, state: StepState) -> None:
+        super().__init__(state)
+        self.succeeded = state in ledger.DONE
+
+
+class RetryLater(Exception):
+    """The attempt failed and there will be another in `after_s` seconds."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(after_s)
+        self.after_s = after_s
+
+
+class StageFailed(Exception):
+    """The stage failed for good; the ledger says why."""
+
+
+class DeadlinePassed(Permanent):
+    """The job was not done by its deadline."""
+
+
+class NoPartSucceeded(Permanent):
+    """Every part of the stage failed."""
+
+
+@dataclass
+class Part:
+    """One part of a stage, e.g. one report format. Nothing is to be done when it `is_over`."""
+
+    taken: Taken
+    writes: list[Write] = field(default_factory=list)
+    summary: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        return self.taken.is_over
+
+    def keep(self, write: Write) -> None:
+        """Have `write` run in the transaction that ends this step: either both happen, or neither."""
+        self.writes.append(write)
+
+
+@dataclass
+class Step(Part):
+    """The step of a stage in the hands of the one who runs it."""
+
+    delivery: Delivery = field(default_factory=lambda: Delivery("", 0, 0.0))
+    deadline: float = 0.0
+    meter: Meter = field(default_factory=Meter)
+
+    def progress(self, so_far: Progress) -> None:
+        """Tell how far the stage is; as often as you like. Raises Superseded when somebody else has the step."""
+        self.meter.tell(so_far)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[Part]:
+        """Run one part as a step of its own. A failure that will not be retried stays with the part."""
+        key = Key(self.taken.key.job_id, self.taken.key.org_id, self.taken.key.stage, name)
+        part = Part(_take(key, self.delivery))
+        try:
+            yield part
+            if not part.is_over:
+                _commit(part)
+        except Superseded:
+            raise
+        except Exception as exc:
+            failure, after_s = _judge(exc, part.taken, self.delivery)
+            _record(part.taken, failure, after_s)
+            if after_s is not None:
+                raise
+
+
+@contextmanager
+def step(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator[Step]:
+    """Take the stage's step and end it. Raises AlreadyOver, RetryLater or StageFailed, and lets system exits pass."""
+    try:
+        taken = _take(Key(envelope.job_id, envelope.org_id, stage), delivery)
+    except VedetteError as exc:
+        log.warning("stage.take.failed", error=exc.code, message=exc.message)
+        raise _untaken(exc, delivery) from exc
+    if taken.is_over:
+        raise AlreadyOver(taken.state)
+    mine = Step(taken, delivery=delivery, deadline=_deadline(envelope, delivery), meter=Meter(taken))
+    try:
+        _check_deadline(envelope)
+        yield mine
+        _check_parts(taken.key)
+        _commit(mine)
+    except Superseded as exc:
+        log.warning("stage.superseded", message=exc.message)
+        raise AlreadyOver(StepState.CANCELLED) from exc
+    except Exception as exc:
+        failure, after_s = _judge(exc, taken, delivery)
+        log.warning(
+            "stage.failed",
+            error=failure.code,
+            failure_class=failure.failure_class,
+            message=failure.message,
+            retry_in_s=after_s,
+            exc_info=failure.code == "internal",
+        )
+        _record(taken, failure, after_s)
+        raise (StageFailed() if after_s is None else RetryLater(after_s)) from exc
+
+
+def _take(key: Key, delivery: Delivery) -> Taken:
+    lease_until = now() + timedelta(seconds=delivery.limit_s + LEASE_SLACK_S)
+    with writing() as connection:
+        taken = ledger.take(connection, key, worker=delivery.worker, lease_until=lease_until)
+    bus.publish(taken.events)
+    return taken
+
+
+def _commit(part: Part) -> None:
+    def write(connection: Connection) -> list[Event]:
+        for one in part.writes:
+            one(connection)
+        return ledger.finish(connection, part.taken, summary=part.summary, result=None)
+
+    with writing() as connection:
+        told = write(connection)
+    bus.publish(told)
+
+
+def _record(taken: Taken, failure: Failure, after_s: float | None) -> None:
+    with writing() as connection:
+        if after_s is None:
+            told = ledger.fail(connection, taken, failure)
+        else:
+            told = ledger.retry(connection, taken, failure, now() + timedelta(seconds=after_s))
+    bus.publish(told)
+
+
+def _judge(exc: Exception, taken: Taken, delivery: Delivery) -> tuple[Failure, float | None]:
+    """Return what failed, and the seconds until the next attempt, or None when there is none."""
+    failure_class = classify(exc)
+    policy = POLICIES[failure_class]
+    after_s = policy.wait_s(delivery.retries + 1) if delivery.retries < policy.retries else None
+    if after_s is not None and isinstance(exc, External) and exc.retry_after_s is not None:
+        after_s = max(after_s, min(exc.retry_after_s, policy.cap_s))
+    ours = isinstance(exc, VedetteError)
+    failure = Failure(
+        code=exc.code if isinstance(exc, VedetteError) else "internal",
+        failure_class=failure_class,
+        message=exc.message
+        if isinstance(exc, VedetteError)
+        else f"{type(exc).__name__} in the {taken.key.stage} stage.",
+        cure=exc.cure if isinstance(exc, VedetteError) else "This is a bug: please report it with the trace id.",
+        stage=taken.key.stage,
+        part=taken.key.part,
+        attempt=taken.attempt,
+    )
+    if not ours:
+        log.error("stage.error.unknown", error=type(exc).__name__, exc_info=exc)
+    return failure, after_s
+
+
+def _untaken(exc: VedetteError, delivery: Delivery) -> Exception:
+    policy = exc.policy
+    return RetryLater(policy.wait_s(delivery.retries + 1)) if delivery.retries < policy.retries else StageFailed()
+
+
+def _check_deadline(envelope: Envelope) -> None:
+    if envelope.deadline_at and envelope.deadline_at < now():
+        raise DeadlinePassed(
+            f"The job was not done by {envelope.deadline_at:%Y-%m-%d %H:%M:%S} UTC.", cure="Submit it again."
+        )
+
+
+def _check_parts(key: Key) -> None:
+    with writing() as connection:
+        states = ledger.parts(connection, key.job_id, key.stage)
+    if states and all(state is StepState.FAILED for state in states.values()):
+        raise NoPartSucceeded(f"All {len(states)} parts of the {key.stage} stage failed: {', '.join(states)}.")
+
+
+def _deadline(envelope: Envelope, delivery: Delivery) -> float:
+    """Return when the stage should stop by itself, on the monotonic clock: a tenth of its limit before the limit."""
+    limit_s = delivery.limit_s * 0.9
+    if envelope.deadline_at:
+        limit_s = min(limit_s, (envelope.deadline_at - now()).total_seconds())
+    return time.monotonic() + limit_s

@@ -1,0 +1,20 @@
+"""Whose work this is: bound to every log line of the stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from structlog.contextvars import bound_contextvars
+
+from shared.contracts.envelope import Envelope
+from shared.contracts.job import StageName
+from shared.layers.delivery import Delivery
+
+
+@contextmanager
+def bound(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator[None]:
+    """Bind job, organisation, stage and attempt for the block."""
+    attempt = delivery.retries + 1
+    with bound_contextvars(job_id=envelope.job_id, org_id=envelope.org_id, stage=stage.value, attempt=attempt):
+        yield

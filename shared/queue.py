@@ -1,0 +1,132 @@
+"""The Celery app, the queues and lanes, and `stage`: five lines of wiring around a plain function.
+
+Lanes: the scan service's queue is four, so that a heavy scan never stands before a quick one.
+Settings that keep messages safe: docs/decisions/0005.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from celery import Celery, Task, current_task
+from celery.exceptions import Ignore
+from celery.signals import before_task_publish
+from kombu import Exchange, Queue
+
+from shared import telemetry
+from shared.contracts.envelope import Envelope
+from shared.contracts.job import Priority, StageName
+from shared.layers import around
+from shared.layers.delivery import Delivery
+from shared.layers.ledger import AlreadyOver, RetryLater, StageFailed, Step
+from shared.settings import settings
+
+LANES: dict[StageName, tuple[str, ...]] = {
+    StageName.SCAN: ("scan.realtime", "scan", "scan.heavy", "scan.background"),
+    StageName.PROCESS: ("process",),
+    StageName.REPORT: ("report",),
+    StageName.NOTIFY: ("notify",),
+}
+PRIORITIES = {Priority.URGENT: 0, Priority.HIGH: 3, Priority.NORMAL: 6, Priority.LOW: 9}  # Redis: 0 is the highest
+LAST_STAGE = StageName.NOTIFY
+
+StageFunction = Callable[[Envelope, Step], None]
+
+
+def _queue(name: str) -> Queue:
+    return Queue(name, Exchange(name), routing_key=name)  # a bare Queue(name) would bind to the exchange `celery`
+
+
+app = Celery("vedette")
+app.conf.update(
+    broker_url=settings().broker_url,
+    task_queues=[_queue(lane) for lanes in LANES.values() for lane in lanes],
+    task_create_missing_queues=False,
+    task_default_queue="scan",
+    task_serializer="json",
+    accept_content=["json"],
+    result_backend=None,  # the ledger is the truth; see docs/decisions/0003
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    task_soft_time_limit=settings().stage_soft_limit_s,
+    task_time_limit=settings().stage_hard_limit_s,
+    task_publish_retry_policy={"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5},
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "visibility_timeout": settings().stage_hard_limit_s + 60,  # longer than any task, until messages have leases
+        "priority_steps": list(PRIORITIES.values()),
+        "queue_order_strategy": "priority",
+        "health_check_interval": 15,
+        "socket_timeout": 30,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+    },
+    worker_hijack_root_logger=False,
+    worker_send_task_events=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    broker_heartbeat=0,
+    enable_utc=True,
+    timezone="UTC",
+)
+
+
+def stage(name: StageName) -> Callable[[StageFunction], Task[Any, Any]]:
+    """Make a plain function `(envelope, step) -> None` the task `<name>.run`, inside all layers.
+
+    The task hands the envelope on, so that a chain of stages is a chain of tasks. A step that is over is not run
+    again: a redelivery of it only hands the envelope on.
+    """
+
+    def wire(function: StageFunction) -> Task[Any, Any]:
+        @app.task(name=f"{name}.run", bind=True, max_retries=None)
+        @wraps(function)
+        def run(self: Task[Any, Any], message: dict[str, Any]) -> dict[str, Any]:
+            envelope = Envelope.model_validate(message)
+            try:
+                with around(name, envelope, _delivery(self)) as step:
+                    self.request.traceparent = telemetry.traceparent()
+                    function(envelope, step)
+            except AlreadyOver as over:
+                if not over.succeeded:
+                    raise Ignore from over
+            except RetryLater as later:
+                raise self.retry(countdown=later.after_s, exc=later) from later
+            except StageFailed:
+                if name is not LAST_STAGE:
+                    tell(envelope)
+                raise Ignore from None
+            return message
+
+        return run
+
+    return wire
+
+
+def tell(envelope: Envelope) -> None:
+    """Send a failed job straight to the last stage, so that whoever must know is told."""
+    app.send_task(f"{LAST_STAGE}.run", [envelope.model_dump(mode="json")], queue=LANES[LAST_STAGE][0])
+
+
+@before_task_publish.connect
+def _carry_trace(headers: dict[str, Any] | None = None, **_: object) -> None:
+    """Put the trace into every message: the current span, or that of the stage whose task is sending the next one."""
+    if headers is None or headers.get("traceparent"):
+        return
+    sender = current_task.request if current_task else None
+    headers["traceparent"] = telemetry.traceparent() or str(getattr(sender, "traceparent", None) or "")
+
+
+def _delivery(task: Task[Any, Any]) -> Delivery:
+    request = task.request
+    limits = request.timelimit or (None, None)
+    return Delivery(
+        worker=str(request.hostname or ""),
+        retries=int(request.retries or 0),
+        limit_s=float(limits[1] or settings().stage_soft_limit_s),
+        traceparent=str(getattr(request, "traceparent", None) or ""),
+    )

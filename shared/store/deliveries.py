@@ -1,0 +1,56 @@
+"""Deliveries: who was told of a job, and what they answered. One row per job and destination."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection, insert, select, update
+
+from shared.ids import new_id, now
+from shared.redaction import shown
+from shared.store.tables import deliveries
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One row. `part` is the ledger's name for it; `shown_as` is the destination without its secrets."""
+
+    id: str
+    part: str
+    channel: str
+    shown_as: str
+    state: str
+    answer: str
+
+
+def part_of(destination: str) -> str:
+    """Return the ledger part of a destination: its scheme and eight letters of its hash."""
+    return f"{urlsplit(destination).scheme[:16]}-{hashlib.sha256(destination.encode()).hexdigest()[:8]}"
+
+
+def begin(connection: Connection, job_id: str, channel: str, destination: str) -> Delivery:
+    """Return the row of this job and destination, made when there is none. Its id is the delivery's idempotency key."""
+    part = part_of(destination)
+    columns = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
+    query = select(*columns).where(deliveries.c.job_id == job_id, deliveries.c.part == part)
+    row = connection.execute(query).mappings().one_or_none()
+    if row:
+        return Delivery(**row)
+    made = Delivery(new_id(), part, channel, shown(destination), "pending", "")
+    values = {**made.__dict__, "job_id": job_id, "destination": destination, "created_at": now()}
+    connection.execute(insert(deliveries), values)
+    return made
+
+
+def end(connection: Connection, delivery_id: str, state: str, answer: str) -> None:
+    """Note how a delivery ended: `sent`, `failed` or `unknown`."""
+    values = {"state": state, "answer": answer[:500], "sent_at": now() if state == "sent" else None}
+    connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**values))
+
+
+def of_job(connection: Connection, job_id: str) -> list[Delivery]:
+    columns = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
+    query = select(*columns).where(deliveries.c.job_id == job_id).order_by(deliveries.c.created_at)
+    return [Delivery(**row) for row in connection.execute(query).mappings()]

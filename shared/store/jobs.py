@@ -1,0 +1,221 @@
+"""Jobs: made once, read often. Their state is written by `store.ledger` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from shared.contracts.envelope import Envelope
+from shared.contracts.events import EventType
+from shared.contracts.job import Failure, JobState, JobView, Priority, Profile, Progress, StageName, StepState, StepView
+from shared.contracts.submission import Options
+from shared.contracts.target import TargetModel
+from shared.errors import NotFound
+from shared.ids import new_id, now
+from shared.redaction import shown
+from shared.store import timeline
+from shared.store.tables import jobs, steps
+
+STAGES = tuple(StageName)
+
+
+class JobNotFound(NotFound):
+    """No job of this organisation has this id."""
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """What is needed to write one job. `parts` are the parts of stages, e.g. the formats of `report`."""
+
+    org_id: str
+    target: TargetModel
+    options: Options
+    lane: str
+    deadline_at: datetime
+    batch_id: str | None = None
+    trace_id: str = ""
+    traceparent: str = ""
+    parts: Mapping[StageName, Sequence[str]] = field(default_factory=dict)
+
+
+def create(connection: Connection, new: Sequence[NewJob]) -> list[str]:
+    """Write jobs with all their steps, and return their ids in order."""
+    at = now()
+    ids = [new_id() for _ in new]
+    connection.execute(insert(jobs), [_job_row(job_id, job, at) for job_id, job in zip(ids, new, strict=True)])
+    connection.execute(
+        insert(steps), [row for job_id, job in zip(ids, new, strict=True) for row in _step_rows(job_id, job, at)]
+    )
+    timeline.add(
+        connection,
+        [timeline.Fact(job.org_id, job_id, EventType.JOB_CREATED) for job_id, job in zip(ids, new, strict=True)],
+    )
+    return ids
+
+
+def view(connection: Connection, job_id: str, org_id: str | None = None) -> JobView:
+    """Return one job with its steps. With `org_id`, only if it is of that organisation. Raises JobNotFound."""
+    found = views(connection, [job_id], org_id)
+    if not found:
+        raise JobNotFound(f"There is no job {job_id}.", cure="List them: vedette jobs list")
+    return found[0]
+
+
+def views(connection: Connection, ids: Sequence[str], org_id: str | None = None) -> list[JobView]:
+    """Return the jobs of `ids` that exist, in the order of `ids`."""
+    query = select(jobs).where(jobs.c.id.in_(ids))
+    if org_id is not None:
+        query = query.where(jobs.c.org_id == org_id)
+    rows = {row["id"]: row for row in connection.execute(query).mappings()}
+    by_job: dict[str, list[StepView]] = {}
+    for row in connection.execute(select(steps).where(steps.c.job_id.in_(list(rows)))).mappings():
+        by_job.setdefault(row["job_id"], []).append(_step_view(row))
+    return [_job_view(rows[job_id], by_job.get(job_id, [])) for job_id in ids if job_id in rows]
+
+
+def page(
+    connection: Connection,
+    org_id: str,
+    *,
+    limit: int,
+    before: str = "",
+    state: JobState | None = None,
+    batch_id: str = "",
+) -> list[JobView]:
+    """Return up to `limit` jobs, newest first, older than the id `before`."""
+    query = select(jobs.c.id).where(jobs.c.org_id == org_id).order_by(jobs.c.id.desc()).limit(limit)
+    if before:
+        query = query.where(jobs.c.id < before)
+    if state:
+        query = query.where(jobs.c.state == state)
+    if batch_id:
+        query = query.where(jobs.c.batch_id == batch_id)
+    return views(connection, list(connection.execute(query).scalars()))
+
+
+def ids_starting_with(connection: Connection, org_id: str, prefix: str, limit: int = 10) -> list[str]:
+    """Return up to `limit` job ids that begin with `prefix`, newest first."""
+    query = select(jobs.c.id).where(jobs.c.org_id == org_id, jobs.c.id.startswith(prefix, autoescape=True))
+    return list(connection.execute(query.order_by(jobs.c.id.desc()).limit(limit)).scalars())
+
+
+def envelope(connection: Connection, job_id: str) -> tuple[Envelope, str]:
+    """Return the message that sends this job on its way, and its traceparent. Raises JobNotFound."""
+    columns = (jobs.c.org_id, jobs.c.kind, jobs.c.lane, jobs.c.priority, jobs.c.deadline_at, jobs.c.traceparent)
+    row = connection.execute(select(*columns).where(jobs.c.id == job_id)).one_or_none()
+    if row is None:
+        raise JobNotFound(f"There is no job {job_id}.")
+    message = Envelope(
+        job_id=job_id,
+        org_id=row.org_id,
+        kind=row.kind,
+        lane=row.lane,
+        priority=Priority(row.priority),
+        deadline_at=row.deadline_at,
+    )
+    return message, row.traceparent
+
+
+def request(connection: Connection, job_id: str) -> tuple[dict[str, Any], Options]:
+    """Return what was asked of a job: its target as plain data, and its options. Raises JobNotFound."""
+    stored = connection.execute(select(jobs.c.request).where(jobs.c.id == job_id)).scalar_one_or_none()
+    if stored is None:
+        raise JobNotFound(f"There is no job {job_id}.")
+    return stored["target"], Options.model_validate(stored["options"])
+
+
+def mark_published(connection: Connection, ids: Sequence[str]) -> None:
+    """Note that the first message of these jobs is with the broker."""
+    connection.execute(update(jobs).where(jobs.c.id.in_(ids), jobs.c.published_at.is_(None)).values(published_at=now()))
+
+
+def unpublished(connection: Connection, before: datetime, limit: int = 500) -> list[str]:
+    """Return jobs written before `before` whose first message never reached the broker, oldest first."""
+    query = select(jobs.c.id).where(jobs.c.published_at.is_(None), jobs.c.created_at < before)
+    return list(connection.execute(query.order_by(jobs.c.created_at).limit(limit)).scalars())
+
+
+def _job_row(job_id: str, job: NewJob, at: datetime) -> dict[str, Any]:
+    return {
+        "id": job_id,
+        "org_id": job.org_id,
+        "batch_id": job.batch_id,
+        "kind": job.target.kind,
+        "target": job.target.label,
+        "target_key": job.target.key,
+        "request": {"target": job.target.model_dump(mode="json"), "options": job.options.model_dump(mode="json")},
+        "profile": job.options.profile,
+        "priority": job.options.priority,
+        "lane": job.lane,
+        "tags": job.options.tags,
+        "state": JobState.QUEUED,
+        "trace_id": job.trace_id,
+        "traceparent": job.traceparent,
+        "created_at": at,
+        "deadline_at": job.deadline_at,
+    }
+
+
+def _step_rows(job_id: str, job: NewJob, at: datetime) -> list[dict[str, Any]]:
+    rows = []
+    for stage in STAGES:
+        for part in ("", *job.parts.get(stage, ())):
+            ready_at = at if stage is STAGES[0] and not part else None
+            rows.append(
+                {"job_id": job_id, "stage": stage, "part": part, "state": StepState.PENDING, "ready_at": ready_at}
+            )
+    return rows
+
+
+def _job_view(row: RowMapping, its_steps: list[StepView]) -> JobView:
+    asked = {**row["request"]["options"], "target": row["request"]["target"]}
+    asked["notify"] = [shown(url) for url in asked.get("notify", [])]
+    order = {stage: place for place, stage in enumerate(STAGES)}
+    its_steps.sort(key=lambda step: (order[step.stage], step.part))
+    names = ("id", "org_id", "batch_id", "kind", "target", "lane", "tags", "trace_id", "score", "grade", "severities")
+    ran = [step.ran_s for step in its_steps if step.ran_s is not None and not step.part]
+    total = seconds(row["created_at"], row["finished_at"])
+    return JobView(
+        **{name: row[name] for name in names},
+        request=asked,
+        profile=Profile(row["profile"]),
+        priority=Priority(row["priority"]),
+        state=JobState(row["state"]),
+        failure=Failure.model_validate(row["failure"]) if row["failure"] else None,
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        deadline_at=row["deadline_at"],
+        total_s=total,
+        ran_s=round(sum(ran), 3) if ran else None,
+        waited_s=round(max(total - sum(ran), 0.0), 3) if total is not None else None,
+        steps=its_steps,
+    )
+
+
+def _step_view(row: RowMapping) -> StepView:
+    return StepView(
+        stage=StageName(row["stage"]),
+        part=row["part"],
+        state=StepState(row["state"]),
+        attempt=row["attempt"],
+        summary=row["summary"],
+        progress=Progress.model_validate(row["progress"]) if row["progress"] else None,
+        failure=Failure.model_validate(row["failure"]) if row["failure"] else None,
+        worker=row["worker"],
+        ready_at=row["ready_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        next_attempt_at=row["next_attempt_at"],
+        waited_s=seconds(row["ready_at"], row["started_at"]),
+        ran_s=seconds(row["started_at"], row["finished_at"]),
+    )
+
+
+def seconds(start: datetime | None, end: datetime | None) -> float | None:
+    """Return the seconds from `start` to `end`, to the millisecond, or None while one of them is open."""
+    return round(max((end - start).total_seconds(), 0.0), 3) if start and end else None

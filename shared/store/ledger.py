@@ -1,0 +1,295 @@
+"""The step ledger: the rows that say what was done. Written by `shared.layers.ledger` alone.
+
+A step is `(job, stage, part)`. Whoever takes it gets a new `delivery`, the fencing token: an end is written only by
+the delivery that took it last, in one transaction with the step's result. The state of the job follows from its steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, insert, select, update
+
+from shared.contracts.events import Event, EventType
+from shared.contracts.job import Failure, JobState, Progress, StageName, StepState
+from shared.errors import Conflict, NotFound
+from shared.ids import new_id, now
+from shared.store.jobs import STAGES, seconds
+from shared.store.tables import jobs, steps
+from shared.store.timeline import Fact, add
+
+DONE = frozenset({StepState.SUCCEEDED, StepState.SKIPPED})
+OVER = DONE | {StepState.FAILED, StepState.CANCELLED}
+
+
+class StepUnknown(NotFound):
+    """The message names a job or step that is not in the ledger."""
+
+
+class Superseded(Conflict):
+    """Another delivery took the step meanwhile; what this one did is rolled back."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """Which step."""
+
+    job_id: str
+    org_id: str
+    stage: StageName
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A step in somebody's hands. `state` is what it was before: a step that is over must not be run again."""
+
+    key: Key
+    delivery: str
+    attempt: int
+    state: StepState
+    events: Sequence[Event] = ()
+
+    @property
+    def is_done(self) -> bool:
+        return self.state in DONE
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in OVER
+
+
+def take(connection: Connection, key: Key, *, worker: str, lease_until: datetime) -> Taken:
+    """Mark a step as running, unless it is over. Raises StepUnknown."""
+    row = connection.execute(_SELECT_STEP, _keys(key)).mappings().one_or_none()
+    if row is None:
+        raise StepUnknown(
+            f"Job {key.job_id} has no step {key.stage} {key.part}".rstrip() + ".", cure="It may have been deleted."
+        )
+    state = StepState(row["state"])
+    if state in OVER:
+        return Taken(key, "", row["attempt"], state)
+    at = now()
+    taken = {
+        "new_delivery": new_id(),
+        "new_attempt": row["attempt"] + 1,
+        "new_worker": worker,
+        "new_lease": lease_until,
+    }
+    connection.execute(_TAKE, {**_keys(key), **taken, "at": at, "first_start": row["started_at"] or at})
+    told = [_fact(key, EventType.STAGE_STARTED, {"attempt": taken["new_attempt"], "worker": worker})]
+    if row["job_state"] != JobState.RUNNING:
+        connection.execute(_START_JOB, {"of_job": key.job_id, "at": row["job_started_at"] or at})
+        if row["job_started_at"] is None:
+            told.insert(0, _fact(key, EventType.JOB_STARTED, stage=""))
+    return Taken(key, str(taken["new_delivery"]), int(taken["new_attempt"]), state, add(connection, told))
+
+
+def finish(connection: Connection, taken: Taken, *, summary: str, result: dict[str, Any] | None) -> list[Event]:
+    """Mark a step as succeeded and what follows from it. Raises Superseded."""
+    _end(connection, taken, StepState.SUCCEEDED, summary=summary, result=result, failure=None)
+    told = [_fact(taken.key, EventType.STAGE_FINISHED, {"summary": summary, "attempt": taken.attempt})]
+    return _go_on(connection, taken.key, told)
+
+
+def fail(connection: Connection, taken: Taken, failure: Failure) -> list[Event]:
+    """Mark a step as failed for good. A failed stage skips the stages between it and the last, which tells of it.
+
+    Raises Superseded.
+    """
+    key = taken.key
+    _end(connection, taken, StepState.FAILED, summary="", result=None, failure=failure.model_dump(mode="json"))
+    if not key.part:
+        skipped = [stage.value for stage in STAGES[STAGES.index(key.stage) + 1 : -1]]
+        connection.execute(
+            update(steps)
+            .where(steps.c.job_id == key.job_id, steps.c.stage.in_([*skipped, key.stage]), steps.c.state.notin_(OVER))
+            .values(state=StepState.SKIPPED, finished_at=now())
+        )
+        connection.execute(update(jobs).where(jobs.c.id == key.job_id).values(failure=failure.model_dump(mode="json")))
+    return _go_on(connection, key, [_fact(key, EventType.STAGE_FAILED, failure.model_dump(mode="json"))])
+
+
+def retry(connection: Connection, taken: Taken, failure: Failure, next_attempt_at: datetime) -> list[Event]:
+    """Mark a step as waiting for its next attempt. Raises Superseded."""
+    key = taken.key
+    values = {
+        "state": StepState.RETRYING,
+        "failure": failure.model_dump(mode="json"),
+        "next_attempt_at": next_attempt_at,
+        "progress": None,
+    }
+    if not connection.execute(update(steps).where(_held(taken)).values(**values)).rowcount:
+        raise _superseded(taken)
+    if not key.part:
+        connection.execute(update(jobs).where(jobs.c.id == key.job_id).values(state=JobState.RETRYING))
+    at = next_attempt_at.isoformat()
+    return add(
+        connection, [_fact(key, EventType.STAGE_RETRYING, {**failure.model_dump(mode="json"), "next_attempt_at": at})]
+    )
+
+
+def progress(connection: Connection, taken: Taken, so_far: Progress) -> None:
+    """Keep how far a step is. Raises Superseded."""
+    if not connection.execute(
+        update(steps).where(_held(taken)).values(progress=so_far.model_dump(mode="json"))
+    ).rowcount:
+        raise _superseded(taken)
+
+
+def parts(connection: Connection, job_id: str, stage: StageName) -> dict[str, StepState]:
+    """Return the parts of a stage and their states."""
+    query = select(steps.c.part, steps.c.state).where(
+        steps.c.job_id == job_id, steps.c.stage == stage, steps.c.part != ""
+    )
+    return {row.part: StepState(row.state) for row in connection.execute(query)}
+
+
+def add_parts(connection: Connection, job_id: str, stage: StageName, names: Sequence[str]) -> None:
+    """Add parts to a stage that are only known when it runs; those that exist stay as they are."""
+    missing = [name for name in names if name not in parts(connection, job_id, stage)]
+    if missing:
+        rows = [
+            {"job_id": job_id, "stage": stage, "part": name, "state": StepState.PENDING, "ready_at": now()}
+            for name in missing
+        ]
+        connection.execute(insert(steps), rows)
+
+
+def _end(
+    connection: Connection,
+    taken: Taken,
+    state: StepState,
+    *,
+    summary: str,
+    result: dict[str, Any] | None,
+    failure: dict[str, Any] | None,
+) -> None:
+    values = {"new_state": state, "new_summary": summary, "new_result": result, "new_failure": failure, "at": now()}
+    if not connection.execute(_END, {**_keys(taken.key), "mine": taken.delivery, **values}).rowcount:
+        raise _superseded(taken)
+
+
+def _go_on(connection: Connection, key: Key, told: list[Fact]) -> list[Event]:
+    if key.part:
+        return add(connection, told)
+    rows = connection.execute(_SELECT_STATES, {"of_job": key.job_id}).mappings().all()
+    if all(row["state"] in OVER for row in rows if not row["part"]):
+        told.append(_end_job(connection, key, rows))
+    else:
+        following = next(
+            row["stage"] for stage in STAGES for row in rows if row["stage"] == stage and row["state"] not in OVER
+        )
+        connection.execute(_READY, {"of_job": key.job_id, "of_stage": following, "at": now()})
+    return add(connection, told)
+
+
+def _end_job(connection: Connection, key: Key, rows: Sequence[RowMapping]) -> Fact:
+    at = now()
+    state = outcome([(row["part"], StepState(row["state"])) for row in rows])
+    connection.execute(_END_JOB, {"of_job": key.job_id, "new_state": state, "at": at})
+    total_s = seconds(rows[0]["job_created_at"], at)
+    return _fact(key, EventType.JOB_FINISHED, {"state": state, "total_s": total_s}, stage="")
+
+
+def outcome(ended: Sequence[tuple[str, StepState]]) -> JobState:
+    """Return the state of a job whose stages are all over, given (part, state) of each step."""
+    if any(state is StepState.FAILED for part, state in ended if not part):
+        return JobState.FAILED
+    if any(state is StepState.FAILED for _, state in ended):
+        return JobState.PARTIAL
+    return JobState.SUCCEEDED
+
+
+def _fact(key: Key, kind: EventType, data: dict[str, Any] | None = None, *, stage: str | None = None) -> Fact:
+    is_job = stage == ""
+    return Fact(key.org_id, key.job_id, kind, "" if is_job else key.stage, "" if is_job else key.part, data or {})
+
+
+def _keys(key: Key) -> dict[str, str]:
+    return {"of_job": key.job_id, "of_stage": key.stage, "of_part": key.part}
+
+
+def _held(taken: Taken) -> ColumnElement[bool]:
+    key = taken.key
+    return and_(
+        steps.c.job_id == key.job_id,
+        steps.c.stage == key.stage,
+        steps.c.part == key.part,
+        steps.c.delivery == taken.delivery,
+    )
+
+
+def _superseded(taken: Taken) -> Superseded:
+    key = taken.key
+    return Superseded(
+        f"Step {key.stage} {key.part} of job {key.job_id} was taken by another delivery.".replace("  ", " ")
+    )
+
+
+# Built once: making a statement costs more than running it.
+_OF_STEP = and_(
+    steps.c.job_id == bindparam("of_job"), steps.c.stage == bindparam("of_stage"), steps.c.part == bindparam("of_part")
+)
+_SELECT_STEP = (
+    select(
+        steps.c.state,
+        steps.c.attempt,
+        steps.c.started_at,
+        jobs.c.state.label("job_state"),
+        jobs.c.started_at.label("job_started_at"),
+    )
+    .join(jobs, jobs.c.id == steps.c.job_id)
+    .where(_OF_STEP)
+    .with_for_update()
+)
+_TAKE = (
+    update(steps)
+    .where(_OF_STEP)
+    .values(
+        state=StepState.RUNNING.value,
+        attempt=bindparam("new_attempt"),
+        delivery=bindparam("new_delivery"),
+        worker=bindparam("new_worker"),
+        lease_until=bindparam("new_lease"),
+        started_at=bindparam("first_start"),
+        next_attempt_at=None,
+        failure=None,
+    )
+)
+_START_JOB = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("of_job"))
+    .values(state=JobState.RUNNING.value, started_at=bindparam("at"))
+)
+_END = (
+    update(steps)
+    .where(_OF_STEP, steps.c.delivery == bindparam("mine"))
+    .values(
+        state=bindparam("new_state"),
+        summary=bindparam("new_summary"),
+        result=bindparam("new_result"),
+        failure=bindparam("new_failure"),
+        finished_at=bindparam("at"),
+        progress=None,
+        lease_until=None,
+    )
+)
+_SELECT_STATES = (
+    select(steps.c.stage, steps.c.part, steps.c.state, jobs.c.created_at.label("job_created_at"))
+    .join(jobs, jobs.c.id == steps.c.job_id)
+    .where(steps.c.job_id == bindparam("of_job"))
+)
+_READY = (
+    update(steps)
+    .where(steps.c.job_id == bindparam("of_job"), steps.c.stage == bindparam("of_stage"), steps.c.ready_at.is_(None))
+    .values(ready_at=bindparam("at"))
+)
+_END_JOB = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("of_job"))
+    .values(state=bindparam("new_state"), finished_at=bindparam("at"))
+)

@@ -1,0 +1,24 @@
+"""Which plugins the workers have, as they announced them: the gateway cannot look into their folders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, insert, select
+
+from shared.ids import now
+from shared.store.tables import plugins
+
+
+def announce(connection: Connection, folder: str, names: Sequence[str]) -> None:
+    """Replace what is known of `folder`."""
+    connection.execute(delete(plugins).where(plugins.c.folder == folder))
+    if names:
+        connection.execute(insert(plugins), [{"folder": folder, "name": name, "announced_at": now()} for name in names])
+
+
+def known(connection: Connection, folder: str) -> list[str]:
+    """Return the names announced for `folder`; empty when no worker of that service ever started."""
+    return list(
+        connection.execute(select(plugins.c.name).where(plugins.c.folder == folder).order_by(plugins.c.name)).scalars()
+    )

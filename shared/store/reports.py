@@ -1,0 +1,84 @@
+"""Report files, and the document that they are made from."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy import Connection, delete, insert, select
+
+from shared.contracts.finding import Assessment
+from shared.contracts.report import ReportDocument, ReportView
+from shared.errors import NotFound, Resource
+from shared.ids import new_id, now
+from shared.settings import settings
+from shared.store import evidence, findings, jobs
+from shared.store.tables import reports
+
+GENERATOR = "Vedette 0.1.0"
+_SHOWN = [reports.c[name] for name in ReportView.model_fields]
+
+
+class ReportTooLarge(Resource):
+    """A report is larger than the store takes."""
+
+
+class ReportNotFound(NotFound):
+    """This job has no report of this format."""
+
+
+def document(connection: Connection, job_id: str) -> ReportDocument:
+    """Return everything a report says of one job. A job that was never judged has a score of 0 and grade `-`."""
+    judged = findings.of_job(connection, job_id)
+    return ReportDocument(
+        generated_at=now(),
+        generator=GENERATOR,
+        job=jobs.view(connection, job_id),
+        assessment=findings.assessment(connection, job_id) or Assessment(score=0, grade="-"),
+        findings=[finding for finding in judged if not findings.is_fixed(finding)],
+        fixed=[finding for finding in judged if findings.is_fixed(finding)],
+        coverage=evidence.covered(connection, job_id),
+        observations=evidence.observed(connection, job_id),
+    )
+
+
+def save(connection: Connection, view: ReportView, content: bytes) -> None:
+    """Write one report file, in place of an earlier one of the same job and format."""
+    connection.execute(delete(reports).where(reports.c.job_id == view.job_id, reports.c.format == view.format))
+    connection.execute(insert(reports), {**view.model_dump(), "content": content})
+
+
+def describe(job_id: str, name: str, media_type: str, filename: str, content: bytes) -> ReportView:
+    """Return the view of a new report. Raises ReportTooLarge."""
+    limit = settings().blob_limit_bytes
+    if len(content) > limit:
+        raise ReportTooLarge(
+            f"The {name} report has {len(content)} bytes, more than {limit}.", cure="Raise VEDETTE_BLOB_LIMIT_BYTES."
+        )
+    return ReportView(
+        id=new_id(),
+        job_id=job_id,
+        format=name,
+        media_type=media_type,
+        filename=filename,
+        size_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        created_at=now(),
+    )
+
+
+def of_job(connection: Connection, job_id: str) -> list[ReportView]:
+    """Return the reports of a job by format."""
+    query = select(*_SHOWN).where(reports.c.job_id == job_id).order_by(reports.c.format)
+    return [ReportView.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def content(connection: Connection, job_id: str, name: str) -> tuple[ReportView, bytes]:
+    """Return one report file. Raises ReportNotFound."""
+    query = select(*_SHOWN, reports.c.content).where(reports.c.job_id == job_id, reports.c.format == name)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise ReportNotFound(
+            f"Job {job_id} has no {name[:32]} report.", cure=f"See what there is: vedette jobs get {job_id}"
+        )
+    shown = dict(row)
+    return ReportView.model_validate({key: value for key, value in shown.items() if key != "content"}), shown["content"]

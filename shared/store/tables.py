@@ -1,0 +1,218 @@
+"""The tables. `migrations/` makes them; a test holds that both say the same."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeDecorator
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time, always UTC: SQLite forgets the zone, so it is put back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ANN401
+        del dialect
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+Serial = BigInteger().with_variant(Integer, "sqlite")
+Id = String(36)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _job() -> Column[str]:
+    return Column("job_id", Id, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False)
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("org_id", String(64), nullable=False),
+    Column("batch_id", Id),
+    Column("kind", String(16), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("target_key", Text, nullable=False),
+    Column("request", Json, nullable=False),
+    Column("profile", String(16), nullable=False),
+    Column("priority", String(8), nullable=False),
+    Column("lane", String(32), nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("trace_id", String(32), nullable=False, default=""),
+    Column("traceparent", String(64), nullable=False, default=""),
+    Column("score", Integer),
+    Column("grade", String(1)),
+    Column("severities", Json, nullable=False, default=dict),
+    Column("failure", Json),
+    Column("created_at", Moment, nullable=False),
+    Column("published_at", Moment),
+    Column("started_at", Moment),
+    Column("finished_at", Moment),
+    Column("deadline_at", Moment),
+    Index(None, "org_id", "id"),
+    Index(None, "org_id", "target_key", "finished_at"),
+    Index(None, "batch_id"),
+    Index(
+        "ix_jobs_unpublished",
+        "created_at",
+        sqlite_where=Column("published_at").is_(None),
+        postgresql_where=Column("published_at").is_(None),
+    ),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("job_id", Id, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("stage", String(16), primary_key=True),
+    Column("part", String(64), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("delivery", Id, nullable=False, default=""),
+    Column("worker", String(255), nullable=False, default=""),
+    Column("lease_until", Moment),
+    Column("summary", Text, nullable=False, default=""),
+    Column("progress", Json),
+    Column("result", Json),
+    Column("failure", Json),
+    Column("ready_at", Moment),
+    Column("started_at", Moment),
+    Column("finished_at", Moment),
+    Column("next_attempt_at", Moment),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("org_id", String(64), nullable=False),
+    _job(),
+    Column("type", String(32), nullable=False),
+    Column("stage", String(16), nullable=False, default=""),
+    Column("part", String(64), nullable=False, default=""),
+    Column("data", Json, nullable=False),
+    Column("at", Moment, nullable=False),
+    Index(None, "job_id", "id"),
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    _job(),
+    Column("type", String(32), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("data", Json, nullable=False),
+    Column("evidence", Json, nullable=False),
+    Column("observed_at", Moment, nullable=False),
+    Index(None, "job_id", "id"),
+)
+
+coverage = Table(
+    "coverage",
+    metadata,
+    Column("job_id", Id, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("data", Json, nullable=False),
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("org_id", String(64), nullable=False),
+    _job(),
+    Column("fingerprint", String(64), nullable=False),
+    Column("rule", String(64), nullable=False),
+    Column("severity", String(8), nullable=False),
+    Column("severity_rank", Integer, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("change", String(16), nullable=False),
+    Column("points", Float, nullable=False),
+    Column("first_seen_at", Moment, nullable=False),
+    Column("data", Json, nullable=False),
+    UniqueConstraint("job_id", "fingerprint"),
+    Index(None, "org_id", "fingerprint"),
+)
+
+assessments = Table(
+    "assessments",
+    metadata,
+    Column("job_id", Id, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("data", Json, nullable=False),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _job(),
+    Column("format", String(32), nullable=False),
+    Column("media_type", String(64), nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("job_id", "format"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _job(),
+    Column("part", String(64), nullable=False),
+    Column("channel", String(32), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("shown_as", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("answer", Text, nullable=False, default=""),
+    Column("created_at", Moment, nullable=False),
+    Column("sent_at", Moment),
+    UniqueConstraint("job_id", "part"),
+)
+
+plugins = Table(
+    "plugins",
+    metadata,
+    Column("folder", String(32), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("announced_at", Moment, nullable=False),
+)
