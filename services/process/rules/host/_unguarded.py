@@ -8,7 +8,7 @@ from services.process.rule import Rule
 from services.process.rules.host import Reach, Service, reach
 from shared.contracts.finding import Finding, Severity
 
-_MILDER = {Severity.CRITICAL: Severity.HIGH, Severity.HIGH: Severity.MEDIUM}
+_MILDER = {Severity.CRITICAL: Severity.HIGH, Severity.HIGH: Severity.MEDIUM, Severity.MEDIUM: Severity.LOW}
 
 
 def unguarded(rule: Rule, service: Service) -> Iterator[Finding]:
@@ -18,10 +18,11 @@ def unguarded(rule: Rule, service: Service) -> Iterator[Finding]:
     """
     if service.flag("auth_required") is not False:
         return
-    data = service.data
-    far = reach(data.address)
-    what = f"{service.label} on port {data.port} answered commands without asking for credentials. {far.note}"
-    finding = rule.at(service, what)
-    if far is Reach.LOOPBACK:
-        finding = finding.model_copy(update={"severity": _MILDER.get(rule.severity, rule.severity)})
-    yield finding
+    far = reach(service.data.address)
+    what = f"{service.label} on port {service.data.port} answered without asking for credentials. {far.note}"
+    yield milder(rule.at(service, what)) if far is Reach.LOOPBACK else rule.at(service, what)
+
+
+def milder(finding: Finding) -> Finding:
+    """Return `finding` one severity lower, from critical down to low."""
+    return finding.model_copy(update={"severity": _MILDER.get(finding.severity, finding.severity)})

@@ -18,9 +18,8 @@ REDIS_OPEN = Rule(
         "attacker writes files and loads code as the Redis user: this is among the most abused services there are."
     ),
     fix=(
-        "In redis.conf: `bind 127.0.0.1 -::1`, `protected-mode yes`, and a user with a long random password: "
-        "`user default on >LONG-RANDOM-SECRET ~* +@all -@admin -@dangerous` (or `requirepass LONG-RANDOM-SECRET`). "
-        "Then restart, and allow the port in the firewall only for the machines that need it."
+        "In redis.conf: `bind 127.0.0.1 -::1`, `protected-mode yes` and `requirepass LONG-RANDOM-SECRET` (or an ACL "
+        "user for each application), then restart. Allow the port in the firewall only for the machines that need it."
     ),
     references=(
         ref("Redis security", "https://redis.io/docs/latest/operate/oss_and_stack/management/security/"),
