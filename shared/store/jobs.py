@@ -97,9 +97,10 @@ def page(
     return views(connection, list(connection.execute(query).scalars()))
 
 
-def ids_starting_with(connection: Connection, org_id: str, prefix: str, limit: int = 10) -> list[str]:
-    """Return up to `limit` job ids that begin with `prefix`, newest first."""
-    query = select(jobs.c.id).where(jobs.c.org_id == org_id, jobs.c.id.startswith(prefix, autoescape=True))
+def ids_like(connection: Connection, org_id: str, piece: str, limit: int = 10) -> list[str]:
+    """Return up to `limit` job ids that begin or end with `piece`, newest first. People see the end: it is random."""
+    matches = jobs.c.id.startswith(piece, autoescape=True) | jobs.c.id.endswith(piece, autoescape=True)
+    query = select(jobs.c.id).where(jobs.c.org_id == org_id, matches)
     return list(connection.execute(query.order_by(jobs.c.id.desc()).limit(limit)).scalars())
 
 
