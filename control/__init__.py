@@ -1,0 +1,1 @@
+"""Loops without a queue, each module a process of its own."""

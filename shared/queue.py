@@ -89,7 +89,7 @@ def stage(name: StageName) -> Callable[[StageFunction], Task[Any, Any]]:
             envelope = Envelope.model_validate(message)
             try:
                 with around(name, envelope, _delivery(self)) as step:
-                    self.request.traceparent = telemetry.traceparent()
+                    self.request.update(traceparent=telemetry.traceparent())
                     function(envelope, step)
             except AlreadyOver as over:
                 if not over.succeeded:

@@ -61,6 +61,6 @@ def _announce(folders: Mapping[str, Sequence[str]]) -> None:
             for folder, names in folders.items():
                 plugins.announce(connection, folder, names)
     except Infrastructure as exc:
-        log.error("worker.announce.failed", error=exc.message)
+        log.warning("worker.announce.failed", error=exc.message)
     finally:
         engine.engine().dispose()

@@ -1,4 +1,4 @@
-"""The stage `report`: each format asked for is a part of its own, so that one that fails does not take the others along."""
+"""The stage `report`: each format is a part of its own, so that one that fails does not take the others along."""
 
 from __future__ import annotations
 

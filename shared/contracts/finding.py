@@ -33,12 +33,13 @@ class Confidence(StrEnum):
 
 
 class ChangeState(StrEnum):
-    """A finding against the last scan of the same target."""
+    """A finding against the last scan of the same target. STANDING: of an earlier scan, not checked again."""
 
     NEW = "new"
     UNCHANGED = "unchanged"
     REOPENED = "reopened"
     FIXED = "fixed"
+    STANDING = "standing"
 
 
 class Reference(Contract):

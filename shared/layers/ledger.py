@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -84,6 +84,11 @@ class Step(Part):
     def progress(self, so_far: Progress) -> None:
         """Tell how far the stage is; as often as you like. Raises Superseded when somebody else has the step."""
         self.meter.tell(so_far)
+
+    def expect(self, names: Sequence[str]) -> None:
+        """Add the parts that this stage only knows now."""
+        with writing() as connection:
+            ledger.add_parts(connection, self.taken.key.job_id, self.taken.key.stage, names)
 
     @contextmanager
     def part(self, name: str) -> Iterator[Part]:

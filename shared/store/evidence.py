@@ -12,10 +12,15 @@ from shared.store.tables import coverage, observations
 
 def save(connection: Connection, job_id: str, seen: Sequence[Observation], covered: Coverage) -> None:
     """Write the observations and the coverage of a job."""
-    for table in (observations, coverage):
-        connection.execute(delete(table).where(table.c.job_id == job_id))
+    connection.execute(delete(observations).where(observations.c.job_id == job_id))
     if seen:
         connection.execute(insert(observations), [{"job_id": job_id, **_columns(one)} for one in seen])
+    save_coverage(connection, job_id, covered)
+
+
+def save_coverage(connection: Connection, job_id: str, covered: Coverage) -> None:
+    """Write the coverage of a job."""
+    connection.execute(delete(coverage).where(coverage.c.job_id == job_id))
     connection.execute(insert(coverage), {"job_id": job_id, "data": covered.model_dump(mode="json")})
 
 

@@ -14,7 +14,7 @@ from shared.store.tables import assessments, findings, jobs
 
 
 def save(connection: Connection, job_id: str, org_id: str, judged: Sequence[Finding], assessment: Assessment) -> None:
-    """Write the findings (those of the last scan that are fixed among them) and the assessment of a job."""
+    """Write the findings (with those of earlier jobs that are fixed or standing) and the assessment of a job."""
     for table in (findings, assessments):
         connection.execute(delete(table).where(table.c.job_id == job_id))
     if judged:
@@ -25,7 +25,7 @@ def save(connection: Connection, job_id: str, org_id: str, judged: Sequence[Find
 
 
 def of_job(connection: Connection, job_id: str) -> list[Finding]:
-    """Return the findings of a job, worst first; the fixed ones are told by their `change`."""
+    """Return the findings of a job, worst first, with the fixed and standing ones (see `is_current`)."""
     order = (findings.c.severity_rank, findings.c.rule, findings.c.subject)
     query = select(findings.c.data).where(findings.c.job_id == job_id).order_by(*order)
     return [Finding.model_validate(data) for data in connection.execute(query).scalars()]
@@ -75,6 +75,6 @@ def _row(job_id: str, org_id: str, finding: Finding) -> dict[str, object]:
     }
 
 
-def is_fixed(finding: Finding) -> bool:
-    """A finding of the last scan that is gone; it is kept with the job that saw it gone."""
-    return finding.change is ChangeState.FIXED
+def is_current(finding: Finding) -> bool:
+    """A finding that this job itself made; the others come from earlier jobs and are fixed, or were not checked."""
+    return finding.change not in {ChangeState.FIXED, ChangeState.STANDING}

@@ -189,19 +189,21 @@ def _go_on(connection: Connection, key: Key, told: list[Fact]) -> list[Event]:
 
 def _end_job(connection: Connection, key: Key, rows: Sequence[RowMapping]) -> Fact:
     at = now()
-    state = outcome([(row["part"], StepState(row["state"])) for row in rows])
+    state = outcome([(row["stage"], row["part"], StepState(row["state"])) for row in rows])
     connection.execute(_END_JOB, {"of_job": key.job_id, "new_state": state, "at": at})
     total_s = seconds(rows[0]["job_created_at"], at)
     return _fact(key, EventType.JOB_FINISHED, {"state": state, "total_s": total_s}, stage="")
 
 
-def outcome(ended: Sequence[tuple[str, StepState]]) -> JobState:
-    """Return the state of a job whose stages are all over, given (part, state) of each step."""
-    if any(state is StepState.FAILED for part, state in ended if not part):
+def outcome(ended: Sequence[tuple[str, str, StepState]]) -> JobState:
+    """Return the state of a job whose stages are over, given (stage, part, state) of each step.
+
+    A job whose last stage failed is partial: its result is there, only somebody was not told of it.
+    """
+    failed = [(stage, part) for stage, part, state in ended if state is StepState.FAILED]
+    if any(not part and stage != STAGES[-1] for stage, part in failed):
         return JobState.FAILED
-    if any(state is StepState.FAILED for _, state in ended):
-        return JobState.PARTIAL
-    return JobState.SUCCEEDED
+    return JobState.PARTIAL if failed else JobState.SUCCEEDED
 
 
 def _fact(key: Key, kind: EventType, data: dict[str, Any] | None = None, *, stage: str | None = None) -> Fact:

@@ -6,7 +6,7 @@ import hashlib
 
 from sqlalchemy import Connection, delete, insert, select
 
-from shared.contracts.finding import Assessment
+from shared.contracts.finding import Assessment, ChangeState
 from shared.contracts.report import ReportDocument, ReportView
 from shared.errors import NotFound, Resource
 from shared.ids import new_id, now
@@ -34,8 +34,8 @@ def document(connection: Connection, job_id: str) -> ReportDocument:
         generator=GENERATOR,
         job=jobs.view(connection, job_id),
         assessment=findings.assessment(connection, job_id) or Assessment(score=0, grade="-"),
-        findings=[finding for finding in judged if not findings.is_fixed(finding)],
-        fixed=[finding for finding in judged if findings.is_fixed(finding)],
+        findings=[finding for finding in judged if findings.is_current(finding)],
+        fixed=[finding for finding in judged if finding.change is ChangeState.FIXED],
         coverage=evidence.covered(connection, job_id),
         observations=evidence.observed(connection, job_id),
     )

@@ -45,3 +45,9 @@ def of(destination: str) -> Channel:
             return channel
     known = ", ".join(f"{scheme}:" for channel in channels for scheme in channel.SCHEMES)
     raise UnknownChannel("The destination's scheme belongs to no notification channel.", cure=f"Begin it with {known}.")
+
+
+def schemes() -> tuple[str, ...]:
+    """Return every URL scheme that some channel serves."""
+    found = (cast("Channel", module).SCHEMES for module in registry.plugins(__name__).values())
+    return tuple(sorted(scheme for each in found for scheme in each))

@@ -1,0 +1,53 @@
+"""The stage `process`: rules turn what was seen into findings, a score, and the difference to the last scan."""
+
+from __future__ import annotations
+
+from services.process import diff, score
+from services.process.judge import judge, unjudged
+from shared import registry
+from shared.contracts.envelope import Envelope
+from shared.contracts.finding import Assessment, ChangeState, Finding
+from shared.contracts.job import StageName
+from shared.ids import now
+from shared.layers.ledger import Step
+from shared.queue import stage
+from shared.store import evidence, findings, jobs
+from shared.store.engine import reading
+
+
+@stage(StageName.PROCESS)
+def run(envelope: Envelope, step: Step) -> None:
+    """Judge what the job's scan saw."""
+    job_id, at = envelope.job_id, now()
+    with reading() as connection:
+        asked, options = jobs.request(connection, job_id)
+        seen = evidence.observed(connection, job_id)
+        coverage = evidence.covered(connection, job_id)
+        before = findings.previous(connection, job_id)
+        earlier = findings.of_job(connection, before[0]) if before else None
+        first_seen = findings.first_seen(connection, job_id)
+    coverage = coverage.model_copy(update={"gaps": [*coverage.gaps, *unjudged(envelope.kind, seen)]})
+    comparison = diff.compare(
+        judge(envelope.kind, seen, at),
+        None if earlier is None else [finding for finding in earlier if finding.change is not ChangeState.FIXED],
+        first_seen=first_seen,
+        was_checked=diff.checked(registry.target(asked), options.profile, coverage, seen),
+        at=at,
+    )
+    judged, assessment = score.assess(comparison.findings)
+    previous = {"previous_job_id": before[0], "previous_score": before[1]} if before else {}
+    assessment = assessment.model_copy(update={"change": comparison.change.model_copy(update=previous)})
+    standing = [finding.model_copy(update={"change": ChangeState.STANDING}) for finding in comparison.standing]
+    step.summary = _summary(judged, assessment)
+    step.keep(lambda write: evidence.save_coverage(write, job_id, coverage))
+    step.keep(
+        lambda write: findings.save(write, job_id, envelope.org_id, [*judged, *comparison.fixed, *standing], assessment)
+    )
+
+
+def _summary(judged: list[Finding], assessment: Assessment) -> str:
+    change = assessment.change
+    count = "1 finding" if len(judged) == 1 else f"{len(judged)} findings"
+    if change.previous_job_id is None:
+        return count
+    return f"{count} · {len(change.new) + len(change.reopened)} new · {len(change.fixed)} fixed"
