@@ -24,6 +24,7 @@ def headline(notice: Notice) -> str:
         worst = counts(notice, Severity.CRITICAL, Severity.HIGH) or "nothing critical or high"
         partly = ", in part" if notice.state is JobState.PARTIAL else ""
         end = f"grade {notice.grade}{partly}, {worst}"
+    end = plain(end, 80)
     return f"{plain(notice.target, HEADLINE_LIMIT - len(end) - 2)}: {end}"
 
 

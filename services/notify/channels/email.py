@@ -70,8 +70,10 @@ def _sender(settings: Settings) -> Address:
 def _address(written: str, what: str, cure: str) -> Address:
     local, _, domain = written.rpartition("@")
     well_formed = 0 < len(local) <= _LOCAL_LIMIT and set(local) <= _LOCAL and ".." not in f".{local}."
-    well_formed = well_formed and literal(domain.strip("[]")) is None
+    malformed = InvalidInput(f"{what} is not an e-mail address.", cure=cure)
+    if not well_formed or literal(domain.strip("[]")) is not None:
+        raise malformed
     try:
-        return Address(username=local, domain=canonical(domain) if well_formed else "")
-    except (ValueError, InvalidInput) as exc:
-        raise InvalidInput(f"{what} is not an e-mail address.", cure=cure) from exc
+        return Address(username=local, domain=canonical(domain))
+    except (ValueError, MessageError, InvalidInput) as exc:
+        raise malformed from exc

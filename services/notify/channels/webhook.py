@@ -185,7 +185,7 @@ def _excerpt(response: httpcore2.Response) -> str:
 
 
 def _unreachable(host: str, exc: Exception) -> Temporary | External:
-    cause = exc.__cause__
+    cause = exc.args[0] if exc.args else None  # httpcore2 keeps the socket's own error there
     if isinstance(cause, ssl.SSLError):
         why = getattr(cause, "verify_message", "") or cause.reason or "the handshake failed"
         cure = "Renew the receiver's certificate, or trust its issuer on this machine."

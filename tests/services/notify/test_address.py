@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.notify import address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.0.0.0", "10.0.0.1", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.255.255.255", "168.63.129.16",
+        "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.192", "192.168.1.1", "198.18.0.1", "224.0.0.1",
+        "240.0.0.1", "255.255.255.255", "::", "::1", "::7f00:1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
+        "64:ff9b::a00:1", "64:ff9b:1::808:808", "2002:7f00:1::", "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+        "2001:db8::1", "3fff::1", "fc00::1", "fd00:ec2::254", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1",
+        "5f00::1", "100::1",
+    ],
+)  # fmt: skip
+def test_what_is_not_on_the_internet_is_not_public(text: str) -> None:
+    assert not address.is_public(ipaddress.ip_address(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1.1.1.1", "172.32.0.1", "192.0.1.1", "2606:4700::1111", "2a00:1450::1", "::ffff:8.8.8.8", "64:ff9b::808:808"],
+)
+def test_the_internet_is_public(text: str) -> None:
+    assert address.is_public(ipaddress.ip_address(text))
+
+
+@given(st.ip_addresses(v=4))
+def test_an_ipv6_coat_changes_nothing(inner: ipaddress.IPv4Address) -> None:
+    for coat in ("::ffff:0:0", "64:ff9b::"):
+        coated = ipaddress.IPv6Address(int(ipaddress.IPv6Address(coat)) | int(inner))
+        assert address.is_public(coated) == address.is_public(inner)
+
+
+@given(st.ip_addresses())
+def test_nothing_that_python_calls_private_is_public(any_address: address.Address) -> None:
+    if any_address.is_private and getattr(any_address, "ipv4_mapped", None) is None:
+        assert not address.is_public(any_address)
+
+
+def test_a_name_that_does_not_exist_is_temporary() -> None:
+    with pytest.raises(address.HostNotResolved, match=r"a\.invalid"):
+        address.routes("a.invalid", 443, private=False, timeout_s=10.0)
+
+
+def test_a_label_that_is_too_long_is_not_resolved() -> None:
+    with pytest.raises(address.HostNotResolved):
+        address.routes("a" * 300 + ".example", 443, private=False, timeout_s=10.0)
+
+
+def test_loopback_is_welcome_when_private_addresses_are() -> None:
+    assert address.routes("127.0.0.1", 80, private=True, timeout_s=1.0) == ["127.0.0.1"]
