@@ -98,9 +98,7 @@ def _period(endpoint: Fact[TlsFacts], leaf: CertificateFacts, at: datetime) -> I
     if at > end:
         yield EXPIRED.at(endpoint, f"{_of(endpoint, leaf)} expired on {end:%Y-%m-%d}, {_days(at - end)} ago.")
     elif at < start:
-        yield FUTURE.at(
-            endpoint, f"{_of(endpoint, leaf)} is valid from {start:%Y-%m-%d}, {_days(start - at)} from now."
-        )
+        yield FUTURE.at(endpoint, f"{_of(endpoint, leaf)} is valid from {start:%Y-%m-%d}, in {_days(start - at)}.")
     elif end - at < WARN:
         found = EXPIRING.at(endpoint, f"{_of(endpoint, leaf)} expires on {end:%Y-%m-%d}, in {_days(end - at)}.")
         yield found.model_copy(update={"severity": Severity.MEDIUM}) if end - at < URGENT else found
