@@ -17,6 +17,7 @@ from shared.contracts.observation import Coverage, Observation
 from shared.contracts.target import TargetModel
 
 PACKAGE = "services.process.rules"
+_Checked = Callable[[TargetModel, Profile, Coverage, Sequence[Observation]], Callable[[str], bool]]
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,14 @@ def checked(
 ) -> Callable[[str], bool]:
     """Return the predicate `was_checked(subject)` of one scan, made by the target's own kind.
 
-    A kind says so by `checked(target, profile, coverage, observations)` in its folder of rules. Raises UnknownPlugin.
+    A kind says so by `checked(target, profile, coverage, observations)` in its folder of rules. One without it looks
+    at the whole target every time: whatever no gap names was checked. Raises UnknownPlugin.
     """
-    predicate: Callable[[str], bool] = registry.plugin(PACKAGE, target.kind).checked(
-        target, profile, coverage, observations
-    )
-    return predicate
+    own: _Checked | None = getattr(registry.plugin(PACKAGE, target.kind), "checked", None)
+    if own:
+        return own(target, profile, coverage, observations)
+    gaps = {gap.subject for gap in coverage.gaps}
+    return lambda subject: subject not in gaps
 
 
 def _dated(
