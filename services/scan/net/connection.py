@@ -17,7 +17,7 @@ from typing import Self, TypeVar
 
 from shared.errors import Temporary
 
-READ_WAIT = 3.0  # seconds for one answer; slow servers (reverse DNS before the greeting) are given more by their probe
+PATIENCE = 3.0  # seconds for one answer, unless the caller has reason to wait longer or shorter
 MAX_BYTES = 256 * 1024  # one conversation; the largest wanted answer is a 64 KiB page
 KEPT = 8192  # bytes remembered for evidence
 _CHUNK = 16 * 1024
@@ -39,10 +39,15 @@ class TooMuch(Temporary):
 
 
 class Connection:
-    """A connected socket. Reads raise Silent, Lost or TooMuch; use it as `async with`."""
+    """A connected socket. Reads raise Silent, Lost or TooMuch; use it as `async with`.
 
-    def __init__(self, sock: socket.socket, *, lasts: float) -> None:
+    authority: how the peer is called where a protocol wants its name (`Host` of HTTP).
+    """
+
+    def __init__(self, sock: socket.socket, *, lasts: float, patience: float = PATIENCE, authority: str = "") -> None:
+        self.authority = authority
         self._sock = sock
+        self._patience = patience
         self._expires = time.monotonic() + lasts
         self._buffer = bytearray()
         self._total = 0
@@ -56,6 +61,9 @@ class Connection:
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._sock.close()
 
     @property
@@ -63,22 +71,22 @@ class Connection:
         """The TLS session, once `secure` has succeeded."""
         return self._tls
 
-    async def peek(self, wait: float = READ_WAIT) -> bytes:
+    async def peek(self, wait: float | None = None) -> bytes:
         """Return what has arrived and is unread; wait for the first bytes if there are none. Consumes nothing."""
         if not self._buffer:
             await self._fill(wait)
         return bytes(self._buffer)
 
-    async def some(self, limit: int = 4096, wait: float = READ_WAIT) -> bytes:
+    async def some(self, limit: int = 4096, wait: float | None = None) -> bytes:
         """Return between 1 and `limit` bytes, whatever comes first."""
         return self._take(min(limit, len(await self.peek(wait))))
 
-    async def exactly(self, count: int, wait: float = READ_WAIT) -> bytes:
+    async def exactly(self, count: int, wait: float | None = None) -> bytes:
         while len(self._buffer) < count:
             await self._fill(wait)
         return self._take(count)
 
-    async def until(self, mark: bytes, limit: int = _LINE, wait: float = READ_WAIT) -> bytes:
+    async def until(self, mark: bytes, limit: int = _LINE, wait: float | None = None) -> bytes:
         """Return everything up to and with `mark`. Raises TooMuch when `limit` bytes do not contain it."""
         while (at := self._buffer.find(mark, 0, limit)) < 0:
             if len(self._buffer) >= limit:
@@ -86,25 +94,27 @@ class Connection:
             await self._fill(wait)
         return self._take(at + len(mark))
 
-    async def line(self, limit: int = _LINE, wait: float = READ_WAIT) -> str:
+    async def line(self, limit: int = _LINE, wait: float | None = None) -> str:
         """Return one line without its end, decoded so that every byte survives as a character."""
         return (await self.until(b"\n", limit, wait)).rstrip(b"\r\n").decode("latin-1")
 
-    async def rest(self, limit: int, wait: float = READ_WAIT) -> bytes:
+    async def rest(self, limit: int, wait: float | None = None) -> bytes:
         """Return what comes until the peer closes, falls silent, or `limit` bytes are there."""
         with contextlib.suppress(Lost, Silent, TooMuch):
             while len(self._buffer) < limit:
                 await self._fill(wait)
         return self._take(min(limit, len(self._buffer)))
 
-    async def send(self, data: bytes, wait: float = READ_WAIT) -> None:
+    async def send(self, data: bytes, wait: float | None = None) -> None:
         if self._tls is None:
             await self._transmit(data, wait)
             return
         self._tls.write(data)
         await self._flush(wait)
 
-    async def secure(self, context: ssl.SSLContext, server_name: str | None, wait: float = READ_WAIT) -> ssl.SSLObject:
+    async def secure(
+        self, context: ssl.SSLContext, server_name: str | None, wait: float | None = None
+    ) -> ssl.SSLObject:
         """Do a TLS handshake. Raises ssl.SSLError when the peer refuses or speaks something else; Lost; Silent."""
         tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
         if self._buffer:
@@ -124,7 +134,7 @@ class Connection:
                 self._tls = tls
                 return tls
 
-    async def _fill(self, wait: float) -> None:
+    async def _fill(self, wait: float | None) -> None:
         if self._total >= MAX_BYTES:
             raise TooMuch(f"More than {MAX_BYTES} bytes in one conversation.")
         data = await (self._receive(wait) if self._tls is None else self._decrypt(self._tls, wait))
@@ -132,7 +142,7 @@ class Connection:
         self._buffer += data
         self.received += data[: max(0, KEPT - len(self.received))]
 
-    async def _decrypt(self, tls: ssl.SSLObject, wait: float) -> bytes:
+    async def _decrypt(self, tls: ssl.SSLObject, wait: float | None) -> bytes:
         while True:
             try:
                 data = tls.read(_CHUNK)
@@ -146,26 +156,26 @@ class Connection:
                     return data
                 raise Lost("The peer closed the TLS session.")
 
-    async def _receive(self, wait: float) -> bytes:
+    async def _receive(self, wait: float | None) -> bytes:
         data = await self._within(asyncio.get_running_loop().sock_recv(self._sock, _CHUNK), wait)
         if not data:
             raise Lost("The peer closed the connection.")
         return data
 
-    async def _flush(self, wait: float) -> None:
+    async def _flush(self, wait: float | None) -> None:
         if pending := self._outgoing.read():
             await self._transmit(pending, wait)
 
-    async def _transmit(self, data: bytes, wait: float) -> None:
+    async def _transmit(self, data: bytes, wait: float | None) -> None:
         await self._within(asyncio.get_running_loop().sock_sendall(self._sock, data), wait)
 
-    async def _within(self, doing: Awaitable[T], wait: float) -> T:
-        left = self._expires - time.monotonic()
+    async def _within(self, doing: Awaitable[T], wait: float | None) -> T:
+        wait = max(0.0, min(self._patience if wait is None else wait, self._expires - time.monotonic()))
         try:
-            async with asyncio.timeout(min(wait, left)):
+            async with asyncio.timeout(wait):
                 return await doing
         except TimeoutError as exc:
-            raise Silent(f"No answer within {max(0.0, min(wait, left)):.1f} s.") from exc
+            raise Silent(f"No answer within {wait:.1f} s.") from exc
         except OSError as exc:
             raise Lost(f"The connection broke: {exc.strerror or type(exc).__name__}.") from exc
 

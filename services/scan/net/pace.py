@@ -1,7 +1,7 @@
 """How fast a sweep may go: the time-out of one connect and how many may be in flight.
 
-The time-out follows the measured round trip (RFC 6298). The limit grows with every answer and halves on proof of loss: a
-port that was silent and answers when asked again. Silence alone is no proof, since filtered ports are silent for good.
+The time-out follows the measured round trip (RFC 6298). The limit grows with every answer and halves on proof of loss:
+a port that was silent and answers when asked again. Silence alone is no proof: filtered ports are silent for good.
 """
 
 from __future__ import annotations
@@ -17,11 +17,19 @@ MOST = 1024  # connects in flight at best: 700 SYN/s to a silent host, kind to h
 SPARED_FILES = 128  # files left for the rest of the process
 
 
+def most_sockets() -> int:
+    """Return how many sockets a sweep may have open, given the limit of files of this process."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return MOST
+    return max(1, min(MOST, files - SPARED_FILES, files // 2))
+
+
 @dataclass
 class Pace:
     """Pace of one address. Times are seconds."""
 
-    ceiling: int = field(default_factory=lambda: ceiling())
+    ceiling: int = field(default_factory=most_sockets)
     limit: float = 0.0
     _smooth: float | None = None
     _variation: float = 0.0
@@ -66,11 +74,3 @@ class Pace:
 
     def _grow(self, by: float) -> None:
         self.limit = min(float(self.ceiling), self.limit + by)
-
-
-def ceiling() -> int:
-    """Return how many sockets a sweep may have open, given the limit of files of this process."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files == resource.RLIM_INFINITY:
-        return MOST
-    return max(1, min(MOST, files - SPARED_FILES, files // 2))

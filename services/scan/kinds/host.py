@@ -1,0 +1,132 @@
+"""Scan a host: sweep its ports, worst group first, then find out what answers on the open ones.
+
+Open ports beyond `MAX_IDENTIFIED` are counted, not looked at: a tarpit has 65535 of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+from services.scan.kinds import Result, Run
+from services.scan.net import record, resolve
+from services.scan.net.connect import Sweep, Tally
+from services.scan.net.endpoint import destination
+from services.scan.net.identify import BUDGET, Identity, identify
+from shared.contracts import ports
+from shared.contracts.job import Progress
+from shared.contracts.kinds.host import Target
+from shared.contracts.observation import Gap, GapReason
+from shared.errors import Temporary
+
+MAX_IDENTIFIED = 1000  # open ports that are looked at
+IDENTIFIED_AT_ONCE = 50  # conversations; each holds one socket
+SWEEP_SHARE = 0.75  # of the time until the deadline; the rest is for the open ports
+MARGIN = 1.0  # seconds before the deadline at which to stop, for what comes after
+
+Open = tuple[str, int]
+
+
+class HostUnreachable(Temporary):
+    """Every port of every address was reported as unreachable. Retried: hosts reboot, routes come back."""
+
+
+async def scan(target: Target, run: Run) -> Result:
+    """Scan all addresses of `target`. Raises TargetUnresolvable, ResolverFailed, HostUnreachable, SocketsExhausted."""
+    asked = target.port_list(run.profile)
+    tallies = await _sweep(await resolve.addresses(target.host), asked, run)
+    _require_reachable(target.host, tallies)
+    looked_at, unlisted = _share_out(tallies)
+    identities = [identity async for identity in _identify(looked_at, target.host, run)]
+    observations = [record.host(target.host, tallies)]
+    observations += [record.port(address, port, tallies[address].opened[port]) for address, port in looked_at]
+    for identity in identities:
+        observations += record.services(identity, target.host)
+    coverage = record.coverage(asked, tallies, unlisted, _service_gaps(looked_at, identities))
+    opened = sum(len(tally.opened) for tally in tallies.values())
+    return Result(coverage, record.in_order(observations), f"{coverage.asked} ports · {opened} open")
+
+
+async def _sweep(addresses: list[str], asked: list[int], run: Run) -> dict[str, Tally]:
+    """Sweep group by group over all addresses. Whatever `run.progress` raises ends it, with every socket closed."""
+    now = time.monotonic()
+    deadline = now + (run.deadline - now) * SWEEP_SHARE
+    sweeps = {address: Sweep(destination(address), deadline=deadline) for address in addresses}
+    total = len(asked) * len(sweeps)
+    try:
+        for group, members in ports.in_groups(asked).items():
+            for address, sweep in sweeps.items():
+                for _ in sweep.run(members):
+                    done = sum(each.tally.done for each in sweeps.values())
+                    note = address if len(sweeps) > 1 else ""
+                    run.progress(_progress(done, total, "ports", group.value, len(members), note))
+                    await asyncio.sleep(0)
+    finally:
+        for sweep in sweeps.values():
+            sweep.close()
+    return {address: sweep.tally for address, sweep in sweeps.items()}
+
+
+def _require_reachable(host: str, tallies: dict[str, Tally]) -> None:
+    done = sum(tally.done for tally in tallies.values())
+    if done and done == sum(len(tally.unreachable) for tally in tallies.values()):
+        raise HostUnreachable(
+            f"{host} ({', '.join(tallies)}) cannot be reached: every connection was refused by a router or this machine.",
+            cure="Check that the host is up and that the scan worker has a route to it.",
+        )
+
+
+def _share_out(tallies: dict[str, Tally]) -> tuple[list[Open], dict[str, list[int]]]:
+    """Return the open ports to look at, worst group first, and by address those that are too many."""
+    opened = {address: ports.in_groups(tally.opened) for address, tally in tallies.items()}
+    ranked = [
+        (address, port)
+        for group in ports.PortGroup
+        for address, groups in opened.items()
+        for port in groups.get(group, ())
+    ]
+    unlisted: dict[str, list[int]] = {}
+    for address, port in ranked[MAX_IDENTIFIED:]:
+        unlisted.setdefault(address, []).append(port)
+    return ranked[:MAX_IDENTIFIED], unlisted
+
+
+async def _identify(opened: list[Open], host: str, run: Run) -> AsyncIterator[Identity]:
+    """Yield the identities of `opened` as they become known, until the deadline."""
+    turn = asyncio.Semaphore(IDENTIFIED_AT_ONCE)
+
+    async def one(address: str, port: int) -> Identity | None:
+        async with turn:
+            left = run.deadline - MARGIN - time.monotonic()
+            return await identify(address, port, host, budget=min(BUDGET, left)) if left > 0 else None
+
+    tasks = [asyncio.create_task(one(address, port)) for address, port in opened]
+    try:
+        for done, task in enumerate(asyncio.as_completed(tasks), 1):
+            if identity := await task:
+                yield identity
+            run.progress(_progress(done, len(opened), "services", "", 0, "identifying services"))
+    finally:
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _service_gaps(opened: list[Open], identities: list[Identity]) -> list[Gap]:
+    gaps = [
+        Gap(subject=record.subject(identity.address, identity.port), reason=GapReason.TIMEOUT, detail=why[:500])
+        for identity in sorted(identities, key=lambda identity: (identity.address, identity.port))
+        for why in identity.gaps
+    ]
+    seen = {(identity.address, identity.port) for identity in identities}
+    gaps += [
+        Gap(subject=record.subject(*each), reason=GapReason.CAP_REACHED, detail="not identified before the deadline")
+        for each in opened
+        if each not in seen
+    ]
+    return gaps
+
+
+def _progress(done: int, total: int, unit: str, group: str, size: int, note: str) -> Progress:  # noqa: PLR0913
+    return Progress(done=done, total=total, unit=unit, current_group=group, group_size=size, note=note)

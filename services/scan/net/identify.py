@@ -1,0 +1,206 @@
+"""Find out what answers on an open port, whatever its number.
+
+The protocols usually met on the port come first, then the greeting is waited for, then everything that waits to be
+spoken to is tried. What a server says to the wrong question leads to the right one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from services.scan.net import tls
+from services.scan.net.answer import NotSpoken, Service, evidence
+from services.scan.net.connection import PATIENCE, Connection, Lost, Silent, TooMuch
+from services.scan.net.dial import dial
+from services.scan.net.services import expected, protocols, recognised
+from shared.contracts.kinds.host import TlsFacts
+from shared.contracts.observation import Evidence
+
+GREETING_WAIT = 1.5  # seconds for a greeting where none is expected
+GUESS_PATIENCE = 1.0  # seconds for the answer to a guess
+BUDGET = 40.0  # seconds for one port in all: about ten guesses in clear, TLS, and the same inside
+_DEFAULT_PORTS = {80, 443}
+_FAILURES = (NotSpoken, Lost, Silent, TooMuch)
+_TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
+_ASKS_FOR_TLS = (
+    b"HTTP request was sent to HTTPS port",
+    b"HTTP request to an HTTPS server",
+    b"speaking plain HTTP to an SSL",
+)
+
+Dialler = Callable[
+    [float], Awaitable[Connection]
+]  # given the patience (seconds), opens a connection in clear or in TLS
+
+
+@dataclass
+class Identity:
+    """What is known of one open port. `gaps` say in words what could not be found out."""
+
+    address: str
+    port: int
+    service: Service = field(default_factory=lambda: Service("unknown"))
+    in_tls: bool = False
+    tls: TlsFacts | None = None
+    evidence: list[Evidence] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+
+
+async def identify(address: str, port: int, host: str, *, budget: float = BUDGET) -> Identity:
+    """Return what answers on `port` of `address`. host: the name it was asked for by. budget: seconds."""
+    found = Identity(address, port)
+    try:
+        async with asyncio.timeout(budget):
+            await _Inquiry(found, host).run()
+    except TimeoutError:
+        found.gaps.append(f"identification was not done within {budget:.0f} s")
+    return found
+
+
+class _Inquiry:
+    def __init__(self, found: Identity, host: str) -> None:
+        self.found = found
+        self.host = host
+        self.heard = b""
+        name = f"[{host}]" if ":" in host else host
+        self.authority = name if found.port in _DEFAULT_PORTS else f"{name}:{found.port}"
+
+    async def run(self) -> None:
+        port = self.found.port
+        tls_first = bool(expected(port, tls=True))
+        if tls_first and await self._inside_tls():
+            return
+        service = await self._ask(self._in_clear, expected(port, tls=False))
+        if not tls_first and self._hints_at_tls(service) and await self._inside_tls():
+            return
+        if service is None:
+            return
+        self.found.service = service
+        if (
+            service.details.get("starttls")
+            or service.details.get("tls_offered")
+            or "tls" in service.details.get("protocols", ())
+        ):
+            await self._starttls(service.name)
+
+    def _hints_at_tls(self, service: Service | None) -> bool:
+        """Whether TLS is worth a try: a TLS record or a web server's complaint was heard, or nothing sensible at all."""
+        if service is None:
+            return not self.heard or self.heard.startswith(_TLS_RECORDS)
+        return (
+            service.page is not None
+            and service.page.status == 400
+            and any(text in self.heard for text in _ASKS_FOR_TLS)
+        )
+
+    async def _in_clear(self, patience: float = PATIENCE) -> Connection:
+        return await dial(self.found.address, self.found.port, patience=patience, authority=self.authority)
+
+    async def _in_tls(self, patience: float = PATIENCE) -> Connection:
+        conn = await self._in_clear(patience)
+        return await tls.secured(conn, tls.permissive(), self.host)
+
+    async def _inside_tls(self) -> bool:
+        """Look at TLS and at what speaks inside. False when the port does not speak TLS."""
+        try:
+            session = await tls.inspect(self._in_clear, self.found.address, self.found.port, self.host)
+        except _FAILURES:
+            return False
+        self._keep(session)
+        self.found.in_tls = True
+        self.heard = b""
+        self.found.evidence.clear()
+        self.found.service = await self._ask(self._in_tls, expected(self.found.port, tls=True)) or self.found.service
+        return True
+
+    async def _starttls(self, name: str) -> None:
+        begin = getattr(protocols()[name], "starttls", None)
+        if begin is None:
+            return
+
+        async def ready() -> Connection:
+            conn = await self._in_clear()
+            try:
+                await begin(conn)
+            except BaseException:
+                conn.close()
+                raise
+            return conn
+
+        try:
+            self._keep(await tls.inspect(ready, self.found.address, self.found.port, self.host, name))
+        except _FAILURES as exc:
+            self.found.gaps.append(f"TLS inside {name}: {exc.message}")
+
+    def _keep(self, session: tls.Session) -> None:
+        self.found.tls = session.facts
+        self.found.gaps += session.gaps
+
+    async def _ask(self, open_: Dialler, likely: list[str]) -> Service | None:
+        """Try the likely protocols, then the greeting, then the rest. None when nothing is recognised."""
+        known = protocols()
+        for name in likely:
+            if not known[name].GREETS and (service := await self._try(open_, name, PATIENCE)):
+                return service
+        wait = max(
+            [GREETING_WAIT] + [getattr(known[name], "GREETING_WAIT", PATIENCE) for name in likely if known[name].GREETS]
+        )
+        if (service := await self._greeting(open_, wait)) or self.heard:
+            return service
+        for name in sorted(known, key=lambda name: (name != "http", name)):
+            if not known[name].GREETS and name not in likely:
+                if service := await self._try(open_, name, GUESS_PATIENCE):
+                    return service
+                if self.heard:
+                    return None
+        return None
+
+    async def _greeting(self, open_: Dialler, wait: float) -> Service | None:
+        try:
+            async with await open_(PATIENCE) as conn:
+                heard = await conn.peek(wait)
+        except _FAILURES:
+            return None
+        return await self._told(open_, heard, "greeting")
+
+    async def _try(self, open_: Dialler, name: str, patience: float) -> Service | None:
+        """Probe for one protocol. When it is another one, what was heard may tell which."""
+        try:
+            async with await open_(patience) as conn:
+                try:
+                    service = await protocols()[name].probe(conn, lambda: open_(patience))
+                except _FAILURES:
+                    service = None
+                heard = bytes(conn.received)
+        except _FAILURES:
+            return None
+        if service is None:
+            return await self._told(open_, heard, f"answer to a {name} client", asked=name)
+        self._remember(heard, name)
+        return service
+
+    async def _told(self, open_: Dialler, heard: bytes, source: str, asked: str = "") -> Service | None:
+        """Follow what a server said of itself to the protocol that it speaks."""
+        if not heard:
+            return None
+        for name in recognised(heard):
+            if name != asked and (service := await self._followed(open_, name)):
+                return service
+        if not self.heard:
+            self._remember(heard, source)
+        return None
+
+    async def _followed(self, open_: Dialler, name: str) -> Service | None:
+        try:
+            async with await open_(PATIENCE) as conn:
+                service = await protocols()[name].probe(conn, lambda: open_(PATIENCE))
+                self._remember(bytes(conn.received), name)
+                return service
+        except _FAILURES:
+            return None
+
+    def _remember(self, heard: bytes, source: str) -> None:
+        self.heard = heard
+        self.found.evidence = [evidence(source, heard)]
