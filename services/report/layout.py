@@ -35,6 +35,7 @@ class GapRow:
     reason: str
     count: str
     meaning: str
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ class Layout:
     groups: list[Group]
     total: int
     change: list[str]
-    change_note: str
     changed: list[Entry]
     fixed: list[Entry]
+    standing: list[Entry]
     coverage: str
     checked_share: float
     checked_percent: str
@@ -86,9 +87,9 @@ def build(document: ReportDocument) -> Layout:
         groups=_groups(findings),
         total=len(findings),
         change=_change(document),
-        change_note=_change_note(document),
         changed=[entry for entry in findings if entry.is_changed and document.assessment.change.previous_job_id],
         fixed=entries.entries(document.fixed, first=len(findings) + 1),
+        standing=entries.entries(document.standing, first=len(findings) + len(document.fixed) + 1),
         coverage=summary.coverage(coverage) or "This kind of scan does not count what it checks.",
         checked_share=min(1.0, coverage.checked / coverage.asked) if coverage.asked > 0 else float(judged),
         checked_percent=words.percent(coverage.checked, coverage.asked) if coverage.asked > 0 else "",
@@ -111,10 +112,7 @@ def _notices(document: ReportDocument) -> list[str]:
     failures = [document.job.failure] if document.job.failure else []
     failures += [step.failure for step in document.job.steps if step.failure and step.stage is not StageName.REPORT]
     told = dict.fromkeys(f"{failure.message} {failure.cure}".strip() for failure in failures)
-    notices = [f"The job did not finish as planned: {printable.line(message, 400)}" for message in told]
-    if not summary.is_judged(document):
-        notices.append("No grade is given, because nothing was checked. No findings does not mean safe here.")
-    return notices
+    return [f"The job did not finish as planned: {printable.line(message, 400)}" for message in told]
 
 
 def _groups(findings: list[Entry]) -> list[Group]:
@@ -129,19 +127,14 @@ def _change(document: ReportDocument) -> list[str]:
     """The numbers of the change, e.g. `6 new`; empty for a first scan."""
     if document.assessment.change.previous_job_id is None:
         return []
-    found = summary.by_change(document.findings) | {ChangeState.FIXED: len(document.fixed)}
-    return [f"{found[state]:,} {words.CHANGES[state]}" for state in ChangeState]
-
-
-def _change_note(document: ReportDocument) -> str:
-    complete = document.coverage.checked >= document.coverage.asked and not document.coverage.gaps
-    if document.fixed and not complete:
-        return "Some things could not be checked this time, so a finding listed as gone may still be there."
-    return ""
+    found = summary.by_change(document.findings)
+    found |= {ChangeState.FIXED: len(document.fixed), ChangeState.STANDING: len(document.standing)}
+    return [f"{found[state]:,} {words.CHANGES[state]}" for state in ChangeState if found[state]] or [
+        "No findings then or now"
+    ]
 
 
 def _gap(document: ReportDocument, index: int) -> GapRow:
     gap = document.coverage.gaps[index]
     reason, meaning = words.GAPS[gap.reason]
-    detail = printable.line(gap.detail)
-    return GapRow(printable.line(gap.subject, 120), reason, f"{gap.count:,}", f"{meaning} {detail}".strip())
+    return GapRow(printable.line(gap.subject, 120), reason, f"{gap.count:,}", meaning, printable.line(gap.detail))

@@ -10,6 +10,7 @@ from shared.contracts.observation import Coverage
 from shared.contracts.report import ReportDocument
 
 URGENT = (Severity.CRITICAL, Severity.HIGH)
+UNJUDGED = "-"  # the grade of a job whose observations never met the rules
 
 
 def sentences(document: ReportDocument) -> list[str]:
@@ -19,7 +20,9 @@ def sentences(document: ReportDocument) -> list[str]:
 
 
 def is_judged(document: ReportDocument) -> bool:
-    """Whether the score means anything: something was checked or found."""
+    """Whether the score means anything: the rules ran, and something was checked or found."""
+    if document.assessment.grade == UNJUDGED:
+        return False
     if document.findings:
         return True
     return bool(document.coverage.checked or (not document.coverage.asked and document.observations))
@@ -34,6 +37,8 @@ def counts(document: ReportDocument) -> dict[Severity, int]:
 def verdict(document: ReportDocument) -> str:
     """What was found, and how bad that is."""
     target = name(document)
+    if document.assessment.grade == UNJUDGED:
+        return f"What was seen of {target} was not judged, so this report has no findings and no grade."
     if not is_judged(document):
         return f"Nothing could be checked on {target}, so this report says nothing about its security and has no grade."
     grade = printable.line(document.assessment.grade, 12)
@@ -123,6 +128,7 @@ def _changed(document: ReportDocument) -> list[str]:
         (found[ChangeState.NEW], "is new", "are new"),
         (found[ChangeState.REOPENED], "came back", "came back"),
         (len(document.fixed), "is gone", "are gone"),
+        (len(document.standing), "was not checked again", "were not checked again"),
     )
     parts = [f"{number:,} {one if number == 1 else many}" for number, one, many in told if number]
     if parts:

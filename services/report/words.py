@@ -22,6 +22,7 @@ CHANGES = {
     ChangeState.UNCHANGED: "unchanged",
     ChangeState.REOPENED: "came back",
     ChangeState.FIXED: "gone",
+    ChangeState.STANDING: "not checked again",
 }
 GAPS = {
     GapReason.FILTERED: ("filtered", "No answer at all. A firewall dropped the probes, or nothing is there."),

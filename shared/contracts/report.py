@@ -13,7 +13,10 @@ SCHEMA: Final = "vedette.report/1"
 
 
 class ReportDocument(Contract):
-    """One job, judged. Findings are ordered worst first; `fixed` are findings of the last scan that are gone."""
+    """One job, judged. Findings are ordered worst first.
+
+    fixed: findings of earlier scans that are gone.  standing: findings of earlier scans that were not checked again.
+    """
 
     schema_version: Literal["vedette.report/1"] = SCHEMA
     generated_at: datetime
@@ -22,6 +25,7 @@ class ReportDocument(Contract):
     assessment: Assessment
     findings: list[Finding]
     fixed: list[Finding] = []
+    standing: list[Finding] = []
     coverage: Coverage
     observations: list[Observation]
 

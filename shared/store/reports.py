@@ -36,6 +36,7 @@ def document(connection: Connection, job_id: str) -> ReportDocument:
         assessment=findings.assessment(connection, job_id) or Assessment(score=0, grade="-"),
         findings=[finding for finding in judged if findings.is_current(finding)],
         fixed=[finding for finding in judged if finding.change is ChangeState.FIXED],
+        standing=[finding for finding in judged if finding.change is ChangeState.STANDING],
         coverage=evidence.covered(connection, job_id),
         observations=evidence.observed(connection, job_id),
     )

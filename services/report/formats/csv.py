@@ -1,4 +1,5 @@
-"""CSV for triage in a spreadsheet: one line per finding, worst first, then the findings that are gone (`fixed`).
+"""CSV for triage in a spreadsheet: one line per finding, worst first, then those of earlier scans that were
+not checked again (`standing`) and those that are gone (`fixed`).
 
 RFC 4180 (CRLF, quotes) in UTF-8 with a byte order mark, so that Excel reads it. Every cell is one line. Cells cannot
 become formulas (OWASP, CSV Injection), neither with `,` nor with `;` as the reader's separator.
@@ -34,8 +35,9 @@ def render(document: ReportDocument) -> bytes:
     writer.writerow(COLUMNS)
     for finding in document.findings:
         writer.writerow(safe_cell(cell) for cell in _cells(document, finding, finding.change))
-    for finding in document.fixed:
-        writer.writerow(safe_cell(cell) for cell in _cells(document, finding, ChangeState.FIXED))
+    for state, earlier in ((ChangeState.STANDING, document.standing), (ChangeState.FIXED, document.fixed)):
+        for finding in earlier:
+            writer.writerow(safe_cell(cell) for cell in _cells(document, finding, state))
     return text.getvalue().encode("utf-8-sig")
 
 
