@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from services.process.rule import Rule, cwe, ref
 from services.process.rules.host import View
 from services.process.rules.host._unguarded import unguarded
-from shared.contracts.finding import Finding, Severity
+from shared.contracts.finding import Confidence, Finding, Severity
 
 _MISSING_AUTH = cwe(306, "Missing Authentication for Critical Function")
 
@@ -30,13 +30,18 @@ MQTT_OPEN = Rule(
     ),
 )
 AMQP_OPEN = Rule(
-    id="amqp-no-auth",
-    title="The AMQP broker accepts clients without credentials",
+    id="amqp-anonymous",
+    title="The AMQP broker offers anonymous logins",
     severity=Severity.HIGH,
-    why="Whoever reaches the port can read, drop and forge the messages that applications act upon.",
+    confidence=Confidence.POSSIBLE,
+    why=(
+        "Whoever reaches the port may be able to read, drop and forge the messages that applications act upon. "
+        "RabbitMQ 4 offers ANONYMOUS by default and maps it to guest, whom it lets in over loopback only: hence "
+        "possible."
+    ),
     fix=(
-        "In rabbitmq.conf set `anonymous_login_user = none` and leave ANONYMOUS out of `auth_mechanisms`; delete the "
-        "user guest: `rabbitmqctl delete_user guest`."
+        "In rabbitmq.conf: `anonymous_login_user = none`, and only `auth_mechanisms.1 = PLAIN`; delete the user guest: "
+        "`rabbitmqctl delete_user guest`."
     ),
     references=(
         ref("RabbitMQ: access control", "https://www.rabbitmq.com/docs/access-control"),

@@ -22,8 +22,8 @@ DATA = Rule(
     title="A database or broker is reachable",
     severity=Severity.MEDIUM,
     why=(
-        "It asks for credentials, but whoever reaches it can guess them, and can use flaws that lie before the login. "
-        "Only its applications need to reach it."
+        "Even where it asks for credentials, whoever reaches it can guess them, and use flaws that lie before the "
+        "login. Only its applications need to reach it."
     ),
     fix=(
         "Bind it to loopback or a private address (PostgreSQL `listen_addresses`, MySQL `bind-address`, Redis `bind`, "
@@ -65,10 +65,10 @@ SHARE = Rule(
 )
 _DATA_NAMES = (
     *("redis", "valkey", "memcached", "mongodb", "mysql", "mariadb", "postgres", "postgresql", "mssql", "ms-sql-s"),
-    *("oracle", "oracle-tns", "amqp", "cassandra", "cql", "zookeeper", "etcd", "elasticsearch", "couchdb"),
+    *("oracle", "oracle-tns", "amqp", "cassandra", "cql", "zookeeper", "etcd"),
 )
 _ADMIN_NAMES = (
-    *("rdp", "ms-wbt-server", "vnc", "winrm", "x11", "ipmi", "docker", "kubelet", "adb", "jdwp", "jmx", "rmi"),
+    *("rdp", "ms-wbt-server", "vnc", "winrm", "x11", "ipmi", "adb", "jdwp", "jmx", "rmi"),
     *("mikrotik", "winbox"),
 )
 _SHARE_NAMES = ("smb", "microsoft-ds", "netbios-ssn", "nfs", "rpcbind", "sunrpc", "msrpc", "epmap", "rsync", "afp")
@@ -79,7 +79,7 @@ _SEVERITY = {Reach.PUBLIC: Severity.MEDIUM, Reach.PRIVATE: Severity.LOW, Reach.L
 def judge(view: View) -> Iterator[Finding]:
     for rule, names in _ROLES:
         for service in view.named(*names):
-            if service.flag("auth_required") is False:
+            if service.flag("auth_required") is False or "none" in map(str.lower, service.names("security_types")):
                 continue
             far = reach(service.data.address)
             what = f"{service.label} answers on port {service.data.port}. {far.note}"

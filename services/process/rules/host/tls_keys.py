@@ -51,7 +51,7 @@ def judge(view: View) -> Iterator[Finding]:
 
 
 def _key(endpoint: Fact[TlsFacts], certificate: CertificateFacts, place: int) -> Iterator[Finding]:
-    least = _LEAST.get(certificate.key_type.lower(), 0)
+    least = _LEAST.get(certificate.key_type.lower().partition(" ")[0], 0)  # "ec secp256r1"
     if certificate.key_bits is None or not 0 < certificate.key_bits < least:
         return
     what = f"{_of(endpoint, certificate, place)} has a key of {certificate.key_bits} bits ({certificate.key_type})."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -15,6 +16,9 @@ from shared.contracts.kinds.host import CertificateFacts, TlsFacts
 WARN = timedelta(days=30)  # Let's Encrypt renews with 30 days left; less means that renewal failed
 URGENT = timedelta(days=7)
 _RFC5280 = rfc(5280, "Internet X.509 PKI Certificate and CRL Profile")
+_CHAIN = re.compile(
+    r"certificate|issuer|chain|signature|\bca\b|\bkey\b|trust"
+)  # OpenSSL's X509_verify_cert_error_string
 _VALIDATION = cwe(295, "Improper Certificate Validation")
 _RENEW = (
     "Renew it and reload the server: `certbot renew --deploy-hook 'systemctl reload nginx'`. Then find out why renewal "
@@ -111,7 +115,7 @@ def _signer(endpoint: Fact[TlsFacts], leaf: CertificateFacts, *, is_current: boo
         found = SELF_SIGNED.at(endpoint, f"{_of(endpoint, leaf)} is signed by its own key.")
         # RFC 7435: between mail servers encryption is opportunistic, and a chain is seldom checked.
         yield found.model_copy(update={"severity": Severity.LOW}) if data.starttls == "smtp" else found
-    elif is_current and not data.is_trusted and data.trust_error and not _is_about_names(data.trust_error):
+    elif is_current and not data.is_trusted and _is_verdict(data.trust_error):
         yield UNTRUSTED.at(endpoint, f"{_of(endpoint, leaf)}, issued by {leaf.issuer}: {data.trust_error}.")
 
 
@@ -135,8 +139,10 @@ def _days(span: timedelta) -> str:
     return "1 day" if span.days == 1 else f"{span.days} days" if span.days else "less than a day"
 
 
-def _is_about_names(trust_error: str) -> bool:
-    return "mismatch" in trust_error.lower() or "doesn't match" in trust_error.lower()
+def _is_verdict(trust_error: str) -> bool:
+    """Whether the chain was judged and refused. A handshake that failed for another reason judged nothing."""
+    text = trust_error.lower()
+    return bool(_CHAIN.search(text)) and not text.startswith("no tls handshake") and "mismatch" not in text
 
 
 def _is_address(name: str) -> bool:
