@@ -1,0 +1,129 @@
+"""Checks of this machine and of the local stack: what is wrong, and how to put it right."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import socket
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from shared.errors import VedetteError
+from vedette.stack import record, server
+from vedette.stack.home import Layout, layout
+from vedette.stack.lifecycle import DEFAULT_PORT, status
+
+LEAST_DISK_BYTES = 500 * 1024 * 1024
+LEAST_FILES = 1024  # a scan holds hundreds of sockets open
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at. `ok` is None where it could not be told."""
+
+    name: str
+    ok: bool | None
+    detail: str
+    cure: str = ""
+
+
+def doctor() -> list[Check]:
+    """Return every check, in the order in which things depend on one another."""
+    return [check for each in _CHECKS for check in _tried(each)]
+
+
+def _tried(check: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    try:
+        yield from check()
+    except VedetteError as exc:
+        yield Check(check.__name__.strip("_"), False, exc.message, exc.cure)
+
+
+def _python() -> Iterator[Check]:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    yield Check("python", sys.version_info >= (3, 11), version, "Use Python 3.11 or newer.")
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield Check("open files", soft >= LEAST_FILES, f"limit {soft}", "Raise it: ulimit -n 4096")
+
+
+def _home() -> Iterator[Check]:
+    where = layout()
+    where.make()
+    private = where.root.stat().st_mode & 0o077 == 0
+    yield Check("state folder", private, str(where.root), f"Others can read it: chmod 700 {where.root}")
+    free = shutil.disk_usage(where.root).free
+    yield Check("disk", free >= LEAST_DISK_BYTES, f"{free // 2**20} MiB free", "Free some space, or set VEDETTE_HOME.")
+
+
+def _server() -> Iterator[Check]:
+    found = server.find()
+    version = server.version(found)
+    said = ".".join(str(part) for part in version) or "unknown version"
+    cure = "Install Redis 6.2 or newer, or set VEDETTE_REDIS_SERVER."
+    yield Check("redis server", version >= server.OLDEST if version else None, f"{found} ({said})", cure)
+
+
+def _database() -> Iterator[Check]:
+    url = os.environ.get("VEDETTE_DATABASE_URL", "")
+    if url and not url.startswith("sqlite"):
+        yield Check("database", None, "PostgreSQL, by VEDETTE_DATABASE_URL; the stack checks it at its start")
+        return
+    file = layout().database
+    if not file.exists():
+        yield Check("database", True, f"{file} (made at the first start)")
+        return
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
+        fine = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+    yield Check("database", fine, str(file), "It is damaged: restore a backup.")
+
+
+def _stack() -> Iterator[Check]:
+    where = layout()
+    found = record.read(where)
+    if not record.lives(where) or found is None:
+        yield Check("stack", None, "none runs", "Start it: vedette up")
+        yield _port(DEFAULT_PORT)
+        return
+    yield Check("stack", found.state == "ready", f"{found.state}, {found.url}", f"Read {where.logs / 'stack.log'}")
+    for child in status():
+        note = f" · {child.note}" if child.note else ""
+        cure = f"See why: vedette logs {child.name}"
+        yield Check(child.name, child.state == "running", f"{child.state}, {child.restarts} restarts{note}", cure)
+    yield _redis_settings(where)
+
+
+def _port(port: int) -> Check:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as exc:
+            return Check("port", False, f"{port}: {exc.strerror}", "Choose another: vedette up --port 8001")
+    return Check("port", True, f"{port} is free")
+
+
+def _redis_settings(where: Layout) -> Check:
+    import redis  # noqa: PLC0415  a third of a second that only this check pays
+
+    url = where.redis_url.read_text(encoding="utf-8").strip()
+    wanted = {"appendonly": "yes", "maxmemory-policy": "noeviction"}
+    try:
+        with redis.Redis.from_url(url, decode_responses=True, socket_timeout=2) as client:
+            wrong = {
+                key: client.config_get(key)[key]
+                for key, value in wanted.items()
+                if client.config_get(key)[key] != value
+            }
+    except redis.RedisError as exc:
+        return Check(
+            "redis settings", False, f"it does not answer: {type(exc).__name__}", "See why: vedette logs redis"
+        )
+    return Check(
+        "redis settings", not wrong, str(wrong) if wrong else "AOF on, noeviction", "Jobs may be lost: correct them."
+    )
+
+
+_CHECKS: tuple[Callable[[], Iterator[Check]], ...] = (_python, _home, _server, _database, _stack)

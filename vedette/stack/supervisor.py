@@ -1,0 +1,281 @@
+"""Starts the children, restarts those that die, stops them all. Its own process: `python -m vedette.stack.supervisor`.
+
+Children are process groups of their own, so that none is left behind: the supervisor ends them by group, and the
+guardian does it when the supervisor itself was killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.errors import VedetteError
+from vedette.stack import children, guardian, record
+from vedette.stack.children import Child
+from vedette.stack.errors import DidNotStart
+from vedette.stack.guard import Guard
+from vedette.stack.home import Layout, layout
+from vedette.stack.record import Record
+
+START_TIMEOUT_S = 60.0  # a cold start on a slow disk compiles bytecode
+STOP_GRACE_S = 10.0  # running stages are given this long; what is not done is delivered again at the next start
+STABLE_S = 60.0  # a child that lived this long has its restarts forgiven
+LONGEST_WAIT_S = 30.0
+POLL_S = 0.05
+LOG_LIMIT_BYTES = 10 * 1024 * 1024  # a larger log is set aside at the next start of its child
+
+Note = Callable[[str], None]
+
+
+@dataclass
+class Watched:
+    """A child under supervision."""
+
+    child: Child
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    restarts: int = 0
+    restart_at: float = 0.0
+    is_ready: bool = False
+    note: str = ""
+
+    @property
+    def state(self) -> str:
+        if self.process is None:
+            return "waiting" if self.restart_at else "stopped"
+        return "running" if self.is_ready else "starting"
+
+
+@dataclass
+class Supervisor:
+    """One stack. `run` returns when it was told to stop or could not start."""
+
+    where: Layout
+    port: int
+    note: Note
+    lifeline: int | None = None
+    watched: dict[str, Watched] = field(default_factory=dict)
+    is_stopping: bool = False
+
+    def run(self) -> None:
+        """Start everything, supervise until told to stop, stop everything. Raises AlreadyRunning or DidNotStart."""
+        self.where.make()
+        with record.held(self.where):
+            self.record = Record(os.getpid(), self.port)
+            self.where.access_token()
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, self._stop)
+            with Guard() as self.guard:
+                try:
+                    self._start_all()
+                    self._supervise()
+                except VedetteError as exc:
+                    self.record.note = f"{exc.message} {exc.cure}".strip()
+                    self._tell("failed")
+                    raise
+                finally:
+                    self._stop_all()
+
+    def _start_all(self) -> None:
+        self._tell("starting")
+        self._start(Watched(children.redis(self.where)))
+        self._await(["redis"])
+        self._migrate()
+        names = []
+        for child in children.others(self.where, self.port):
+            self._start(Watched(child))
+            names.append(child.name)
+        self._await(names)
+        if not self.is_stopping:
+            self._tell("ready")
+            self.note(f"ready at {self.record.url}")
+
+    def _supervise(self) -> None:
+        while not self.is_stopping:
+            for one in self.watched.values():
+                self._look_after(one)
+            self._wait(POLL_S * 4)
+
+    def _look_after(self, one: Watched) -> None:
+        now = time.monotonic()
+        if one.process is None:
+            if one.restart_at and now >= one.restart_at:
+                self._start(one)
+            return
+        if (code := one.process.poll()) is not None:
+            self._bury(one, code)
+            return
+        if not one.is_ready and one.child.is_ready():
+            one.is_ready = True
+            self._tell()
+        if one.restarts and now - one.started > STABLE_S:
+            one.restarts = 0
+
+    def _bury(self, one: Watched, code: int) -> None:
+        """Note a death, and when the child is started again: half a second, then twice as long each time."""
+        if one.process is not None:
+            guardian.end({one.process.pid}, grace_s=1.0)  # pool children of a worker that was killed
+            self.guard.forget(one.process.pid)
+        wait_s = min(0.5 * 2**one.restarts, LONGEST_WAIT_S)
+        one.process, one.is_ready = None, False
+        one.restarts += 1
+        one.restart_at = time.monotonic() + wait_s
+        name, why = one.child.name, _reason(code)
+        one.note = f"ended with {why}; restart {one.restarts}"
+        self.note(f"{name} ended with {why}; starting it again in {wait_s:g} s (see: vedette logs {name})")
+        self._tell()
+
+    def _start(self, one: Watched) -> None:
+        name = one.child.name
+        self.watched[name] = one
+        one.child.before()
+        log = self.where.logs / f"{name}.log"
+        if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
+            log.replace(log.with_suffix(".log.1"))
+        with log.open("ab") as file:
+            one.process = subprocess.Popen(
+                one.child.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=children.environment(self.where, self.port),
+                cwd=self.where.root,
+                start_new_session=True,
+            )
+        one.started, one.restart_at, one.is_ready = time.monotonic(), 0.0, False
+        self.guard.watch(one.process.pid)
+        self._tell()
+
+    def _await(self, names: list[str]) -> None:
+        """Wait until these children are ready. Raises DidNotStart with the end of the log of the one that is not."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self.is_stopping:
+            missing = [self.watched[name] for name in names if not self.watched[name].is_ready]
+            if not missing:
+                return
+            for one in missing:
+                if one.process is not None and (code := one.process.poll()) is not None:
+                    raise self._did_not_start(one, f"ended with {_reason(code)}")
+                one.is_ready = one.child.is_ready()
+            if time.monotonic() > deadline:
+                raise self._did_not_start(missing[0], f"was not ready within {START_TIMEOUT_S:g} s")
+            self._wait(POLL_S)
+
+    def _did_not_start(self, one: Watched, what: str) -> DidNotStart:
+        log = self.where.logs / f"{one.child.name}.log"
+        lines = _tail(log, 3)
+        return DidNotStart(
+            f"{one.child.name} {what}: {lines or 'it said nothing.'}", cure=f"Read {log}, or run: vedette doctor"
+        )
+
+    def _migrate(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "shared.store.migrate"],
+            env=children.environment(self.where, self.port),
+            cwd=self.where.root,
+            capture_output=True,
+            text=True,
+            timeout=START_TIMEOUT_S,
+            check=False,
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise DidNotStart(
+                f"The database could not be brought up to date: {last}", cure="Check VEDETTE_DATABASE_URL."
+            )
+
+    def _stop_all(self) -> None:
+        """Workers, gateway and control first, together; the server when nobody needs it any more."""
+        self._tell("stopping")
+        alive = {name: one.process.pid for name, one in self.watched.items() if one.process is not None}
+        server = alive.pop("redis", None)
+        self._end(set(alive.values()), STOP_GRACE_S)
+        if server is not None:
+            self._end({server}, STOP_GRACE_S)
+        for one in self.watched.values():
+            one.process, one.restart_at, one.is_ready = None, 0.0, False
+        self._tell("failed" if self.record.state == "failed" else "stopped")
+
+    def _end(self, groups: set[int], grace_s: float) -> None:
+        reaper = {one.process.pid: one.process for one in self.watched.values() if one.process is not None}
+        for group in groups:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGTERM) if group not in reaper else reaper[group].terminate()
+        deadline = time.monotonic() + grace_s
+        while time.monotonic() < deadline and any(reaper[group].poll() is None for group in groups):
+            time.sleep(POLL_S)
+        guardian.end(groups, grace_s=1.0)
+        for group in groups:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                reaper[group].wait(timeout=2.0)
+            self.guard.forget(group)
+
+    def _tell(self, state: str = "") -> None:
+        self.record.state = state or self.record.state
+        self.record.children = [
+            {
+                "name": name,
+                "pid": one.process.pid if one.process else None,
+                "state": one.state,
+                "restarts": one.restarts,
+                "started_at": time.time() - (time.monotonic() - one.started) if one.process else None,
+                "note": one.note,
+            }
+            for name, one in self.watched.items()
+        ]
+        self.record.write(self.where)
+
+    def _wait(self, seconds: float) -> None:
+        """Sleep, or notice that the process this stack was started for is gone."""
+        if self.lifeline is None:
+            time.sleep(seconds)
+        elif select.select([self.lifeline], [], [], seconds)[0]:
+            self.is_stopping = True
+
+    def _stop(self, number: int, _frame: object) -> None:
+        self.is_stopping = True
+        del number
+
+
+def _reason(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def _tail(log: Path, lines: int) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(log.stat().st_size - 4096, 0))
+            return " / ".join(file.read().decode(errors="replace").strip().splitlines()[-lines:])
+    except OSError:
+        return ""
+
+
+def main() -> None:
+    """Supervise in the background for `up --detach` and for commands that bring their own stack."""
+    parser = argparse.ArgumentParser(prog="vedette.stack.supervisor")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--lifeline", type=int, help="stop when this file descriptor is closed at its other end")
+    options = parser.parse_args()
+
+    def note(text: str) -> None:
+        sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}\n")
+        sys.stderr.flush()
+
+    try:
+        Supervisor(layout(), options.port, note, options.lifeline).run()
+    except VedetteError as exc:
+        note(f"{exc.message} {exc.cure}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
