@@ -11,7 +11,7 @@ from enum import StrEnum
 from services.process.facts import Fact, read
 from services.process.rules.host._checked import checked
 from shared.contracts.kinds.host import HostFacts, HttpFacts, PortFacts, ServiceFacts, TlsFacts
-from shared.contracts.observation import Observation
+from shared.contracts.observation import MAX_EVIDENCE, Evidence, Observation
 
 __all__ = ["Reach", "Service", "View", "aware", "checked", "reach", "view"]
 
@@ -79,9 +79,27 @@ def view(observations: Sequence[Observation], at: datetime) -> View:
         hosts=tuple(Fact(f.data, f.subject, f.evidence) for f in facts if isinstance(f.data, HostFacts)),
         ports=tuple(Fact(f.data, f.subject, f.evidence) for f in facts if isinstance(f.data, PortFacts)),
         services=tuple(Service(f.data, f.subject, f.evidence) for f in facts if isinstance(f.data, ServiceFacts)),
-        tls=tuple(Fact(f.data, f.subject, f.evidence) for f in facts if isinstance(f.data, TlsFacts)),
+        tls=tuple(
+            Fact(f.data, f.subject, f.evidence or (_handshake(f.data),)) for f in facts if isinstance(f.data, TlsFacts)
+        ),
         pages=tuple(Fact(f.data, f.subject, f.evidence) for f in facts if isinstance(f.data, HttpFacts)),
     )
+
+
+def _handshake(data: TlsFacts) -> Evidence:
+    """Return what a handshake told, in words: its bytes are ciphertext, which proves nothing to a reader."""
+    lines = [
+        f"{data.version} {data.cipher}",
+        f"accepted: {' '.join(data.accepted)}",
+        f"refused: {' '.join(data.refused)}",
+    ]
+    lines += [
+        f"{each.subject} by {each.issuer}, {each.not_before:%Y-%m-%d} to {each.not_after:%Y-%m-%d}, "
+        f"{each.key_type} {each.key_bits or ''}, {each.signature_hash}, sha256 {each.sha256}"
+        for each in data.chain
+    ]
+    text = "\n".join([*lines, f"verification: {data.trust_error or data.is_trusted}"])
+    return Evidence(source="TLS handshake, decoded", text=text[:MAX_EVIDENCE], truncated=len(text) > MAX_EVIDENCE)
 
 
 def reach(address: str) -> Reach:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from services.process.facts import read
+from shared.contracts import ports
 from shared.contracts.job import Profile
 from shared.contracts.kinds.host import HostFacts, Target
-from shared.contracts.observation import Coverage, Observation
+from shared.contracts.observation import Coverage, Gap, Observation
 from shared.contracts.target import TargetModel
+from shared.errors import InvalidInput
 
-_SUBJECT = re.compile(r"(?P<network>tcp|udp)/(?P<address>\[[^\]]+\]|[^:/]+)(?::(?P<port>\d{1,5}))?")
+_SUBJECT = re.compile(r"(?P<network>tcp|udp)/(?P<address>\[[^\]]+\]|[^:/\[]+):(?P<port>\d{1,5})")
 
 
 def checked(
@@ -19,29 +22,41 @@ def checked(
 ) -> Callable[[str], bool]:
     """Return the predicate `was_checked(subject)`. In doubt it says no.
 
-    A port was checked when its number was asked for, its address answered, and no gap names it. A gap that names no
-    single port (`host`, `tcp/ADDRESS`) may stand for any of its ports, save those that were observed nevertheless.
+    A port was checked when its number was asked for, its address answered, and no gap covers it. A gap is of one port
+    (`tcp/ADDRESS:PORT`), or of an address (`tcp/ADDRESS`), whose `detail` ends in the ports: `no answer: 80,8000-8100`.
     """
+    facts = [fact.data for fact in read("host", observations)[0]]
+    answered = {address for fact in facts if isinstance(fact, HostFacts) for address in fact.answered}
     asked = frozenset(target.port_list(profile)) if isinstance(target, Target) else frozenset[int]()
-    answered = {address for fact in read("host", observations)[0] for address in _answered(fact.data)}
-    observed = {seen.subject for seen in observations}
-    gaps = {gap.subject for gap in coverage.gaps}
+    return _Checked(answered, asked, {seen.subject for seen in observations}, coverage.gaps)
 
-    def was_checked(subject: str) -> bool:
-        if subject in gaps:
+
+@dataclass(frozen=True)
+class _Checked:
+    """answered: addresses.  asked: ports.  observed: subjects that were seen, which no gap of an address takes back."""
+
+    answered: Collection[str]
+    asked: Collection[int]
+    observed: Collection[str]
+    gaps: Sequence[Gap]
+
+    def __call__(self, subject: str) -> bool:
+        if any(gap.subject == subject for gap in self.gaps):
             return False
         if subject == "host":
-            return bool(answered)
+            return bool(self.answered)
         match = _SUBJECT.fullmatch(subject)
-        if match is None or match["port"] is None or match["address"].strip("[]") not in answered:
+        address = match["address"].strip("[]") if match else ""
+        if match is None or address not in self.answered:
             return False
-        if subject in observed:
-            return True
-        whole = {"host", f"{match['network']}/{match['address']}", match["address"], match["address"].strip("[]")}
-        return int(match["port"]) in asked and not whole & gaps
-
-    return was_checked
+        port, whole = int(match["port"]), {"host", f"{match['network']}/{address}", f"{match['network']}/[{address}]"}
+        left_out = any(port in _ports(gap) for gap in self.gaps if gap.subject in whole)
+        return subject in self.observed or (port in self.asked and not left_out)
 
 
-def _answered(data: object) -> list[str]:
-    return data.answered if isinstance(data, HostFacts) else []
+def _ports(gap: Gap) -> Collection[int]:
+    """Return the ports that a gap of an address names; all of them when it does not say."""
+    try:
+        return ports.parse(gap.detail.rpartition(": ")[2])
+    except InvalidInput:
+        return range(1, ports.LAST_PORT + 1)
