@@ -12,16 +12,22 @@ from services.report.layout import Layout
 EXHIBIT = 1200  # characters of one piece of evidence
 PER_FINDING = 3  # pieces of evidence
 ANNEX = 60_000  # characters of the whole annex, about 25 pages
+FULL = 400  # findings described in full; the others, which are no worse, are listed
 
 
 def data(layout: Layout) -> str:
     """Return the layout as JSON, in characters that the fonts can draw."""
-    groups = [replace(group, entries=[_shortened(entry) for entry in group.entries]) for group in layout.groups]
+    groups = [replace(group, entries=_described(group.entries)) for group in layout.groups]
+    brief = {group.severity: [asdict(e) for e in group.entries if e.number > FULL] for group in layout.groups}
     annex, left_out = _annex(layout.annex)
-    fixed, standing = ([_shortened(entry) for entry in entries] for entries in (layout.fixed, layout.standing))
+    fixed, standing = ([_shortened(entry) for entry in entries[:FULL]] for entries in (layout.fixed, layout.standing))
     short = replace(layout, groups=groups, annex=annex, fixed=fixed, standing=standing)
     # Characters without a glyph are no JSON syntax, so they can be replaced after the dump.
-    return drawable(json.dumps(asdict(short) | {"left_out": left_out}, ensure_ascii=False))
+    return drawable(json.dumps(asdict(short) | {"left_out": left_out, "brief": brief, "full": FULL}, ensure_ascii=False))
+
+
+def _described(entries: list[Entry]) -> list[Entry]:
+    return [_shortened(entry) for entry in entries if entry.number <= FULL]
 
 
 def _shortened(entry: Entry) -> Entry:
