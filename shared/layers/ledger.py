@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import Connection
 
 from shared import bus
 from shared.contracts.envelope import Envelope
@@ -20,7 +19,7 @@ from shared.ids import now
 from shared.layers.delivery import Delivery
 from shared.layers.progress import Meter
 from shared.store import ledger
-from shared.store.engine import Write, writing
+from shared.store.engine import Connection, Write, reading, writing
 from shared.store.ledger import Key, Superseded, Taken
 
 log = structlog.get_logger()
@@ -206,10 +205,12 @@ def _check_deadline(envelope: Envelope) -> None:
 
 
 def _check_parts(key: Key) -> None:
-    with writing() as connection:
-        states = ledger.parts(connection, key.job_id, key.stage)
-    if states and all(state is StepState.FAILED for state in states.values()):
-        raise NoPartSucceeded(f"All {len(states)} parts of the {key.stage} stage failed: {', '.join(states)}.")
+    with reading() as connection:
+        ended = ledger.parts(connection, key.job_id, key.stage).values()
+    failures = [failure for state, failure in ended if state is StepState.FAILED and failure]
+    if failures and len(failures) == len(ended):
+        others = f" (and {len(failures) - 1} more like it)" if len(failures) > 1 else ""
+        raise NoPartSucceeded(f"{failures[0].message}{others}", cure=failures[0].cure)
 
 
 def _deadline(envelope: Envelope, delivery: Delivery) -> float:

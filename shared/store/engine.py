@@ -15,6 +15,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from shared.errors import Infrastructure
 from shared.settings import settings
 
+__all__ = ["Connection", "DatabaseAway", "Write", "engine", "forget", "make_engine", "reading", "writing"]
+
 BUSY_TIMEOUT_MS = 20_000  # how long a writer waits for another on SQLite
 CONNECT_TIMEOUT_S = 5  # a database that is away is noticed, not waited for
 

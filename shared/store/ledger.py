@@ -140,12 +140,14 @@ def progress(connection: Connection, taken: Taken, so_far: Progress) -> None:
         raise _superseded(taken)
 
 
-def parts(connection: Connection, job_id: str, stage: StageName) -> dict[str, StepState]:
-    """Return the parts of a stage and their states."""
-    query = select(steps.c.part, steps.c.state).where(
-        steps.c.job_id == job_id, steps.c.stage == stage, steps.c.part != ""
-    )
-    return {row.part: StepState(row.state) for row in connection.execute(query)}
+def parts(connection: Connection, job_id: str, stage: StageName) -> dict[str, tuple[StepState, Failure | None]]:
+    """Return the parts of a stage: the state of each, and why it failed."""
+    columns = (steps.c.part, steps.c.state, steps.c.failure)
+    query = select(*columns).where(steps.c.job_id == job_id, steps.c.stage == stage, steps.c.part != "")
+    return {
+        row.part: (StepState(row.state), Failure.model_validate(row.failure) if row.failure else None)
+        for row in connection.execute(query.order_by(steps.c.part))
+    }
 
 
 def add_parts(connection: Connection, job_id: str, stage: StageName, names: Sequence[str]) -> None:

@@ -1,0 +1,68 @@
+# Vedette. Needs Python >= 3.11 with venv, make and git; everything else is fetched into .venv.
+PYTHON ?= python3
+TARGET ?= 127.0.0.1
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+UV := UV_PYTHON_DOWNLOADS=never $(BIN)/uv
+MEMBERS := scan process report notify gateway control
+
+.DEFAULT_GOAL := help
+.PHONY: help scan up test check format alone bench openapi clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+scan: $(VENV)/.installed ## scan one host and write four reports here: make scan TARGET=127.0.0.1 [ARGS="--ports 1-1000"]
+	@$(BIN)/vedette scan host $(TARGET) --report pdf,html,json,csv --wait $(ARGS)
+
+up: $(VENV)/.installed ## start the local stack and keep it running until Ctrl-C
+	@$(BIN)/vedette up $(ARGS)
+
+test: $(VENV)/.dev ## run every test; a component this machine lacks skips, or fails where VEDETTE_TEST_ALL=1
+	@$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.dev ## lint, types, compose schema, Dockerfile
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy shared services gateway control vedette tests/bench
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/hadolint deploy/Dockerfile
+
+format: $(VENV)/.dev ## put the code into its one format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+alone: $(VENV)/.installed $(MEMBERS:%=alone-%) ## install and start each service by itself, with only its own dependencies
+
+alone-%: $(VENV)/.installed
+	@UV_PROJECT_ENVIRONMENT=.alone/$* $(UV) sync --quiet --frozen --no-dev --no-editable --package vedette-$*
+	@cd .alone && case $* in \
+	  gateway) ./$*/bin/python -c 'from gateway.app import create_app' ;; \
+	  control) ./$*/bin/python -c 'from control.reconciler import reconcile' ;; \
+	  *) ./$*/bin/celery -A services.$* report >/dev/null && ./$*/bin/python -c 'import services.$*.tasks' ;; \
+	esac && echo "$* stands alone"
+
+bench: $(VENV)/.dev ## measure against nmap and a bare Celery chain, paired, as ratios
+	@$(BIN)/python -m tests.bench.scan
+	@$(BIN)/python -m tests.bench.pipeline
+
+openapi: $(VENV)/.dev ## write gateway/openapi.json anew
+	@$(BIN)/python -m gateway.openapi
+
+clean: ## remove what was installed
+	rm -rf $(VENV) .alone
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Vedette needs Python 3.11 or newer: make PYTHON=python3.12 …")'
+	@echo "Setting up Vedette in $(VENV) (once, about a minute) …" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+
+$(VENV)/.installed: $(BIN)/uv uv.lock
+	@$(UV) sync --quiet --frozen --all-packages --no-dev --inexact --compile-bytecode
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	@$(UV) sync --quiet --frozen --all-packages --inexact
+	@touch $@

