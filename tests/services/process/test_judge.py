@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -33,7 +34,7 @@ DETAILS = st.dictionaries(
     ),
     max_size=6,
 )
-FIXED = {
+FIXED: dict[type[Contract], dict[str, st.SearchStrategy[Any]]] = {
     ServiceFacts: {"name": WORDS, "address": ADDRESSES, "product": WORDS, "version": WORDS, "details": DETAILS},
     TlsFacts: {"address": ADDRESSES, "cipher": WORDS, "version": st.sampled_from(["TLSv1", "TLSv1.3", ""])},
     HttpFacts: {"address": ADDRESSES, "url": WORDS, "headers": st.dictionaries(WORDS, WORDS, max_size=4)},

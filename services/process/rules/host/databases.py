@@ -20,8 +20,8 @@ MONGODB_OPEN = Rule(
         "clock, copy the data, delete it and leave a ransom note."
     ),
     fix=(
-        "Create an administrator (`db.createUser`), then in /etc/mongod.conf set `security:\\n  authorization: "
-        "enabled` and `net:\\n  bindIp: 127.0.0.1` (or a private address), and restart mongod."
+        "Create an administrator (`db.createUser`), then in /etc/mongod.conf set `security: {authorization: enabled}` "
+        "and `net: {bindIp: 127.0.0.1}` (or a private address), and restart mongod."
     ),
     references=(
         ref("MongoDB security checklist", "https://www.mongodb.com/docs/manual/administration/security-checklist/"),
@@ -61,7 +61,7 @@ POSTGRES_OPEN = Rule(
     ),
     fix=(
         "In pg_hba.conf replace `trust` by `scram-sha-256` on every `host` line and narrow its address, e.g. "
-        "`hostssl appdb app 10.0.0.0/28 scram-sha-256`; set passwords with `\\\\password`; then `SELECT "
+        "`hostssl appdb app 10.0.0.0/28 scram-sha-256`; set passwords with `\\password`; then `SELECT "
         "pg_reload_conf();`."
     ),
     references=(

@@ -51,7 +51,7 @@ RDP_NO_NLA = Rule(
     fix=(
         "Require NLA: group policy `Require user authentication for remote connections by using Network Level "
         "Authentication`, or `(Get-WmiObject -Class Win32_TSGeneralSetting -Namespace "
-        "root\\\\cimv2\\\\terminalservices).SetUserAuthenticationRequired(1)`. xrdp: `security_layer=tls`, behind "
+        "root\\cimv2\\terminalservices).SetUserAuthenticationRequired(1)`. xrdp: `security_layer=tls`, behind "
         "SSH or a VPN."
     ),
     references=(

@@ -71,6 +71,8 @@ MAC = Rule(
         cwe(327, "Use of a Broken or Risky Cryptographic Algorithm"),
     ),
 )
+MOST_NAMES = 30  # named in one finding; no honest server has more weak ones
+_NAME = re.compile(r"[\w@.+/=-]{1,80}")  # RFC 4251, 6; the names go into a line that people copy into a configuration
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,12 @@ def judge(view: View) -> Iterator[Finding]:
 
 
 def _offer(service: Service, group: _List) -> Iterator[Finding]:
-    worse = [name for name in service.names(group.key) if group.worse.fullmatch(name)]
-    weak = [name for name in service.names(group.key) if group.weak.fullmatch(name) and name not in worse]
+    offered = [name for name in service.names(group.key) if _NAME.fullmatch(name)]
+    worse = [name for name in offered if group.worse.fullmatch(name)]
+    weak = [name for name in offered if group.weak.fullmatch(name) and name not in worse]
     if not worse and not weak:
         return
-    names = ",".join(dict.fromkeys(worse + weak))
+    names = ",".join(list(dict.fromkeys(worse + weak))[:MOST_NAMES])
     what = f"{service.label} on port {service.data.port} offers {names.replace(',', ', ')}."
     severity = group.severity if worse else group.rule.severity
     if "none" in worse:

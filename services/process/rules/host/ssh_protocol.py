@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from services.process.rule import Rule, cve, cwe, ref, rfc
@@ -42,6 +43,7 @@ TERRAPIN = Rule(
     ),
 )
 _STRICT = "kex-strict-s-v00@openssh.com"
+_CBC = re.compile(r"[a-z0-9-]{1,40}-cbc")
 _CHACHA = "chacha20-poly1305@openssh.com"
 
 
@@ -58,7 +60,7 @@ def _terrapin(service: Service) -> Iterator[Finding]:
     if not service.names("kex") or _STRICT in service.names("kex"):
         return
     affected = [name for name in service.names("ciphers") if name == _CHACHA]
-    cbc = [name for name in service.names("ciphers") if name.endswith("-cbc")]
+    cbc = [name for name in service.names("ciphers") if _CBC.fullmatch(name)][:10]
     if any("-etm@" in name for name in service.names("macs")):
         affected += cbc
     if affected:
