@@ -10,6 +10,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 
+from shared.contracts.target import TargetModel
 from shared.errors import InvalidInput, Temporary
 
 RESOLVE_TIMEOUT_S = 5.0  # two tries of a common resolver configuration
@@ -22,6 +23,16 @@ class TargetUnresolvable(InvalidInput):
 
 class ResolverAway(Temporary):
     """The resolver did not answer in time, so nothing is known of the name."""
+
+
+def check(target: TargetModel) -> None:
+    """Refuse a single target that cannot be scanned: the `host` of its model, if it has one, must resolve.
+
+    Raises TargetUnresolvable or ResolverAway.
+    """
+    host = getattr(target, "host", None)
+    if isinstance(host, str):
+        resolve(host)
 
 
 def resolve(host: str) -> list[str]:

@@ -1,0 +1,58 @@
+"""`python -m gateway`: serves until told to stop, and then lets streams and requests end."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import uvicorn
+
+from gateway.app import allowed_hosts, create_app
+from gateway.live import Live
+from shared import telemetry
+from shared.errors import VedetteError
+from shared.settings import settings
+
+SHUTDOWN_TIMEOUT_S = 4  # for requests; with what follows the process ends within 5 s
+MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
+
+
+class Server(uvicorn.Server):
+    """Ends the streams first: uvicorn would wait for them, and they for their jobs."""
+
+    def __init__(self, config: uvicorn.Config, live: Live) -> None:
+        super().__init__(config)
+        self._live = live
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._live.close()
+        await super().shutdown(sockets)
+
+
+def main() -> int:
+    """Run the gateway; return the exit code."""
+    chosen = settings()
+    telemetry.start("gateway", chosen)
+    try:
+        app = create_app(chosen.token.get_secret_value(), allowed_hosts(chosen))
+        app.middleware_stack = app.build_middleware_stack()
+    except VedetteError as exc:
+        sys.stderr.write(f"vedette gateway: {exc.message} {exc.cure}\n")
+        return MISCONFIGURED
+    config = uvicorn.Config(
+        app,
+        host=chosen.gateway_host,
+        port=chosen.gateway_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
+    )
+    Server(config, app.state.live).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""The application: routes, and the middleware around them."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Match
+
+from gateway import openapi, problems
+from gateway.auth import Auth
+from gateway.edge import PROBES, BodyLimit, Edge, Hosts
+from gateway.live import Live
+from gateway.routes import health, jobs, reports
+from shared import heartbeat
+from shared.settings import Settings
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastAPI:
+    """Return the gateway. An empty `allowed_hosts` allows every Host header. Raises auth.TokenMissing."""
+    live = Live()
+    app = FastAPI(
+        title="Vedette",
+        version=health.VERSION,
+        description=openapi.DESCRIPTION,
+        openapi_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=openapi.operation_id,
+        lifespan=_lifespan,
+        middleware=[
+            Middleware(Edge),
+            Middleware(Hosts, allowed=allowed_hosts),
+            Middleware(Auth, token=token),
+            Middleware(BodyLimit),
+        ],
+        telemetry={
+            "metrics": False,
+            "logs": False,  # they hold what clients sent
+            "operation_spans": False,
+            "auto_configure": False,
+            "exclude": lambda scope: scope["path"] in PROBES,
+        },
+    )
+    app.state.live = live
+    for routes in (jobs, reports, health):
+        app.include_router(routes.router)
+    app.add_api_route("/api/v1/openapi.json", _openapi, include_in_schema=False)
+    app.add_exception_handler(RequestValidationError, _problem)
+    app.add_exception_handler(HTTPException, _problem)
+    return app
+
+
+def allowed_hosts(settings: Settings) -> frozenset[str]:
+    """Return the names that a Host header may have: on loopback its own and the public one, elsewhere all (empty)."""
+    if not _is_loopback(settings.gateway_host):
+        return frozenset()
+    public = urlsplit(settings.gateway_public_url).hostname
+    return frozenset({"localhost", "127.0.0.1", "::1", settings.gateway_host.lower(), *([public] if public else [])})
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    live: Live = app.state.live
+    tasks = [asyncio.create_task(work) for work in (live.run(), _beat(), asyncio.to_thread(_warm))]
+    yield
+    live.close()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _beat() -> None:
+    while True:
+        heartbeat.beat("gateway")
+        await asyncio.sleep(heartbeat.EVERY_S)
+
+
+def _warm() -> None:
+    """Import what the first submission needs, while the gateway already answers."""
+    import shared.pipeline  # noqa: F401, PLC0415
+
+
+async def _openapi(request: Request) -> JSONResponse:
+    return JSONResponse(openapi.document(request.app))
+
+
+async def _problem(request: Request, exc: Exception) -> Response:
+    if isinstance(exc, HTTPException) and exc.status_code == 405:
+        # The framework names the methods of the first route of this path only.
+        exc = HTTPException(405, headers={"Allow": ", ".join(_methods(request))})
+    return problems.answer(exc)
+
+
+def _methods(request: Request) -> list[str]:
+    app: FastAPI = request.app
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    return [method for method, scope in scopes.items() if any(r.matches(scope)[0] is Match.FULL for r in app.routes)]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

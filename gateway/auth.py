@@ -1,0 +1,80 @@
+"""Who is asking. Closed by default: a path answers without a token only if it is named here.
+
+One token holds for the whole gateway (`VEDETTE_TOKEN`); all jobs are of the organisation `local`.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from typing import Annotated
+
+import structlog
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.errors import Permanent, Security
+
+log = structlog.get_logger()
+
+OPEN = frozenset({"/livez", "/readyz", "/version"})
+CHALLENGE = 'Bearer realm="vedette"'
+
+
+class Unauthorized(Security):
+    """The request brings no token, or not the right one."""
+
+    status = 401
+
+    def __init__(self, message: str, *, cure: str = "", error: str = "") -> None:
+        super().__init__(message, cure=cure)
+        self.headers = {"WWW-Authenticate": f'{CHALLENGE}, error="{error}"' if error else CHALLENGE}
+
+
+class TokenMissing(Permanent):
+    """The gateway has no token to compare with."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, and whose jobs are seen."""
+
+    org_id: str = "local"
+
+
+class Auth:
+    """ASGI middleware: nothing behind it is reached without the token, not even the reading of a body."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        if not token:
+            raise TokenMissing(
+                "The gateway has no token, so everybody could use it.",
+                cure="Set VEDETTE_TOKEN, or VEDETTE_TOKEN_FILE to a file that holds it: openssl rand -hex 24",
+            )
+        self._app = app
+        self._token = token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in OPEN:
+            self._check(Headers(scope=scope))
+            scope.setdefault("state", {})["caller"] = Caller()
+        await self._app(scope, receive, send)
+
+    def _check(self, headers: Headers) -> None:
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not given:
+            raise Unauthorized("This needs a token.", cure="Send it as `Authorization: Bearer <token>`.")
+        if not hmac.compare_digest(given.strip().encode("latin-1"), self._token):
+            log.warning("gateway.token.refused")
+            raise Unauthorized("The token is not valid.", cure="Use that of VEDETTE_TOKEN.", error="invalid_token")
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+Asking = Annotated[Caller, Depends(_caller)]
+described = Depends(HTTPBearer(auto_error=False, description="The token of VEDETTE_TOKEN."))  # for OpenAPI alone

@@ -1,0 +1,134 @@
+"""What is true of every answer: its headers, its line in the access log, a problem instead of a stack trace.
+
+ASGI middleware, outermost first: `Edge`, `Hosts`, `auth.Auth`, `BodyLimit`.
+"""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway import problems
+from shared import telemetry
+from shared.errors import InvalidInput
+
+log = structlog.get_logger()
+
+BODY_LIMIT = 4 * 1024 * 1024  # bytes; 1000 targets of 4 KiB
+PROBES = frozenset({"/livez", "/readyz"})
+_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+
+class Misdirected(InvalidInput):
+    """The Host header names another server: a web page may be using the browser to reach this one (DNS rebinding)."""
+
+    status = 421
+
+
+class Edge:
+    """Answers whatever was raised inside, and adds headers and a log line to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.monotonic(), 0
+
+        async def finish(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _complete(MutableHeaders(raw=message["headers"]))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, finish)
+        except Exception as exc:  # the outermost frame of a request
+            if status:
+                raise
+            await problems.answer(exc)(scope, receive, finish)
+        finally:
+            _log(scope, status, time.monotonic() - started)
+
+
+class Hosts:
+    """Refuses a Host header that is none of `allowed`; an empty set allows all."""
+
+    def __init__(self, app: ASGIApp, allowed: frozenset[str]) -> None:
+        self._app = app
+        self._allowed = allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (
+            scope["type"] == "http"
+            and self._allowed
+            and name(Headers(scope=scope).get("host", "")) not in self._allowed
+        ):
+            raise Misdirected(
+                "This gateway has another name.", cure="Set VEDETTE_GATEWAY_PUBLIC_URL to allow the name."
+            )
+        await self._app(scope, receive, send)
+
+
+class BodyLimit:
+    """Refuses bodies above `BODY_LIMIT`, by what they declare or by what arrives."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdigit() and int(declared[:20]) > BODY_LIMIT:
+            raise _too_large()
+        size = 0
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > BODY_LIMIT:
+                raise _too_large()
+            return message
+
+        await self._app(scope, counted, send)
+
+
+def name(host: str) -> str:
+    """Return the name in a Host header: without port, brackets and case."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.rpartition(":")[0].lower() if ":" in host else host.lower()
+
+
+def _too_large() -> HTTPException:
+    # FastAPI turns other exceptions of a body's reading into a 400. The rest of the body is not read: hence the close.
+    return HTTPException(413, headers={"Connection": "close"})
+
+
+def _complete(headers: MutableHeaders) -> None:
+    for header, value in _HEADERS.items():
+        headers.setdefault(header, value)
+    if traceparent := telemetry.traceparent():
+        headers["traceparent"] = traceparent
+
+
+def _log(scope: Scope, status: int, took_s: float) -> None:
+    write = log.debug if scope["path"] in PROBES else log.info
+    path = scope.get("raw_path", b"").decode("ascii", "replace")  # still escaped, so that it cannot forge a line
+    write("gateway.request.done", method=scope["method"], path=path, status=status, took_s=round(took_s, 4))

@@ -1,0 +1,78 @@
+"""Takes a submission in: written in one transaction, published after it. An absent broker only delays the jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.context import Context
+
+from gateway.auth import Caller
+from gateway.submission import Submission, admit, check_plugins
+from shared import bus, telemetry
+from shared.contracts.events import EventType
+from shared.contracts.job import StageName
+from shared.contracts.submission import Options, Receipt
+from shared.contracts.target import TargetModel
+from shared.ids import new_id, now
+from shared.settings import settings
+from shared.store import jobs, timeline
+from shared.store.engine import reading, writing
+from shared.store.jobs import NewJob
+from shared.store.timeline import Fact
+
+log = structlog.get_logger()
+
+
+def accept(caller: Caller, asked: Submission) -> Receipt:
+    """Write the jobs of a submission and send them on their way. Raises what `submission` raises, and DatabaseAway."""
+    options = asked.options()
+    with reading() as connection:
+        check_plugins(connection, options)
+    targets = admit(asked)
+    batch_id = new_id() if len(targets) > 1 else None
+    new = _new_jobs(caller, options, targets, batch_id)
+    with writing() as connection:
+        ids = jobs.create(connection, new)
+        queued = [Fact(caller.org_id, i, EventType.JOB_QUEUED, data={"lane": new[0].lane}) for i in ids]
+        timeline.add(connection, queued)
+    _publish(ids)
+    with reading() as connection:
+        return Receipt(batch_id=batch_id, jobs=jobs.views(connection, ids))
+
+
+def tell(ids: Sequence[str]) -> None:
+    """Put the first events of new jobs on the bus, for those who watch everything."""
+    with reading() as connection:
+        first = [event for job_id in ids for event in timeline.of_job(connection, job_id, limit=2)]
+    bus.publish(first)
+
+
+def _new_jobs(caller: Caller, options: Options, targets: Sequence[TargetModel], batch_id: str | None) -> list[NewJob]:
+    from shared import pipeline  # noqa: PLC0415  Celery takes a second to import; readiness does not wait for it
+
+    lane, deadline_at = pipeline.lane(options), now() + timedelta(seconds=settings().job_deadline_s)
+    parts = {StageName.REPORT: options.reports}
+    made = []
+    for target in targets:
+        trace_id, traceparent = _own_trace() if batch_id else (telemetry.trace_id(), telemetry.traceparent())
+        made.append(NewJob(caller.org_id, target, options, lane, deadline_at, batch_id, trace_id, traceparent, parts))
+    return made
+
+
+def _own_trace() -> tuple[str, str]:
+    """Start a trace for one job of a batch, linked to the request: one job is one trace."""
+    link = trace.Link(trace.get_current_span().get_span_context())
+    with trace.get_tracer("vedette").start_as_current_span("job", context=Context(), links=[link]):
+        return telemetry.trace_id(), telemetry.traceparent()
+
+
+def _publish(ids: Sequence[str]) -> None:
+    from shared import pipeline  # noqa: PLC0415
+
+    try:
+        pipeline.submit(ids)
+    except pipeline.BrokerAway as exc:
+        log.warning("gateway.jobs.unpublished", message=exc.message)

@@ -1,0 +1,157 @@
+"""What happens now: one subscriber to the bus per gateway, fanned out to whoever watches a job.
+
+Events on the bus are notifications. A kept event only wakes its watchers, who read the timeline; progress, which is
+kept nowhere, travels along. A watch conflates: it holds the newest progress of each stage and no queue, so a slow
+reader costs no memory and misses nothing that is kept. A bus that is away costs delay alone: watchers also poll.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from shared import bus
+from shared.contracts.events import Event
+
+log = structlog.get_logger()
+
+READ_BLOCK_MS = 1000  # below the client's socket time-out of 5 s
+CHECK_EVERY_S = 2.0
+PING_TIMEOUT_S = 1.0
+
+
+class Watch:
+    """What one reader has not seen yet of one job."""
+
+    def __init__(self) -> None:
+        self._newest = 0
+        self._is_stale = False
+        self._progress: dict[str, Event] = {}
+        self._wake = asyncio.Event()
+
+    def offer(self, event: Event) -> None:
+        """Take note of an event. One that is kept overrules the progress of its stage that came before."""
+        if event.id:
+            self._newest = max(self._newest, event.id)
+            self._progress.pop(event.stage, None)
+        else:
+            self._progress[event.stage] = event
+        self._wake.set()
+
+    def mistrust(self) -> None:
+        """Events may have been lost: the timeline must be read, whatever was offered."""
+        self._is_stale = True
+        self._wake.set()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Wait until something was offered, at most `timeout_s`."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), timeout_s)
+        self._wake.clear()
+
+    def is_behind(self, event_id: int) -> bool:
+        """Whether there may be kept events after `event_id`; a mistrust is answered once."""
+        stale, self._is_stale = self._is_stale, False
+        return stale or self._newest > event_id
+
+    def take_progress(self) -> list[Event]:
+        taken, self._progress = self._progress, {}
+        return list(taken.values())
+
+
+class Live:
+    """The watches of this process, and the subscriber that feeds them. All of it lives in one event loop."""
+
+    def __init__(self) -> None:
+        self.is_connected = False
+        self.is_closing = False
+        self._watches: dict[str, set[Watch]] = {}
+
+    @contextmanager
+    def watch(self, job_id: str) -> Iterator[Watch]:
+        """A watch on one job for the block."""
+        mine = Watch()
+        self._watches.setdefault(job_id, set()).add(mine)
+        try:
+            yield mine
+        finally:
+            others = self._watches[job_id]
+            others.discard(mine)
+            if not others:
+                del self._watches[job_id]
+
+    def hear(self, event: Event) -> None:
+        """Offer `event` to the watches of its job."""
+        for one in self._watches.get(event.job_id, ()):
+            one.offer(event)
+
+    def close(self) -> None:
+        """Tell all streams to end."""
+        self.is_closing = True
+        self._mistrust_all()
+
+    async def run(self) -> None:
+        """Stay subscribed until cancelled, whatever happens to the bus."""
+        was_told = False
+        while True:
+            try:
+                async with self._subscribed() as broker:
+                    log.info("live.bus.connected")
+                    was_told = False
+                    await _until_lost(broker)
+            except Exception as exc:  # noqa: BLE001  live events must come back by themselves, whatever the library raises
+                if not was_told:
+                    log.warning("live.bus.away", error=type(exc).__name__)
+                was_told = True
+            await asyncio.sleep(PING_TIMEOUT_S)
+
+    @asynccontextmanager
+    async def _subscribed(self) -> AsyncIterator[Any]:
+        stream_sub = await asyncio.to_thread(_import_faststream)
+        # Not "$": that means "from now" at every read, so whatever comes between two reads would be lost.
+        last_id = await asyncio.to_thread(_newest_entry)
+        broker = bus.broker()
+        broker.subscriber(stream=stream_sub(bus.STREAM, last_id=last_id, polling_interval=READ_BLOCK_MS))(self._take)
+        try:
+            await broker.start()
+            self.is_connected = True
+            self._mistrust_all()
+            yield broker
+        finally:
+            self.is_connected = False
+            with contextlib.suppress(Exception):
+                await broker.stop()
+
+    async def _take(self, body: dict[str, Any]) -> None:
+        try:
+            self.hear(Event.model_validate(body))
+        except ValidationError as exc:
+            log.warning("live.event.unreadable", errors=exc.error_count())
+
+    def _mistrust_all(self) -> None:
+        for watches in self._watches.values():
+            for one in watches:
+                one.mistrust()
+
+
+async def _until_lost(broker: Any) -> None:  # noqa: ANN401  a RedisBroker, whose import costs half a second
+    while await broker.ping(PING_TIMEOUT_S) and all(one.running for one in broker.subscribers):
+        await asyncio.sleep(CHECK_EVERY_S)
+    raise ConnectionError("the bus does not answer")
+
+
+def _import_faststream() -> Any:  # noqa: ANN401  the class StreamSub
+    from faststream.redis import StreamSub  # noqa: PLC0415  half a second that readiness does not wait for
+
+    return StreamSub
+
+
+def _newest_entry() -> str:
+    newest: Any = bus.client().xrevrange(bus.STREAM, count=1)
+    return newest[0][0].decode() if newest else "0-0"

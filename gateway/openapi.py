@@ -1,0 +1,76 @@
+"""The OpenAPI document: `python -m gateway.openapi` prints it, `gateway/openapi.json` keeps it, a test compares."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, create_model
+
+from gateway.problems import MEDIA_TYPE, phrase
+from shared import registry
+from shared.contracts.problems import Problem
+
+REF = "#/components/schemas/{model}"
+DESCRIPTION = """Every error is RFC 9457 `application/problem+json`. Times are RFC 3339 in UTC, durations seconds.
+Every path but `/livez`, `/readyz` and `/version` needs `Authorization: Bearer <token>`. Bodies may have 4 MiB."""
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the documentation of routes that answer with problems of these statuses."""
+    schema = {"$ref": ref("Problem")}
+    content = {MEDIA_TYPE: {"schema": schema}}
+    return {status: {"description": phrase(status), "content": content} for status in statuses}
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the name that generated clients give to an operation."""
+    return route.name
+
+
+def ref(model: str) -> str:
+    """Return the reference to a model in the document."""
+    return REF.format(model=model)
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """Return the document of `app`, with problems and the kinds of targets in it; and remember it."""
+    if not app.openapi_schema:
+        made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        schemas = made["components"]["schemas"] | _schemas(Problem) | _targets()
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        made["components"]["schemas"] = schemas
+        app.openapi_schema = made
+    return app.openapi_schema
+
+
+def _targets() -> dict[str, Any]:
+    """Return `Target`, the union of all kinds, and what it refers to. Each kind's model is `Target` at home."""
+    named = {kind: f"{kind.title()}Target" for kind in registry.kinds()}
+    found: dict[str, Any] = {}
+    for kind, model in registry.kinds().items():
+        found |= _schemas(create_model(named[kind], __base__=model, __doc__=model.__doc__))
+    mapping = {kind: ref(name) for kind, name in named.items()}
+    union = [{"$ref": place} for place in mapping.values()]
+    return found | {"Target": {"oneOf": union, "discriminator": {"propertyName": "kind", "mapping": mapping}}}
+
+
+def _schemas(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema(ref_template=REF)
+    return {**schema.pop("$defs", {}), model.__name__: schema}
+
+
+def main() -> None:
+    from gateway.app import create_app  # noqa: PLC0415  that module imports this one
+
+    json.dump(document(create_app("documentation")), sys.stdout, indent=1, ensure_ascii=False, sort_keys=True)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Lists: their shape, and the cursor that continues one (keyset: the id of the last item, opaque to clients)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+from shared.errors import InvalidInput
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+Item = TypeVar("Item")
+
+
+class CursorUnreadable(InvalidInput):
+    """The cursor was not made by this gateway."""
+
+
+class Page(BaseModel, Generic[Item]):
+    """Some items. `next` continues the list; it is null at its end."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+def cursor(last_id: str) -> str:
+    return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
+
+
+def place(given: str) -> str:
+    """Return the id in a cursor, or an empty string for none. Raises CursorUnreadable."""
+    try:
+        text = base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)).decode("ascii")
+    except (binascii.Error, ValueError):
+        text = "?"
+    if text and not _ID.fullmatch(text):
+        raise CursorUnreadable("The cursor is not one of this list.", cure="Give `next` of the page before, unchanged.")
+    return text

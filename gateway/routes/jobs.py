@@ -1,0 +1,137 @@
+"""Jobs: submit, list, look at, follow."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.sse import EventSourceResponse
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+
+from gateway import intake, lookup, page, stream
+from gateway.auth import Asking, Caller, described
+from gateway.live import Live
+from gateway.lookup import Piece
+from gateway.openapi import problems
+from gateway.page import Page
+from gateway.submission import Submission
+from shared.contracts.events import Event
+from shared.contracts.finding import Finding, Severity
+from shared.contracts.job import JobState, JobView
+from shared.contracts.observation import Coverage
+from shared.contracts.submission import Receipt
+from shared.store import evidence, findings, jobs, timeline
+from shared.store.engine import reading
+
+router = APIRouter(
+    prefix="/api/v1/jobs", tags=["jobs"], dependencies=[described], responses=problems(401, 422, 500, 503)
+)
+
+MAX_WAIT_S = 60
+_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])")
+
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The events", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+    204: {"description": "The job is over, and `Last-Event-ID` is its last event."},
+}
+
+Prefer = Annotated[str, Header(description="`wait=20` answers when the job is over, or after so many seconds (60).")]
+
+
+@router.post("", status_code=202, response_model=Receipt, responses=problems(400, 413, 415))
+async def submit(request: Request, caller: Asking, asked: Submission, prefer: Prefer = "") -> Response:
+    """Submit targets to be scanned; a network or range becomes one job per host. All jobs are made, or none."""
+    receipt = await run_in_threadpool(intake.accept, caller, asked)
+    first = receipt.jobs[0]
+    path = f"?batch_id={receipt.batch_id}" if receipt.batch_id else f"/{first.id}"
+    headers = {"Location": f"{router.prefix}{path}", "Retry-After": "1"}
+    status = 202
+    if (wait_s := _wait_s(prefer)) and not receipt.batch_id:
+        first = await stream.finished(_live(request), first.id, wait_s)
+        receipt = Receipt(jobs=[first])
+        status = 200 if first.state.is_terminal else 202
+        headers["Preference-Applied"] = f"wait={wait_s}"
+    tell = BackgroundTask(intake.tell, [job.id for job in receipt.jobs])
+    return Response(receipt.model_dump_json(), status, headers, "application/json", tell)
+
+
+@router.get("")
+def list_jobs(
+    caller: Asking,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
+    state: JobState | None = None,
+    batch_id: Annotated[str, Query(max_length=36, pattern="^[0-9a-f-]*$")] = "",
+) -> Page[JobView]:
+    """Jobs, newest first."""
+    with reading() as connection:
+        found = jobs.page(
+            connection, caller.org_id, limit=limit + 1, before=page.place(cursor), state=state, batch_id=batch_id
+        )
+    more = len(found) > limit
+    return Page(items=found[:limit], next=page.cursor(found[limit - 1].id) if more else None)
+
+
+@router.get("/{id}", responses=problems(404, 409))
+async def get_job(request: Request, caller: Asking, piece: Piece, prefer: Prefer = "") -> JobView:
+    """One job with its steps."""
+    job_id = await run_in_threadpool(_find, caller, piece)
+    return await stream.finished(_live(request), job_id, _wait_s(prefer))
+
+
+@router.get("/{id}/findings", responses=problems(404, 409))
+def list_findings(
+    caller: Asking, piece: Piece, severity: Annotated[list[Severity], Query(default_factory=list)]
+) -> Page[Finding]:
+    """What was found, worst first. Findings of the last scan that are gone have the change `fixed`."""
+    with reading() as connection:
+        found = findings.of_job(connection, lookup.job_id(connection, caller, piece))
+    return Page(items=[finding for finding in found if not severity or finding.severity in severity])
+
+
+@router.get("/{id}/coverage", responses=problems(404, 409))
+def get_coverage(caller: Asking, piece: Piece) -> Coverage:
+    """How much of what was asked was checked, and what was not."""
+    with reading() as connection:
+        return evidence.covered(connection, lookup.job_id(connection, caller, piece))
+
+
+@router.get("/{id}/timeline", responses=problems(404, 409))
+def get_timeline(caller: Asking, piece: Piece, after: Annotated[int, Query(ge=0, le=2**62)] = 0) -> Page[Event]:
+    """What happened to the job, oldest first."""
+    with reading() as connection:
+        return Page(items=timeline.of_job(connection, lookup.job_id(connection, caller, piece), after))
+
+
+@router.get("/{id}/events", response_class=Response, responses={**problems(404, 409), **_STREAM})
+async def follow(
+    request: Request,
+    caller: Asking,
+    piece: Piece,
+    last_event_id: Annotated[str, Header(description="Continue after this event.")] = "",
+) -> Response:
+    """Follow the job: its events so far and those to come, as Server-Sent Events. Ends when the job is over."""
+    after = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else 0
+    job_id = await run_in_threadpool(_find, caller, piece)
+    if after and await run_in_threadpool(stream.is_read, job_id, after):
+        return Response(status_code=204)  # tells an EventSource that there is nothing to come back for
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return EventSourceResponse(stream.events(_live(request), job_id, after), headers=headers)
+
+
+def _find(caller: Caller, piece: str) -> str:
+    with reading() as connection:
+        return lookup.job_id(connection, caller, piece)
+
+
+def _live(request: Request) -> Live:
+    live: Live = request.app.state.live
+    return live
+
+
+def _wait_s(prefer: str) -> int:
+    """Return the seconds of RFC 7240's `wait`, 0 without one."""
+    found = _WAIT.search(prefer)
+    return min(int(found[1]), MAX_WAIT_S) if found else 0

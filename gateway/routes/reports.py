@@ -1,0 +1,95 @@
+"""What a job left behind: report files, the document they are made from, and who was told."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Header, Path, Response
+from pydantic import BaseModel
+
+from gateway import lookup
+from gateway.auth import Asking, described
+from gateway.lookup import Piece
+from gateway.openapi import problems
+from gateway.page import Page
+from shared.contracts.report import ReportDocument, ReportView
+from shared.store import deliveries, reports
+from shared.store.engine import reading
+
+router = APIRouter(
+    prefix="/api/v1/jobs/{id}",
+    tags=["reports"],
+    dependencies=[described],
+    responses=problems(401, 404, 409, 422, 500, 503),
+)
+
+# A report shows text of the scanned machine: a browser must treat it as a stranger's page, without scripts.
+SANDBOX = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'none'"
+)
+
+
+class DeliveryView(BaseModel):
+    """One destination that was told, or should have been. `shown_as` is without its secrets."""
+
+    id: str
+    part: str
+    channel: str
+    shown_as: str
+    state: str
+    answer: str
+
+
+@router.get("/reports")
+def list_reports(caller: Asking, piece: Piece) -> Page[ReportView]:
+    """The report files of the job."""
+    with reading() as connection:
+        return Page(items=reports.of_job(connection, lookup.job_id(connection, caller, piece)))
+
+
+@router.get(
+    "/reports/{format}",
+    response_class=Response,
+    responses={
+        200: {"description": "The file", "content": {"application/octet-stream": {}}},
+        304: {"description": "`If-None-Match` names the file as it is."},
+    },
+)
+def download_report(
+    caller: Asking,
+    piece: Piece,
+    name: Annotated[str, Path(alias="format", max_length=64)],
+    if_none_match: Annotated[str, Header()] = "",
+) -> Response:
+    """One report file."""
+    with reading() as connection:
+        view, content = reports.content(connection, lookup.job_id(connection, caller, piece), name)
+    headers = {"ETag": f'"{view.sha256}"', "Cache-Control": "private, no-cache"}
+    if view.sha256 in if_none_match or if_none_match.strip() == "*":
+        return Response(status_code=304, headers=headers)
+    headers |= {"Content-Disposition": disposition(view.filename), "Content-Security-Policy": SANDBOX}
+    return Response(content, headers=headers, media_type=view.media_type)
+
+
+@router.get("/document")
+def get_document(caller: Asking, piece: Piece) -> ReportDocument:
+    """Everything a report says, as JSON."""
+    with reading() as connection:
+        return reports.document(connection, lookup.job_id(connection, caller, piece))
+
+
+@router.get("/deliveries")
+def list_deliveries(caller: Asking, piece: Piece) -> Page[DeliveryView]:
+    """Who was told of the job, and what they answered."""
+    with reading() as connection:
+        found = deliveries.of_job(connection, lookup.job_id(connection, caller, piece))
+    return Page(items=[DeliveryView.model_validate(one, from_attributes=True) for one in found])
+
+
+def disposition(filename: str) -> str:
+    """Return RFC 6266's `Content-Disposition` for a download, whatever is in the name."""
+    plain = "".join(
+        char if char.isascii() and char.isprintable() and char not in '"\\/;%' else "_" for char in filename
+    )
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

@@ -1,0 +1,110 @@
+"""The events of one job as Server-Sent Events (WHATWG HTML, 9.2), from any event on until the job is over.
+
+The timeline is the truth: every kept event is read from it, in its order, exactly once. The bus says when to look.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from starlette.concurrency import run_in_threadpool
+
+from gateway.live import Live, Watch
+from shared.contracts.events import Event
+from shared.contracts.job import JobView
+from shared.store import jobs, timeline
+from shared.store.engine import reading
+
+BEAT_S = 15.0  # a comment after so much silence; proxies close after 30 to 60 s
+POLL_S = 3.0  # when the bus is away
+POLL_CONNECTED_S = 10.0  # when it is there: an event of it may be lost all the same
+PAGE = 1000  # events per read
+RECONNECT_MS = 2000
+
+
+async def events(live: Live, job_id: str, after: int) -> AsyncIterator[bytes]:
+    """Yield what happened to the job after the event `after` and what happens, until it is over or `live` closes."""
+    yield format_sse_event(retry=RECONNECT_MS)
+    with live.watch(job_id) as watch:  # before the first read, so that nothing falls between
+        reader = _Reader(live, watch, job_id, after)
+        while not live.is_closing:
+            for event in await reader.kept():
+                yield format_sse_event(event=event.type, data_str=event.model_dump_json(), id=str(event.id))
+            if reader.is_over:
+                return
+            async for chunk in reader.meanwhile():
+                yield chunk
+
+
+async def finished(live: Live, job_id: str, timeout_s: float) -> JobView:
+    """Return the job when it is over, or as it is after `timeout_s`."""
+    until = time.monotonic() + timeout_s
+    with live.watch(job_id) as watch:
+        while True:
+            view = await run_in_threadpool(_view, job_id)
+            left_s = until - time.monotonic()
+            if view.state.is_terminal or left_s <= 0 or live.is_closing:
+                return view
+            await watch.wait(min(left_s, _poll_s(live)))
+
+
+def is_read(job_id: str, after: int) -> bool:
+    """Whether the job is over and nothing came after the event `after`."""
+    found, is_over = _read(job_id, after)
+    return is_over and not found
+
+
+class _Reader:
+    """A place in the timeline of one job. `is_over`: the job has ended and everything of it was read."""
+
+    def __init__(self, live: Live, watch: Watch, job_id: str, after: int) -> None:
+        self.is_over = False
+        self._live = live
+        self._watch = watch
+        self._job_id = job_id
+        self._after = after
+        self._last_of: dict[str, Event] = {}  # by stage
+        self._beat_at = time.monotonic() + BEAT_S
+
+    async def kept(self) -> list[Event]:
+        """Return the kept events since the last call."""
+        found, self.is_over = await run_in_threadpool(_read, self._job_id, self._after)
+        for event in found:
+            self._after = event.id
+            self._last_of[event.stage] = event
+        return found
+
+    async def meanwhile(self) -> AsyncIterator[bytes]:
+        """Yield progress and heart-beats until it is time to read the timeline again."""
+        poll_at = time.monotonic() + _poll_s(self._live)
+        while not (self._live.is_closing or self._watch.is_behind(self._after) or time.monotonic() >= poll_at):
+            for event in filter(self._is_news, self._watch.take_progress()):
+                yield format_sse_event(event=event.type, data_str=event.model_dump_json())
+            if time.monotonic() >= self._beat_at:
+                self._beat_at = time.monotonic() + BEAT_S
+                yield KEEPALIVE_COMMENT
+            await self._watch.wait(max(min(poll_at, self._beat_at) - time.monotonic(), 0.0))
+
+    def _is_news(self, progress: Event) -> bool:
+        # The timeline may have been ahead of the bus: progress older than the end of its stage would turn it back.
+        kept = self._last_of.get(progress.stage)
+        return kept is None or progress.at > kept.at
+
+
+def _read(job_id: str, after: int) -> tuple[list[Event], bool]:
+    with reading() as connection:
+        # The state first: an event that the end of the job wrote is then among those that are read.
+        is_over = jobs.view(connection, job_id).state.is_terminal
+        found = timeline.of_job(connection, job_id, after, PAGE)
+    return found, is_over and len(found) < PAGE
+
+
+def _view(job_id: str) -> JobView:
+    with reading() as connection:
+        return jobs.view(connection, job_id)
+
+
+def _poll_s(live: Live) -> float:
+    return POLL_CONNECTED_S if live.is_connected else POLL_S

@@ -1,0 +1,142 @@
+"""The body of `POST /jobs`, and what it must satisfy before a job is written: targets, names, formats, channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, WithJsonSchema, model_validator
+from sqlalchemy import Connection
+
+from gateway import openapi
+from gateway.problems import Refused
+from shared import policy, registry
+from shared.contracts.problems import FieldError
+from shared.contracts.submission import MAX_TARGETS, Options
+from shared.contracts.target import TargetModel
+from shared.errors import Infrastructure, InvalidInput, Permanent
+from shared.redaction import shown
+from shared.store import plugins
+
+MAX_JOBS = 4096  # single targets of one submission, networks counted by their hosts
+RESOLVE_AT_ONCE = 8  # as many as `shared.policy` has threads
+RESOLVE_ALL_TIMEOUT_S = 20.0
+
+
+class TooManyJobs(Permanent):
+    """A submission stands for more single targets than one request may make."""
+
+
+class NoReportWorker(Infrastructure):
+    """No worker that writes reports ever started, so nobody knows which formats there are."""
+
+
+class NoNotifyWorker(Infrastructure):
+    """No worker that notifies ever started, so nobody knows which channels there are."""
+
+
+# Plain data here; `registry.target` checks it by its kind. `openapi` describes it as the union of all kinds.
+AnyTarget = Annotated[Any, WithJsonSchema({"$ref": openapi.ref("Target")})]
+
+
+class Submission(Options):
+    """One target or several, and what holds for each of them."""
+
+    target: AnyTarget | None = Field(default=None, description="The only target. Give this or `targets`.")
+    targets: list[AnyTarget] | None = Field(default=None, min_length=1, max_length=MAX_TARGETS)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Submission:
+        if (self.target is None) == (self.targets is None):
+            raise ValueError("give either `target` or `targets`")
+        return self
+
+    def options(self) -> Options:
+        """Return the options alone, without repetitions."""
+        chosen = {name: getattr(self, name) for name in Options.model_fields}
+        return Options(**{name: _once(value) if isinstance(value, list) else value for name, value in chosen.items()})
+
+
+def admit(asked: Submission) -> list[TargetModel]:
+    """Return the single targets of a submission, all of them allowed. Raises Refused, TooManyJobs, ResolverAway."""
+    entries = [("/target", asked.target)] if asked.targets is None else []
+    entries += [(f"/targets/{place}", data) for place, data in enumerate(asked.targets or ())]
+    singles: list[tuple[str, TargetModel]] = []
+    wrong: list[FieldError] = []
+    for where, data in entries:
+        try:
+            singles += [(where, single) for single in registry.target(data).expand()]
+        except InvalidInput as exc:
+            wrong.append(FieldError(pointer=where + exc.pointer, detail=exc.message))
+        if len(singles) > MAX_JOBS:
+            raise TooManyJobs(
+                f"The targets up to {where} are more than {MAX_JOBS} single ones.", cure="Send several submissions."
+            )
+    if wrong or (wrong := _unscannable(singles)):
+        raise Refused(f"{len(wrong)} of {len(entries)} targets cannot be scanned: {wrong[0].detail}", wrong)
+    return [single for _, single in singles]
+
+
+def check_plugins(connection: Connection, options: Options) -> None:
+    """Refuse formats and channels that no worker has. Raises Refused, NoReportWorker, NoNotifyWorker."""
+    wrong: list[FieldError] = []
+    if options.reports:
+        formats = plugins.known(connection, "formats")
+        if not formats:
+            raise NoReportWorker("No report worker has started yet, so no format is known.", cure=_START)
+        wrong += _unknown("/reports", options.reports, options.reports, formats)
+    if options.notify:
+        channels = plugins.known(connection, "channels")
+        if not channels:
+            raise NoNotifyWorker("No notify worker has started yet, so no channel is known.", cure=_START)
+        schemes = [_scheme(url) for url in options.notify]
+        wrong += _unknown("/notify", [shown(url) for url in options.notify], schemes, channels)
+    if wrong:
+        raise Refused(wrong[0].detail, wrong)
+
+
+_START = "Start one: vedette up"
+
+
+def _unscannable(singles: Sequence[tuple[str, TargetModel]]) -> list[FieldError]:
+    places = {single.key: (where, single) for where, single in reversed(singles)}
+    if len(places) == 1:
+        return [error for where, single in places.values() if (error := _refusal(where, single))]
+    pool = ThreadPoolExecutor(RESOLVE_AT_ONCE, thread_name_prefix="admit")
+    try:
+        tasks = [pool.submit(_refusal, where, single) for where, single in reversed(places.values())]
+        _, open_tasks = wait(tasks, RESOLVE_ALL_TIMEOUT_S)
+        if open_tasks:
+            raise policy.ResolverAway(f"{len(open_tasks)} names were not resolved in {RESOLVE_ALL_TIMEOUT_S:g} s.")
+        return [error for task in tasks if (error := task.result())]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _refusal(where: str, single: TargetModel) -> FieldError | None:
+    try:
+        policy.check(single)
+    except InvalidInput as exc:
+        return FieldError(pointer=where + exc.pointer, detail=exc.message)
+    return None
+
+
+def _unknown(pointer: str, told: Sequence[str], given: Sequence[str], known: Sequence[str]) -> list[FieldError]:
+    return [
+        FieldError(pointer=f"{pointer}/{place}", detail=f"{told[place]!r} is unknown. There is: {', '.join(known)}.")
+        for place, name in enumerate(given)
+        if name not in known
+    ]
+
+
+def _scheme(url: str) -> str:
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        return ""
+
+
+def _once(values: list[Any]) -> list[Any]:
+    return list(dict.fromkeys(values))
