@@ -13,11 +13,12 @@ AT = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def judged(days_left: float = 60, leaf: dict[str, Any] | None = None, **change: Any) -> dict[str, Finding]:
-    certificate = {"subject": "CN=a", "issuer": "CN=b", "serial": "1", "key_type": "ed25519", "sha256": "0" * 64}
+    certificate: dict[str, Any] = {"subject": "CN=a", "issuer": "CN=b", "key_type": "ed25519"}
+    certificate |= {"serial": "1", "sha256": "0" * 64}
     certificate |= {"not_before": (AT - timedelta(days=30)).isoformat(), "names": ["a.example.org"]}
     certificate |= {"not_after": (AT + timedelta(days=days_left)).isoformat(), **(leaf or {})}
-    data = {"address": "10.0.0.5", "port": 443, "version": "TLSv1.3", "cipher": "TLS_AES_128_GCM_SHA256"}
-    data |= {"chain": [certificate], "is_trusted": True, **change}
+    data: dict[str, Any] = {"address": "10.0.0.5", "port": 443, "version": "TLSv1.3"}
+    data |= {"cipher": "TLS_AES_128_GCM_SHA256", "chain": [certificate], "is_trusted": True, **change}
     seen = Observation(type="tls", subject="tcp/10.0.0.5:443", data=data, observed_at=AT)
     return {finding.rule: finding for finding in judge("host", [seen], AT)}
 
