@@ -1,5 +1,7 @@
-"""data/weak-servers.json is what the host scanner saw of real servers, set up badly on purpose: OpenSSH 9.2 (22 weak,
-2222 as it comes), nginx 1.22 (80, 443, 8080), Redis 7.0 (6379 open, 6380 with a password), memcached, mosquitto, vsftpd.
+"""data/weak-servers.json is what the host scanner saw of real servers, set up badly on purpose.
+
+OpenSSH 9.2 (22 weak, 2222 as it comes), nginx 1.22 (80, 443, 8080), Redis 7.0 (6379 open, 6380 with a password),
+memcached, mosquitto and vsftpd.
 """
 
 from __future__ import annotations
