@@ -31,12 +31,14 @@ from vedette.refusals import AnswerNotUnderstood, Unreachable, WaitTimedOut, ref
 
 TIMEOUT_S = 15.0  # for one answer; the gateway's own limits are shorter
 CONNECT_TIMEOUT_S = 5.0
+SUBMIT_TIMEOUT_S = 60.0  # 4096 targets are resolved and written
 IDLE_S = 45.0  # silence on an event stream; the gateway sends a comment every 15 s
 POLL_S = 0.5
 MAX_ANSWER = 32 * 1024 * 1024  # bytes; 200 jobs with all their steps are about 1 MB
 MAX_REPORT = 64 * 1024 * 1024  # bytes; the store refuses reports above 32 MiB
 MAX_PROBLEM = 64 * 1024
 MAX_EVENT = 256 * 1024
+NO_CONTENT = 204
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -92,7 +94,7 @@ class Client:
         plain = [dict(t) if isinstance(t, Mapping) else t.model_dump(mode="json") for t in targets]
         asked = {"target": plain[0]} if len(plain) == 1 else {"targets": plain}
         body = asked | (options or Options()).model_dump(mode="json")
-        return self._ask(Receipt, "POST", "jobs", json=body)
+        return self._ask(Receipt, "POST", "jobs", json=body, timeout=SUBMIT_TIMEOUT_S)
 
     def job(self, job_id: str) -> JobView:
         """Return one job with its steps. `job_id` may be any unique beginning or end of an id."""
@@ -154,6 +156,8 @@ class Client:
             with self._http.sse(url, headers=headers, timeout=timeout, max_event_size=MAX_EVENT) as source:
                 if not source.response.is_success:
                     refuse(source.response, _read(source.response, MAX_PROBLEM, self._timeout_s))
+                if source.response.status_code == NO_CONTENT:
+                    return  # the job is over, and its last event was read before
                 for told in source:
                     if told.event in _EVENTS and told.data:
                         yield _parsed(Event, told.data)

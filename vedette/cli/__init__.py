@@ -1,0 +1,42 @@
+"""The command line `vedette`. Results go to stdout; progress, hints and errors to stderr. Exit codes: docs/cli.md."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        exit_code = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read us has enough (`vedette … | head`); the interpreter must not complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        exit_code = 0
+    sys.exit(exit_code)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    import typer  # noqa: PLC0415
+
+    from shared.errors import VedetteError  # noqa: PLC0415
+    from vedette.cli import failure  # noqa: PLC0415
+    from vedette.cli.app import app  # noqa: PLC0415
+
+    try:
+        given = typer.main.get_command(app).main(list(arguments), prog_name="vedette", standalone_mode=False)
+    except typer.TyperException as exc:
+        return failure.show_usage(exc)
+    except (typer.Abort, KeyboardInterrupt):
+        return failure.Exit.INTERRUPTED
+    except VedetteError as exc:
+        failure.show(exc)
+        return failure.code(exc)
+    return given if isinstance(given, int) else 0

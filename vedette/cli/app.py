@@ -1,0 +1,64 @@
+"""The root of the command line: which command lives in which file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from vedette.cli import jobs, reports, scan, stack
+from vedette.cli.examples import examples
+from vedette.cli.session import Options, keep
+
+app = typer.Typer(
+    name="vedette",
+    help="Scan hosts for weaknesses, and never lose a job.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # rich takes 0.4 s to import, and help must be there at once
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    epilog=examples(
+        "vedette scan host 127.0.0.1 --report pdf,json",
+        "vedette up --detach",
+        "vedette jobs list",
+        "vedette jobs findings @last",
+    ),
+)
+app.add_typer(scan.app, name="scan")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(reports.app, name="report")
+stack.add_to(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        print(f"vedette {version('vedette')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    *,
+    url: Options.Url = None,
+    token: Options.Token = None,
+    output: Options.Output = None,
+    fields: Options.Fields = None,
+    quiet: Options.Quiet = False,
+    no_color: Options.NoColor = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    del version
+    given: dict[str, Any] = {
+        "url": url,
+        "token": token,
+        "output": output,
+        "fields": fields,
+        "quiet": quiet,
+        "no_color": no_color,
+    }
+    keep(context, given)

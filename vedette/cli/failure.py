@@ -1,0 +1,87 @@
+"""What a failure looks like, and the exit code it becomes."""
+
+from __future__ import annotations
+
+import sys
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from shared.errors import Conflict, InvalidInput, NotFound, Security, VedetteError
+from vedette.cli import words
+
+if TYPE_CHECKING:
+    from typer import TyperException
+
+
+class Exit(IntEnum):
+    """The exit codes of every command; see docs/cli.md."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    FINDINGS = 3
+    AUTH = 4
+    NOT_FOUND = 5
+    CONFLICT = 6
+    TIMED_OUT = 7
+    UNREACHABLE = 8
+    PARTIAL = 9
+    INTERRUPTED = 130
+
+
+class Misused(InvalidInput):
+    """The command was written in a way that cannot work."""
+
+
+def code(exc: VedetteError) -> Exit:
+    """Return the exit code of an error."""
+    from vedette import refusals  # noqa: PLC0415  brings the HTTP client along; only failures pay for it
+
+    table: tuple[tuple[tuple[type[VedetteError], ...], Exit], ...] = (
+        ((refusals.WaitTimedOut,), Exit.TIMED_OUT),
+        ((refusals.Unreachable, refusals.GatewayFailed, refusals.TooMany), Exit.UNREACHABLE),
+        ((Security,), Exit.AUTH),
+        ((NotFound,), Exit.NOT_FOUND),
+        ((Conflict,), Exit.CONFLICT),
+        ((InvalidInput,), Exit.USAGE),
+    )
+    return next((exit_code for kinds, exit_code in table if isinstance(exc, kinds)), Exit.FAILED)
+
+
+def show(exc: VedetteError) -> None:
+    """Print what happened and what to do about it on stderr."""
+    say("error", exc.message)
+    problem = getattr(exc, "problem", None)
+    for field in problem.errors if problem else ():
+        tell(f"  {field.pointer or '/'}: {field.detail}")
+    if exc.cure:
+        say("fix", exc.cure)
+    if problem and problem.trace_id:
+        say("trace", problem.trace_id)
+
+
+def show_usage(exc: TyperException) -> int:
+    """Print what is wrong with the arguments, and return the exit code. Help that was asked for is shown as it is."""
+    if type(exc).__name__ == "NoArgsIsHelpError":
+        tell(exc.message) if exc.message else None
+        return Exit.USAGE
+    context = getattr(exc, "ctx", None)
+    say("error", exc.format_message())
+    say("fix", f"{context.command_path if context else 'vedette'} --help")
+    return Exit.USAGE
+
+
+def say(what: str, text: str) -> None:
+    """Print one labelled line on stderr, coloured on a terminal."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(stderr=True, highlight=False)
+    signs = words.marks(sys.stderr)
+    label = Text(f"{what}: ", style={"error": "bold red", "fix": "bold green"}.get(what, "dim"))
+    console.print(label + Text(words.fitting(words.harmless(text), signs)), soft_wrap=True)
+
+
+def tell(text: str) -> None:
+    """Print plain text on stderr."""
+    print(words.fitting(words.harmless(text), words.marks(sys.stderr)), file=sys.stderr)

@@ -1,0 +1,132 @@
+"""`vedette jobs`: look at jobs, follow them, and see what they found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from vedette.cli import options, recall, words
+from vedette.cli.examples import examples
+from vedette.cli.failure import Exit
+from vedette.cli.session import Session, command
+
+if TYPE_CHECKING:
+    from shared.contracts.finding import Finding
+    from shared.contracts.job import JobView
+
+app = typer.Typer(
+    name="jobs", help="Look at jobs, follow them, see what they found.", no_args_is_help=True, rich_markup_mode=None
+)
+
+State = Literal[
+    "scheduled",
+    "queued",
+    "running",
+    "retrying",
+    "cancelling",
+    "cancelled",
+    "succeeded",
+    "partial",
+    "failed",
+    "dead",
+]
+Severity = Literal["critical", "high", "medium", "low", "info"]
+Job = Annotated[str, typer.Argument(metavar="JOB", help="The end of a job's id, or @last.")]
+Timeout = Annotated[str | None, typer.Option(metavar="TIME", help="Wait no longer, e.g. 90s or 10m; exit 7.")]
+FailOn = Annotated[
+    Severity | None, typer.Option(metavar="SEVERITY", help="Exit 3 when there is a finding of this severity or above.")
+]
+COLUMNS = ("id", "kind", "target", "state", "score", "grade", "severities", "created_at", "total_s")
+
+
+@app.command("list", epilog=examples("vedette jobs list --state failed", "vedette jobs list -o jsonl --limit 500"))
+@command
+def list_(
+    session: Session,
+    state: Annotated[State | None, typer.Option(metavar="STATE", help="Only jobs in this state.")] = None,
+    batch: Annotated[str | None, typer.Option(metavar="ID", help="Only jobs of this batch.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 20,
+) -> int:
+    """List jobs, newest first."""
+    from shared.contracts.job import JobState  # noqa: PLC0415
+    from vedette.cli import output  # noqa: PLC0415
+
+    found: list[JobView] = []
+    cursor = None
+    with session.gateway() as link:
+        while True:
+            size = min(limit - len(found), 200)
+            wanted = JobState(state) if state else None
+            page = link.client.jobs(limit=size, cursor=cursor, state=wanted, batch_id=batch)
+            found += page.items
+            cursor = page.next
+            if not cursor or not page.items or len(found) >= limit:
+                break
+    output.records(session, found, COLUMNS, empty="No jobs. Submit one: vedette scan host 127.0.0.1")
+    if cursor and session.output == "table":
+        session.note(f"There are more than {limit}; see them with --limit {limit * 5}")
+    return Exit.OK
+
+
+@app.command("get", epilog=examples("vedette jobs get @last", "vedette jobs get 3f0f6e1b -o json"))
+@command
+def get(session: Session, job: Job = recall.LAST) -> int:
+    """Show one job: its stages, how long each waited and ran, and how it went."""
+    from vedette.cli import output  # noqa: PLC0415
+    from vedette.cli.sheet import show  # noqa: PLC0415
+
+    with session.gateway() as link:
+        found = link.client.job(recall.resolve(job))
+    if session.output == "table" and not session.fields:
+        show(session, found)
+    else:
+        output.record(session, found)
+    return Exit.OK
+
+
+@app.command("watch", epilog=examples("vedette jobs watch @last", "vedette jobs watch 3f0f6e1b --fail-on high"))
+@command
+def watch(session: Session, job: Job = recall.LAST, timeout: Timeout = None, fail_on: FailOn = None) -> int:
+    """Watch a job until it is over. Exit codes as for `scan --wait`."""
+    return _wait(session, job, timeout, fail_on)
+
+
+@app.command("wait", epilog=examples("vedette jobs wait @last --timeout 10m -o json"))
+@command
+def wait(session: Session, job: Job = recall.LAST, timeout: Timeout = None, fail_on: FailOn = None) -> int:
+    """Wait for the end of a job without showing progress. Exit codes as for `scan --wait`."""
+    session.quiet = True
+    return _wait(session, job, timeout, fail_on)
+
+
+@app.command("findings", epilog=examples("vedette jobs findings @last --severity high", "vedette jobs findings -o csv"))
+@command
+def findings(
+    session: Session,
+    job: Job = recall.LAST,
+    severity: Annotated[Severity | None, typer.Option(metavar="SEVERITY", help="Only this severity and above.")] = None,
+    fixed: Annotated[bool, typer.Option("--fixed", help="Also those that are gone since the last scan.")] = False,
+) -> int:
+    """Show what a job found, worst first."""
+    from vedette.cli import output  # noqa: PLC0415
+
+    with session.gateway() as link:
+        found = [f for f in link.client.findings(recall.resolve(job)) if fixed or f.change != "fixed"]
+        at_least = len(words.SEVERITIES) if severity is None else words.SEVERITIES.index(severity)
+        shown: list[Finding] = [f for f in found if f.severity.rank <= at_least]
+        hidden = len(found) - len(shown)
+    empty = f"No findings of severity {severity} or above; {hidden} below." if hidden else "No findings."
+    output.records(session, shown, ("severity", "title", "subject", "change"), empty=empty)
+    if shown and session.output == "table":
+        session.note(f"What to do: vedette jobs findings {job} --fields severity,title,fix   or the report")
+    return Exit.OK
+
+
+def _wait(session: Session, job: str, timeout: str | None, fail_on: str | None) -> int:
+    timeout_s = options.duration(timeout) if timeout else None
+    from vedette.cli import waiting  # noqa: PLC0415
+
+    with session.gateway() as link:
+        found = link.client.job(recall.resolve(job))
+        return waiting.wait(session, link, [found], waiting.Wish(timeout_s, None, fail_on))

@@ -1,0 +1,138 @@
+"""What people write behind options, read and checked before anything is started. All raise `failure.Misused`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.contracts import addresses, ports
+from vedette.cli.failure import Misused
+
+if TYPE_CHECKING:
+    from shared.contracts.kinds.host import Target
+    from shared.contracts.submission import Options
+
+MAX_FILE = 1024 * 1024  # bytes of a list of targets
+MAX_LINES = 1000  # shared.contracts.submission.MAX_TARGETS, which costs an import of pydantic
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
+_LINE = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+_MAIL = re.compile(r"[^@\s/:]+@[^@\s/]+")
+_URL = re.compile(r"(https?://[^\s/?#]+|mailto:[^@\s]+@[^@\s]+)[^\x00-\x20\x7f]*")
+
+
+def duration(text: str) -> float:
+    """Return the seconds of `90`, `90s`, `10m` or `1h30m`."""
+    found = _DURATION.fullmatch(text.strip().lower())
+    hours, minutes, seconds = found.groups() if found else (None, None, None)
+    total = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
+    if not total or total > 31 * 86400:
+        raise Misused(f"{text[:40]!r} is not a time to wait.", cure="Write it like 90s, 10m or 1h30m.")
+    return total
+
+
+def words(texts: Sequence[str], what: str) -> list[str]:
+    """Return the names in `a,b` and repeated options, each once. `none` alone is an empty list."""
+    found = list(dict.fromkeys(word.strip().lower() for text in texts for word in text.split(",") if word.strip()))
+    if found == ["none"]:
+        return []
+    for word in found:
+        if not _WORD.fullmatch(word):
+            raise Misused(
+                f"{word[:40]!r} is not a {what}.", cure=f"Write names separated by commas, e.g. {_LIKE[what]}."
+            )
+    return found
+
+
+def tags(texts: Sequence[str]) -> dict[str, str]:
+    """Return the tags in `key=value` options."""
+    found: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (equals and _WORD.fullmatch(key) and _LINE.fullmatch(value)):
+            raise Misused(
+                f"{text[:80]!r} is not a tag.",
+                cure="Write key=value: the key of at most 32 small letters, digits, _ . -; the value of at most 200.",
+            )
+        found[key] = value
+    if len(found) > 20:
+        raise Misused(f"{len(found)} tags are more than 20.", cure="Leave some out.")
+    return found
+
+
+def destinations(texts: Sequence[str]) -> list[str]:
+    """Return notification destinations as URLs; a bare mail address is `mailto:`."""
+    found = []
+    for text in texts:
+        url = f"mailto:{text}" if _MAIL.fullmatch(text) else text
+        if not _URL.fullmatch(url) or len(url) > 2000:
+            raise Misused(
+                "A --notify is neither a URL nor a mail address.",
+                cure="Write https://hooks.example.org/… or ann@example.org",
+            )
+        found.append(url)
+    return found
+
+
+def port_groups(text: str | None) -> list[str]:
+    """Return the port groups in `critical,high`."""
+    found = words([text], "port group") if text else []
+    known = [group.value for group in ports.GROUPS]
+    for name in found:
+        if name not in known:
+            raise Misused(f"There is no port group {name!r}.", cure=f"There is: {', '.join(known)}.")
+    return found
+
+
+def hosts(given: Sequence[str], file: str | None, port_expression: str | None, groups: str | None) -> list[Target]:
+    """Return the targets of the command line and of a file, checked, in order, each once."""
+    if port_expression and groups:
+        raise Misused("--ports and --port-groups exclude each other.", cure="Leave one of them out.")
+    if port_expression:
+        ports.parse(port_expression)
+    names = list(dict.fromkeys(text.strip() for text in [*given, *(lines(file) if file else [])] if text.strip()))
+    if not names:
+        raise Misused("No target was given.", cure="vedette scan host 127.0.0.1, or --file targets.txt")
+    if len(names) > MAX_LINES:
+        raise Misused(f"{len(names)} targets are more than {MAX_LINES}.", cure="Write networks, or scan in parts.")
+    chosen = port_groups(groups)
+    for name in names:
+        addresses.expand(name)
+    from shared.contracts.kinds.host import Target  # noqa: PLC0415
+
+    return [Target.model_validate({"host": n, "ports": port_expression or "", "port_groups": chosen}) for n in names]
+
+
+def lines(file: str) -> list[str]:
+    """Return the lines of a file, or of stdin for `-`, without comments (`#`)."""
+    try:
+        with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:
+            text = stream.read(MAX_FILE + 1)
+    except OSError as exc:
+        raise Misused(f"{file} cannot be read: {exc.strerror}.", cure="Give a text file, one target a line.") from exc
+    if len(text) > MAX_FILE:
+        raise Misused(f"{file} has more than {MAX_FILE} bytes.", cure="Give a text file, one target a line.")
+    found = [line.partition("#")[0].strip() for line in text.decode("utf-8-sig", "replace").splitlines()]
+    return [line for line in found if line]
+
+
+def submission(
+    profile: str, priority: str, reports: Sequence[str], notify: Sequence[str], tag: Sequence[str]
+) -> Options:
+    """Return the options of a submission."""
+    asked = {
+        "profile": profile,
+        "priority": priority,
+        "reports": words(reports, "report format"),
+        "notify": destinations(notify),
+        "tags": tags(tag),
+    }
+    from shared.contracts.submission import Options  # noqa: PLC0415
+
+    return Options.model_validate(asked)
+
+
+_LIKE = {"report format": "pdf,html,json", "port group": "critical,high"}

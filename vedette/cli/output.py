@@ -1,0 +1,148 @@
+"""Results on stdout: a table for people; JSON, JSON lines, CSV or ids for programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from vedette.cli import words
+from vedette.cli.failure import Misused
+from vedette.cli.session import Session
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Record = Mapping[str, Any]
+WIDE = 1000  # columns of a table that no terminal shows: nothing is cut
+
+# JSON may hold these inside strings only, where an escape is the same; a terminal or an editor would obey them.
+_HIDDEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets run; OWASP CSV injection
+
+
+def records(
+    session: Session, items: Sequence[BaseModel] | Sequence[Record], columns: Sequence[str], *, empty: str
+) -> None:
+    """Print many records; `columns` are those that people see. `empty` is what is said when there are none."""
+    rows = [_plain(item) for item in items]
+    check_fields(session, rows)
+    chosen = session.fields or tuple(columns)
+    if session.output == "table":
+        table(session, rows, chosen) if rows else session.note(empty)
+    elif session.output == "json":
+        print(_json([_only(row, session.fields) for row in rows], indent=2))
+    elif session.output == "jsonl":
+        for row in rows:
+            print(_json(_only(row, session.fields)))
+    elif session.output == "csv":
+        _csv(rows, chosen)
+    else:
+        _ids(rows)
+
+
+def record(session: Session, item: BaseModel | Record) -> None:
+    """Print one record for programs (every format but the table)."""
+    row = _plain(item)
+    check_fields(session, [row])
+    if session.output == "json":
+        print(_json(_only(row, session.fields), indent=2))
+    elif session.output == "jsonl":
+        print(_json(_only(row, session.fields)))
+    elif session.output == "csv":
+        _csv([row], session.fields or tuple(row))
+    elif session.output == "id":
+        _ids([row])
+    else:
+        table(session, [row], session.fields or tuple(row))
+
+
+def check_fields(session: Session, rows: Sequence[Record]) -> None:
+    """Raise Misused when --fields names what no record has."""
+    for name in session.fields if rows else ():
+        first = name.partition(".")[0]
+        if not any(first in row for row in rows):
+            raise Misused(f"There is no field {name!r}.", cure=f"There is: {', '.join(rows[0])}.")
+
+
+def table(session: Session, rows: Sequence[Record], columns: Sequence[str]) -> None:
+    """Print a table: cut to the terminal's width, or whole where there is no terminal."""
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = session.console()
+    if not console.is_terminal:
+        console.width = WIDE
+    shown = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    for name in columns:
+        shown.add_column(name.replace("_", " "), overflow="fold", no_wrap=name in _SHORT)
+    for row in rows:
+        texts = [(name, words.line(_cell(name, _value(row, name)))) for name in columns]
+        shown.add_row(*(Text(text, style=_style(name, text)) for name, text in texts))
+    console.print(shown)
+
+
+_SHORT = {"id", "state", "severity", "score", "grade", "created_at", "format", "kind", "change", "size_bytes", "pid"}
+
+
+def _style(name: str, text: str) -> str:
+    if name == "state":
+        return words.STATE_STYLES.get(text, "")
+    return words.SEVERITY_STYLES.get(text, "") if name == "severity" else ""
+
+
+def _cell(name: str, value: object) -> str:
+    if value is None:
+        return ""
+    if name in {"id", "job_id", "batch_id"}:
+        return words.short(str(value))
+    if name.endswith("_at"):
+        return str(value)[:19].replace("T", " ")
+    if name.endswith("_s") and isinstance(value, int | float):
+        return words.seconds(value)
+    if name == "severities" and isinstance(value, dict):
+        return " ".join(f"{value[key]}{key[0].upper()}" for key in words.SEVERITIES if value.get(key))
+    return value if isinstance(value, str) else _json(value)
+
+
+def _plain(item: BaseModel | Record) -> Record:
+    return item if isinstance(item, Mapping) else item.model_dump(mode="json")
+
+
+def _value(row: Record, name: str) -> object:
+    """Return the value at a dotted name, or None."""
+    value: object = row
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _only(row: Record, names: Sequence[str]) -> Record:
+    return {name: _value(row, name) for name in names} if names else row
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _csv(rows: Sequence[Record], columns: Sequence[str]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_csv_cell(_value(row, name)) for name in columns])
+
+
+def _csv_cell(value: object) -> object:
+    if value is None or isinstance(value, int | float):
+        return value
+    text = words.harmless(value) if isinstance(value, str) else _json(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _ids(rows: Sequence[Record]) -> None:
+    for row in rows:
+        print(words.line(str(row.get("id") or row.get("fingerprint") or row.get("format") or row.get("name") or "")))

@@ -1,0 +1,78 @@
+"""`vedette report`: get the reports of a job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shared.errors import Conflict, NotFound
+from vedette.cli import options, recall, words
+from vedette.cli.examples import examples
+from vedette.cli.failure import Exit
+from vedette.cli.session import Session, command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.contracts.job import JobView
+    from shared.contracts.report import ReportView
+
+app = typer.Typer(name="report", help="Get the reports of jobs.", no_args_is_help=True, rich_markup_mode=None)
+
+
+class NotYet(Conflict):
+    """The job is not over, so its reports are not there yet."""
+
+
+class NoReport(NotFound):
+    """The job has no report, or none in this format."""
+
+
+@app.command(
+    "download",
+    epilog=examples("vedette report download @last", "vedette report download 3f0f6e1b --format pdf --output-dir out"),
+)
+@command
+def download(
+    session: Session,
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The end of a job's id, or @last.")] = recall.LAST,
+    form: Annotated[
+        list[str] | None,
+        typer.Option("--format", metavar="NAMES", help="Of those it has, e.g. pdf.", show_default="all"),
+    ] = None,
+    output_dir: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the reports.", show_default="here")
+    ] = Path(),
+) -> int:
+    """Download the reports of a job into a folder. Files that are there are never overwritten."""
+    wanted = options.words(form or [], "report format")
+    from vedette.cli import downloads, output, waiting  # noqa: PLC0415
+
+    downloads.check_folder(output_dir)
+    with session.gateway() as link:
+        found = link.client.job(recall.resolve(job))
+        views = chosen(found, link.client.reports(found.id), wanted)
+        files = downloads.fetch(link.client, found.id, views, output_dir)
+    if session.output == "table" and not session.fields:
+        for file in files:
+            print(words.line(waiting.shown(file.path)))
+        return Exit.OK
+    rows = [{"format": file.format, "path": str(file.path), "size_bytes": file.size_bytes} for file in files]
+    output.records(session, rows, ("format", "path", "size_bytes"), empty="")
+    return Exit.OK
+
+
+def chosen(job: JobView, views: Sequence[ReportView], wanted: Sequence[str]) -> list[ReportView]:
+    """Return the reports that are wanted, or all. Raises NotYet or NoReport."""
+    has = [view.format for view in views]
+    missing = [name for name in wanted if name not in has]
+    if not missing and views:
+        return [view for view in views if not wanted or view.format in wanted]
+    tail = words.short(job.id)
+    if not job.state.is_terminal:
+        raise NotYet(f"Job {tail} is {job.state}; its reports come at the end.", cure=f"vedette jobs watch {tail}")
+    what = f"{' or '.join(missing)} report" if missing else "report"
+    cure = f"It has: {', '.join(has)}." if has else f"See why: vedette jobs get {tail}"
+    raise NoReport(f"Job {tail} has no {what}.", cure=cure)

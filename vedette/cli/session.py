@@ -1,0 +1,133 @@
+"""What holds for every command: the gateway it speaks to and how it shows results. `command` gives these options."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from vedette.cli import failure
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from vedette.client import Client
+
+Format = Literal["table", "json", "jsonl", "csv", "id"]
+
+
+class Options:
+    """The global options. They may stand before or after the name of a command."""
+
+    Url = Annotated[
+        str | None,
+        typer.Option(metavar="URL", envvar="VEDETTE_URL", help="Gateway to use; else the local stack."),
+    ]
+    Token = Annotated[str | None, typer.Option(metavar="TOKEN", envvar="VEDETTE_TOKEN", help="Its access token.")]
+    Output = Annotated[
+        Format | None, typer.Option("--output", "-o", metavar="FORMAT", help="table, json, jsonl, csv or id.")
+    ]
+    Fields = Annotated[str | None, typer.Option(metavar="NAMES", help="Only these, e.g. id,state,severities.high")]
+    Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no hints.")]
+    NoColor = Annotated[bool, typer.Option("--no-color", help="No colours; also NO_COLOR=1.")]
+
+
+_OPTIONS: dict[str, tuple[Any, bool | None]] = {
+    "url": (Options.Url, None),
+    "token": (Options.Token, None),
+    "output": (Options.Output, None),
+    "fields": (Options.Fields, None),
+    "quiet": (Options.Quiet, False),
+    "no_color": (Options.NoColor, False),
+}
+
+
+@dataclass
+class Link:
+    """A client, and whether the stack behind it ends with this command."""
+
+    client: Client
+    is_own: bool
+
+
+@dataclass
+class Session:
+    """The global options of one invocation."""
+
+    url: str = ""
+    token: str = field(default="", repr=False)
+    output: Format = "table"
+    fields: tuple[str, ...] = ()
+    quiet: bool = False
+    no_color: bool = False
+
+    def note(self, text: str) -> None:
+        """Tell the user something that is not the result."""
+        if not self.quiet:
+            failure.tell(text)
+
+    def console(self, *, stderr: bool = False) -> Console:
+        from rich.console import Console  # noqa: PLC0415
+
+        return Console(stderr=stderr, no_color=self.no_color or None, highlight=False, markup=False, emoji=False)
+
+    @contextmanager
+    def gateway(self) -> Iterator[Link]:
+        """Speak to the gateway of --url, or to the local stack, which is started for the block if none runs."""
+        from vedette.client import Client  # noqa: PLC0415
+
+        if self.url:
+            with Client(self.url, self.token) as client:
+                yield Link(client, is_own=False)
+            return
+        from vedette import stack  # noqa: PLC0415
+
+        is_own = stack.connect() is None
+        with stack.running(self.note) as access, Client(access.url, access.token) as client:
+            yield Link(client, is_own)
+
+
+def keep(context: typer.Context, given: Mapping[str, Any]) -> None:
+    """Keep the global options that stand before the command's name."""
+    context.obj = {name: value for name, value in given.items() if value}
+
+
+def command(function: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Give a command the global options; it gets them as its argument `session`."""
+    own = inspect.signature(function, eval_str=True)
+    parameters = [
+        p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own.parameters.values() if p.name != "session"
+    ]
+    for name, (annotation, default) in _OPTIONS.items():
+        parameters.append(_keyword(name, annotation, default))
+    parameters.append(_keyword("context", typer.Context))
+
+    @wraps(function)
+    def run(*, context: typer.Context, **values: Any) -> int | None:  # noqa: ANN401
+        here = {name: values.pop(name) for name in _OPTIONS}
+        return function(_session(context, here), **values)
+
+    vars(run)["__signature__"] = own.replace(parameters=parameters)  # what typer reads
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
+
+
+def _keyword(name: str, annotation: object, default: object = inspect.Parameter.empty) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def _session(context: typer.Context, here: dict[str, Any]) -> Session:
+    """Merge the options before and after the command's name: the later wins, and both win over the environment."""
+    before = context.find_root().obj or {}
+    merged = {}
+    for name, value in here.items():
+        source = context.get_parameter_source(name)
+        is_typed = source is not None and source.name == "COMMANDLINE"
+        merged[name] = value if is_typed else before.get(name, value)
+    fields = tuple(part.strip() for part in (merged.pop("fields") or "").split(",") if part.strip())
+    return Session(fields=fields, **{name: value for name, value in merged.items() if value is not None})

@@ -1,0 +1,41 @@
+"""One job as a sheet: `vedette jobs get`."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from shared.contracts.job import JobView, StepState
+from vedette.cli import failure, live, words
+from vedette.cli.session import Session
+from vedette.cli.waiting import verdict
+
+
+def show(session: Session, job: JobView) -> None:
+    """Print the job with its stages."""
+    console = session.console()
+    signs = words.marks(console.file)
+    lines = [live.header(job, live.WIDE), *live.stage_lines(job, signs)]
+    lines.append(
+        verdict(job, signs) if job.state.is_terminal else Text(f"  {job.state}", words.STATE_STYLES[job.state])
+    )
+    lines += [Text.assemble((f"  {label:<9}", "dim"), text) for label, text in facts(job) if text]
+    for text in lines:
+        console.print(text, soft_wrap=True)
+    if job.failure and job.failure.cure:
+        failure.say("fix", job.failure.cure)
+
+
+def facts(job: JobView) -> list[tuple[str, str]]:
+    """Return what else there is to say of a job, by label."""
+    waited, ran = words.seconds(job.waited_s), words.seconds(job.ran_s)
+    reports = [step.part for step in job.steps if step.stage == "report" and step.part]
+    ready = [step.part for step in job.steps if step.part in reports and step.state is StepState.SUCCEEDED]
+    return [
+        ("id", job.id),
+        ("batch", job.batch_id or ""),
+        ("created", f"{job.created_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("time", f"waited {waited}, ran {ran}" if waited and ran else ""),
+        ("priority", f"{job.priority}, lane {job.lane}"),
+        ("reports", ", ".join(ready) or (f"{', '.join(reports)} (not ready)" if reports else "")),
+        ("tags", words.line(", ".join(f"{key}={value}" for key, value in job.tags.items()))),
+    ]

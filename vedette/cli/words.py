@@ -1,0 +1,86 @@
+"""How things are said in a terminal: marks, times, counts, and texts of strangers made harmless."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO
+
+SEVERITIES = ("critical", "high", "medium", "low", "info")
+SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
+STATE_STYLES = {
+    **dict.fromkeys(("succeeded",), "green"),
+    **dict.fromkeys(("partial", "retrying", "cancelling"), "yellow"),
+    **dict.fromkeys(("failed", "dead"), "red"),
+    **dict.fromkeys(("running",), "cyan"),
+    **dict.fromkeys(("scheduled", "queued", "cancelled", "skipped", "pending"), "dim"),
+}
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The signs in front of lines, and what stands between facts."""
+
+    done: str = "✓"
+    failed: str = "✗"
+    partial: str = "!"
+    waiting: str = "○"
+    again: str = "↻"
+    skipped: str = "–"
+    dot: str = "·"
+    more: str = "…"
+
+
+UNICODE = Marks()
+ASCII = Marks(done="ok", failed="x", waiting=".", again="~", skipped="-", dot="-", more="...")
+_PLAIN = str.maketrans({"·": "-", "…": "...", "–": "-", "—": "-", "’": "'", "‹": "<", "›": ">"})
+
+
+def marks(stream: IO[str]) -> Marks:
+    """Return signs that `stream` can show. A stream that is no terminal is a log: it gets plain ones."""
+    encoding = (getattr(stream, "encoding", None) or "ascii").lower()
+    return UNICODE if encoding.startswith("utf") and stream.isatty() else ASCII
+
+
+def fitting(text: str, signs: Marks) -> str:
+    """Return `text` with our own punctuation in ASCII where the stream is a plain one."""
+    return text.translate(_PLAIN) if signs is ASCII else text
+
+
+# C0 but tab and line feed, C1, and what is invisible or turns the direction: none of it may reach a terminal.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
+    "\U000e0000-\U000e0fff]"
+)
+
+
+def harmless(text: str) -> str:
+    """Return `text` with every control and hidden character made visible, e.g. ‹1B›."""
+    return _HIDDEN.sub(lambda found: f"‹{ord(found[0]):02X}›", text)
+
+
+def line(text: str) -> str:
+    """Return `text` harmless and in one line."""
+    return harmless(" ".join(text.split()))
+
+
+def seconds(value: float | None) -> str:
+    """Return a duration as people say it: `0.1 s`, `42 s`, `3 m 05 s`, `2 h 10 m`. None is nothing."""
+    if value is None:
+        return ""
+    if value < 60:
+        return f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} m {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} m"
+
+
+def counts(severities: Mapping[str, int], signs: Marks) -> str:
+    """Return e.g. `1 critical · 3 high`, worst first, or `no findings`."""
+    said = [f"{severities[name]} {name}" for name in SEVERITIES if severities.get(name)]
+    return f" {signs.dot} ".join(said) or "no findings"
+
+
+def short(identifier: str) -> str:
+    """Return the end of an id that people are shown: the beginning is the clock, the end is random."""
+    return identifier[-8:]
