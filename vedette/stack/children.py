@@ -19,27 +19,32 @@ READY_TIMEOUT_S = 1.0
 
 @dataclass(frozen=True)
 class Child:
-    """One child. `command` is asked for anew at every start, since it may write configuration."""
+    """One child. `command` is a program, or where `is_forked` a Python module with its arguments."""
 
     name: str
-    command: Callable[[], list[str]]
+    command: list[str]
     is_ready: Callable[[], bool]
+    is_forked: bool = False
     before: Callable[[], None] = lambda: None
 
 
 def redis(where: Layout) -> Child:
-    def before() -> None:
-        server.end_orphan(where)
+    """The server. An orphan of an earlier stack is stopped first: two servers on one AOF would ruin it."""
+    server.end_orphan(where)
+    command = server.command(where)
+    return Child("redis", command, lambda: server.answers(where), before=lambda: where.socket.unlink(missing_ok=True))
 
-    return Child("redis", lambda: server.command(where), lambda: server.answers(where), before)
 
-
-def others(where: Layout, port: int) -> list[Child]:
-    """The children that need the server and the schema."""
+def gateway(port: int) -> Child:
+    """The gateway; it shares little with the workers, so it is started cold, beside their warming."""
     url = f"http://127.0.0.1:{port}/livez"
-    gateway = Child("gateway", lambda: [sys.executable, "-m", "gateway"], lambda: _answers(url))
-    control = _beating(where, "control", [sys.executable, "-m", "control.reconciler"])
-    return [*(_beating(where, name, _worker(name, size)) for name, size in SERVICES.items()), gateway, control]
+    return Child("gateway", [sys.executable, "-m", "gateway"], lambda: _answers(url))
+
+
+def workers(where: Layout) -> list[Child]:
+    """The children that need the server and the schema: one worker per service, and the control loop."""
+    control = _beating(where, "control", ["control.reconciler"])
+    return [*(_beating(where, name, _worker(name, size)) for name, size in SERVICES.items()), control]
 
 
 def environment(where: Layout, port: int) -> dict[str, str]:
@@ -61,12 +66,12 @@ def environment(where: Layout, port: int) -> dict[str, str]:
 def _worker(service: str, size: int) -> list[str]:
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     options = ["--loglevel", "INFO", "--concurrency", str(size), "--hostname", f"{service}@%h", *quiet]
-    return [sys.executable, "-m", "celery", "-A", f"services.{service}", "worker", *options]
+    return ["celery", "-A", f"services.{service}", "worker", *options]
 
 
 def _beating(where: Layout, name: str, command: list[str]) -> Child:
     beat = beat_of(where, name)
-    return Child(name, lambda: command, beat.exists, lambda: beat.unlink(missing_ok=True))
+    return Child(name, command, beat.exists, is_forked=True, before=lambda: beat.unlink(missing_ok=True))
 
 
 def _answers(url: str) -> bool:

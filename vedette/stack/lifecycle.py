@@ -148,7 +148,7 @@ def _checked(port: int) -> int:
 
 def _spawn(where: Layout, port: int, lifeline: int | None = None) -> subprocess.Popen[bytes]:
     where.make()
-    command = [sys.executable, "-m", "vedette.stack.supervisor", "--port", str(port)]
+    command = [sys.executable, "-m", "vedette.stack", "--port", str(port)]
     if lifeline is not None:
         command += ["--lifeline", str(lifeline)]
     with (where.logs / "stack.log").open("ab") as log:

@@ -1,4 +1,4 @@
-"""Starts the children, restarts those that die, stops them all. Its own process: `python -m vedette.stack.supervisor`.
+"""Starts the children, restarts those that die, stops them all. Its own process: `python -m vedette.stack`.
 
 Children are process groups of their own, so that none is left behind: the supervisor ends them by group, and the
 guardian does it when the supervisor itself was killed.
@@ -6,24 +6,23 @@ guardian does it when the supervisor itself was killed.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.errors import VedetteError
-from vedette.stack import children, guardian, record
+from vedette.stack import children, guardian, offspring, record
 from vedette.stack.children import Child
 from vedette.stack.errors import DidNotStart
 from vedette.stack.guard import Guard
-from vedette.stack.home import Layout, layout
+from vedette.stack.home import Layout
+from vedette.stack.offspring import Forked
 from vedette.stack.record import Record
 
 START_TIMEOUT_S = 60.0  # a cold start on a slow disk compiles bytecode
@@ -34,6 +33,7 @@ POLL_S = 0.05
 LOG_LIMIT_BYTES = 10 * 1024 * 1024  # a larger log is set aside at the next start of its child
 
 Note = Callable[[str], None]
+Process = subprocess.Popen[bytes] | Forked
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Watched:
     """A child under supervision."""
 
     child: Child
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
     started: float = 0.0
     restarts: int = 0
     restart_at: float = 0.0
@@ -86,15 +86,19 @@ class Supervisor:
                     self._stop_all()
 
     def _start_all(self) -> None:
+        """Server and gateway start while this process warms up; then the rest is forked from it."""
         self._tell("starting")
+        os.environ.update(children.environment(self.where, self.port))
         self._start(Watched(children.redis(self.where)))
+        self._start(Watched(children.gateway(self.port)))
+        offspring.warm()
         self._await(["redis"])
         self._migrate()
-        names = []
-        for child in children.others(self.where, self.port):
-            self._start(Watched(child))
-            names.append(child.name)
-        self._await(names)
+        rest = children.workers(self.where)
+        for child in rest:
+            if not self.is_stopping:
+                self._start(Watched(child))
+        self._await([*(child.name for child in rest), "gateway"])
         if not self.is_stopping:
             self._tell("ready")
             self.note(f"ready at {self.record.url}")
@@ -135,25 +139,30 @@ class Supervisor:
         self._tell()
 
     def _start(self, one: Watched) -> None:
-        name = one.child.name
-        self.watched[name] = one
+        self.watched[one.child.name] = one
         one.child.before()
-        log = self.where.logs / f"{name}.log"
-        if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
-            log.replace(log.with_suffix(".log.1"))
-        with log.open("ab") as file:
-            one.process = subprocess.Popen(
-                one.child.command(),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=children.environment(self.where, self.port),
-                cwd=self.where.root,
-                start_new_session=True,
-            )
+        one.process = self._spawn(one.child)
         one.started, one.restart_at, one.is_ready = time.monotonic(), 0.0, False
         self.guard.watch(one.process.pid)
         self._tell()
+
+    def _spawn(self, child: Child) -> Process:
+        log = self.where.logs / f"{child.name}.log"
+        if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
+            log.replace(log.with_suffix(".log.1"))
+        environment = children.environment(self.where, self.port)
+        if child.is_forked:
+            return offspring.fork(child.name, child.command, environment, log, self.where.root)
+        with log.open("ab") as file:
+            return subprocess.Popen(
+                child.command,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=self.where.root,
+                start_new_session=True,
+            )
 
     def _await(self, names: list[str]) -> None:
         """Wait until these children are ready. Raises DidNotStart with the end of the log of the one that is not."""
@@ -178,19 +187,14 @@ class Supervisor:
         )
 
     def _migrate(self) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "shared.store.migrate"],
-            env=children.environment(self.where, self.port),
-            cwd=self.where.root,
-            capture_output=True,
-            text=True,
-            timeout=START_TIMEOUT_S,
-            check=False,
+        log = self.where.logs / "migrate.log"
+        environment = children.environment(self.where, self.port)
+        code = offspring.fork("migrate", ["shared.store.migrate"], environment, log, self.where.root).wait(
+            START_TIMEOUT_S
         )
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        if code:
             raise DidNotStart(
-                f"The database could not be brought up to date: {last}", cure="Check VEDETTE_DATABASE_URL."
+                f"The database could not be brought up to date: {_tail(log, 1)}", cure="Check VEDETTE_DATABASE_URL."
             )
 
     def _stop_all(self) -> None:
@@ -257,25 +261,3 @@ def _tail(log: Path, lines: int) -> str:
             return " / ".join(file.read().decode(errors="replace").strip().splitlines()[-lines:])
     except OSError:
         return ""
-
-
-def main() -> None:
-    """Supervise in the background for `up --detach` and for commands that bring their own stack."""
-    parser = argparse.ArgumentParser(prog="vedette.stack.supervisor")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--lifeline", type=int, help="stop when this file descriptor is closed at its other end")
-    options = parser.parse_args()
-
-    def note(text: str) -> None:
-        sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}\n")
-        sys.stderr.flush()
-
-    try:
-        Supervisor(layout(), options.port, note, options.lifeline).run()
-    except VedetteError as exc:
-        note(f"{exc.message} {exc.cure}")
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()
