@@ -26,7 +26,9 @@ def run(envelope: Envelope, step: Step) -> None:
         before = findings.previous(connection, job_id)
         earlier = findings.of_job(connection, before[0]) if before else None
         first_seen = findings.first_seen(connection, job_id)
-    coverage = coverage.model_copy(update={"gaps": [*coverage.gaps, *unjudged(envelope.kind, seen)]})
+    coverage = coverage.model_copy(
+        update={"gaps": list(dict.fromkeys([*coverage.gaps, *unjudged(envelope.kind, seen)]))}
+    )
     comparison = diff.compare(
         judge(envelope.kind, seen, at),
         None if earlier is None else [finding for finding in earlier if finding.change is not ChangeState.FIXED],
