@@ -27,7 +27,7 @@ MAX_ERRORS = 50  # bad fields named in one answer
 _MAX_DETAIL = 500  # characters
 
 
-class Refused(InvalidInput):
+class InvalidRequest(InvalidInput):
     """Several fields are wrong, each named in `errors`."""
 
     def __init__(self, message: str, errors: Sequence[FieldError], *, cure: str = "") -> None:
@@ -134,7 +134,8 @@ def _validation(exc: RequestValidationError) -> Response:
                 detail=f"The body is not valid JSON: {why}.",
             )
         )
-    return _ours(Refused("The request is not valid.", [_field(error) for error in found]))
+    errors = [_field(error) for error in found]
+    return _ours(InvalidRequest(f"{errors[0].pointer} {errors[0].detail}".strip(), errors))
 
 
 def _field(error: Mapping[str, Any]) -> FieldError:

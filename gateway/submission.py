@@ -11,7 +11,7 @@ from pydantic import Field, WithJsonSchema, model_validator
 from sqlalchemy import Connection
 
 from gateway import openapi
-from gateway.problems import Refused
+from gateway.problems import InvalidRequest
 from shared import policy, registry
 from shared.contracts.problems import FieldError
 from shared.contracts.submission import MAX_TARGETS, Options
@@ -21,6 +21,7 @@ from shared.redaction import shown
 from shared.store import plugins
 
 MAX_JOBS = 4096  # single targets of one submission, networks counted by their hosts
+MAX_TARGET_BYTES = 8192  # of one target as JSON; it is kept with every job that it stands for
 RESOLVE_AT_ONCE = 8  # as many as `shared.policy` has threads
 RESOLVE_ALL_TIMEOUT_S = 20.0
 
@@ -60,14 +61,14 @@ class Submission(Options):
 
 
 def admit(asked: Submission) -> list[TargetModel]:
-    """Return the single targets of a submission, all of them allowed. Raises Refused, TooManyJobs, ResolverAway."""
+    """Return the single targets of a submission, all allowed. Raises InvalidRequest, TooManyJobs, ResolverAway."""
     entries = [("/target", asked.target)] if asked.targets is None else []
     entries += [(f"/targets/{place}", data) for place, data in enumerate(asked.targets or ())]
     singles: list[tuple[str, TargetModel]] = []
     wrong: list[FieldError] = []
     for where, data in entries:
         try:
-            singles += [(where, single) for single in registry.target(data).expand()]
+            singles += [(where, single) for single in _target(data).expand()]
         except InvalidInput as exc:
             wrong.append(FieldError(pointer=where + exc.pointer, detail=exc.message))
         if len(singles) > MAX_JOBS:
@@ -75,12 +76,12 @@ def admit(asked: Submission) -> list[TargetModel]:
                 f"The targets up to {where} are more than {MAX_JOBS} single ones.", cure="Send several submissions."
             )
     if wrong or (wrong := _unscannable(singles)):
-        raise Refused(f"{len(wrong)} of {len(entries)} targets cannot be scanned: {wrong[0].detail}", wrong)
+        raise InvalidRequest(f"{len(wrong)} of {len(entries)} targets cannot be scanned: {wrong[0].detail}", wrong)
     return [single for _, single in singles]
 
 
 def check_plugins(connection: Connection, options: Options) -> None:
-    """Refuse formats and channels that no worker has. Raises Refused, NoReportWorker, NoNotifyWorker."""
+    """Refuse formats and channels that no worker has. Raises InvalidRequest, NoReportWorker, NoNotifyWorker."""
     wrong: list[FieldError] = []
     if options.reports:
         formats = plugins.known(connection, "formats")
@@ -94,10 +95,17 @@ def check_plugins(connection: Connection, options: Options) -> None:
         schemes = [_scheme(url) for url in options.notify]
         wrong += _unknown("/notify", [shown(url) for url in options.notify], schemes, channels)
     if wrong:
-        raise Refused(wrong[0].detail, wrong)
+        raise InvalidRequest(wrong[0].detail, wrong)
 
 
 _START = "Start one: vedette up"
+
+
+def _target(data: object) -> TargetModel:
+    target = registry.target(data)
+    if len(target.model_dump_json()) > MAX_TARGET_BYTES:
+        raise InvalidInput(f"The target is larger than {MAX_TARGET_BYTES} bytes.")
+    return target
 
 
 def _unscannable(singles: Sequence[tuple[str, TargetModel]]) -> list[FieldError]:

@@ -53,8 +53,8 @@ async def submit(request: Request, caller: Asking, asked: Submission, prefer: Pr
         receipt = Receipt(jobs=[first])
         status = 200 if first.state.is_terminal else 202
         headers["Preference-Applied"] = f"wait={wait_s}"
-    tell = BackgroundTask(intake.tell, [job.id for job in receipt.jobs])
-    return Response(receipt.model_dump_json(), status, headers, "application/json", tell)
+    rest = BackgroundTask(intake.follow_up, [job.id for job in receipt.jobs])
+    return Response(receipt.model_dump_json(), status, headers, "application/json", rest)
 
 
 @router.get("")
