@@ -38,7 +38,7 @@ async def scan(target: Target, run: Run) -> Result:
     tallies = await _sweep(await resolve.addresses(target.host), asked, run)
     _require_reachable(target.host, tallies)
     looked_at, unlisted = _share_out(tallies)
-    identities = [identity async for identity in _identify(looked_at, target.host, run)]
+    identities = [identity async for identity in _identify(looked_at, tallies, target.host, run)]
     observations = [record.host(target.host, tallies)]
     observations += [record.port(address, port, tallies[address].opened[port]) for address, port in looked_at]
     for identity in identities:
@@ -72,7 +72,7 @@ def _require_reachable(host: str, tallies: dict[str, Tally]) -> None:
     done = sum(tally.done for tally in tallies.values())
     if done and done == sum(len(tally.unreachable) for tally in tallies.values()):
         raise HostUnreachable(
-            f"{host} ({', '.join(tallies)}) cannot be reached: every connection was refused by a router or this machine.",
+            f"{host} ({', '.join(tallies)}) cannot be reached: a router or this machine refuses every connection.",
             cure="Check that the host is up and that the scan worker has a route to it.",
         )
 
@@ -92,14 +92,15 @@ def _share_out(tallies: dict[str, Tally]) -> tuple[list[Open], dict[str, list[in
     return ranked[:MAX_IDENTIFIED], unlisted
 
 
-async def _identify(opened: list[Open], host: str, run: Run) -> AsyncIterator[Identity]:
+async def _identify(opened: list[Open], tallies: dict[str, Tally], host: str, run: Run) -> AsyncIterator[Identity]:
     """Yield the identities of `opened` as they become known, until the deadline."""
     turn = asyncio.Semaphore(IDENTIFIED_AT_ONCE)
 
     async def one(address: str, port: int) -> Identity | None:
         async with turn:
-            left = run.deadline - MARGIN - time.monotonic()
-            return await identify(address, port, host, budget=min(BUDGET, left)) if left > 0 else None
+            budget = min(BUDGET, run.deadline - MARGIN - time.monotonic())
+            latency = tallies[address].opened[port]
+            return await identify(address, port, host, latency=latency, budget=budget) if budget > 0 else None
 
     tasks = [asyncio.create_task(one(address, port)) for address, port in opened]
     try:
@@ -128,5 +129,5 @@ def _service_gaps(opened: list[Open], identities: list[Identity]) -> list[Gap]:
     return gaps
 
 
-def _progress(done: int, total: int, unit: str, group: str, size: int, note: str) -> Progress:  # noqa: PLR0913
+def _progress(done: int, total: int, unit: str, group: str, size: int, note: str) -> Progress:
     return Progress(done=done, total=total, unit=unit, current_group=group, group_size=size, note=note)

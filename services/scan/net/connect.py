@@ -105,24 +105,24 @@ class Sweep:
     def _launch(self) -> None:
         """Start connects up to the pace's limit. Most are decided on the spot where the target is near."""
         at, todo, closed, monotonic = self._where.at, self._todo, self.tally.closed, time.monotonic
+        took = 0.0
         for _ in range(min(BATCH, len(todo))):
-            if len(self._waiting) >= self.pace.limit:
-                return
-            sock = self._idle.pop() if self._idle else self._new_socket()
+            sock = self._socket() if len(self._waiting) < self.pace.limit else None
             if sock is None:
-                return
+                break
             port, again = todo.popleft()
             started = monotonic()
             code = sock.connect_ex(where := at(port))
             if code == errno.EINPROGRESS and _REUSES:
                 code = sock.connect_ex(where)  # asks Linux for the outcome, and makes a refused socket usable again
             if code == errno.ECONNREFUSED and _REUSES and not again:
+                took = monotonic() - started
                 closed.append(port)
                 self._idle.append(sock)
             else:
                 self._sort(sock, _Attempt(port, again, started), code)
-        if not self._waiting:
-            self._measure(monotonic() - started, again=False)
+        if took:
+            self._measure(took, again=False)
 
     def _sort(self, sock: socket.socket, attempt: _Attempt, code: int) -> None:
         if code in _PENDING:
@@ -206,7 +206,9 @@ class Sweep:
         del self._waiting[sock]
         sock.close()
 
-    def _new_socket(self) -> socket.socket | None:
+    def _socket(self) -> socket.socket | None:
+        if self._idle:
+            return self._idle.pop()
         try:
             return _with_own_port(self._where) if _REUSES else open_socket(self._where)
         except OSError as exc:

@@ -19,8 +19,11 @@ from shared.contracts.kinds.host import TlsFacts
 from shared.contracts.observation import Evidence
 
 GREETING_WAIT = 1.5  # seconds for a greeting where none is expected
-GUESS_PATIENCE = 1.0  # seconds for the answer to a guess
+GUESS_PATIENCE = 1.0  # seconds at most for the answer to a guess
+GUESS_LEAST = 0.25  # seconds at least; servers answer nonsense at once, so that beyond it the way counts
+GUESS_ROUND_TRIPS = 20  # how many times the measured latency a guess is worth
 BUDGET = 40.0  # seconds for one port in all: about ten guesses in clear, TLS, and the same inside
+_GUESSED_FIRST = ("http", "redis", "memcached", "postgres")  # lines: most servers answer a wrong one with an error
 _DEFAULT_PORTS = {80, 443}
 _FAILURES = (NotSpoken, Lost, Silent, TooMuch)
 _TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
@@ -48,21 +51,23 @@ class Identity:
     gaps: list[str] = field(default_factory=list)
 
 
-async def identify(address: str, port: int, host: str, *, budget: float = BUDGET) -> Identity:
-    """Return what answers on `port` of `address`. host: the name it was asked for by. budget: seconds."""
+async def identify(address: str, port: int, host: str, *, latency: float = 0.1, budget: float = BUDGET) -> Identity:
+    """Return what answers on `port` of `address`. host: the name it was asked for by. latency, budget: seconds."""
     found = Identity(address, port)
+    patience = min(GUESS_PATIENCE, max(GUESS_LEAST, GUESS_ROUND_TRIPS * latency))
     try:
         async with asyncio.timeout(budget):
-            await _Inquiry(found, host).run()
+            await _Inquiry(found, host, patience).run()
     except TimeoutError:
         found.gaps.append(f"identification was not done within {budget:.0f} s")
     return found
 
 
 class _Inquiry:
-    def __init__(self, found: Identity, host: str) -> None:
+    def __init__(self, found: Identity, host: str, guess_patience: float) -> None:
         self.found = found
         self.host = host
+        self.guess_patience = guess_patience
         self.heard = b""
         name = f"[{host}]" if ":" in host else host
         self.authority = name if found.port in _DEFAULT_PORTS else f"{name}:{found.port}"
@@ -78,15 +83,12 @@ class _Inquiry:
         if service is None:
             return
         self.found.service = service
-        if (
-            service.details.get("starttls")
-            or service.details.get("tls_offered")
-            or "tls" in service.details.get("protocols", ())
-        ):
+        details = service.details
+        if details.get("starttls") or details.get("tls_offered") or "tls" in details.get("protocols", ()):
             await self._starttls(service.name)
 
     def _hints_at_tls(self, service: Service | None) -> bool:
-        """Whether TLS is worth a try: a TLS record or a web server's complaint was heard, or nothing sensible at all."""
+        """Whether TLS is worth a try: a TLS record or a web server's complaint was heard, or nothing at all."""
         if service is None:
             return not self.heard or self.heard.startswith(_TLS_RECORDS)
         return (
@@ -95,17 +97,19 @@ class _Inquiry:
             and any(text in self.heard for text in _ASKS_FOR_TLS)
         )
 
-    async def _in_clear(self, patience: float = PATIENCE) -> Connection:
+    async def _in_clear(self, patience: float) -> Connection:
         return await dial(self.found.address, self.found.port, patience=patience, authority=self.authority)
 
-    async def _in_tls(self, patience: float = PATIENCE) -> Connection:
+    async def _in_tls(self, patience: float) -> Connection:
         conn = await self._in_clear(patience)
         return await tls.secured(conn, tls.permissive(), self.host)
 
     async def _inside_tls(self) -> bool:
         """Look at TLS and at what speaks inside. False when the port does not speak TLS."""
         try:
-            session = await tls.inspect(self._in_clear, self.found.address, self.found.port, self.host)
+            session = await tls.inspect(
+                lambda: self._in_clear(PATIENCE), self.found.address, self.found.port, self.host
+            )
         except _FAILURES:
             return False
         self._keep(session)
@@ -121,7 +125,7 @@ class _Inquiry:
             return
 
         async def ready() -> Connection:
-            conn = await self._in_clear()
+            conn = await self._in_clear(PATIENCE)
             try:
                 await begin(conn)
             except BaseException:
@@ -144,14 +148,12 @@ class _Inquiry:
         for name in likely:
             if not known[name].GREETS and (service := await self._try(open_, name, PATIENCE)):
                 return service
-        wait = max(
-            [GREETING_WAIT] + [getattr(known[name], "GREETING_WAIT", PATIENCE) for name in likely if known[name].GREETS]
-        )
-        if (service := await self._greeting(open_, wait)) or self.heard:
+        waits = [getattr(known[name], "GREETING_WAIT", PATIENCE) for name in likely if known[name].GREETS]
+        if (service := await self._greeting(open_, max(waits, default=GREETING_WAIT))) or self.heard:
             return service
-        for name in sorted(known, key=lambda name: (name != "http", name)):
+        for name in dict.fromkeys((*_GUESSED_FIRST, *known)):
             if not known[name].GREETS and name not in likely:
-                if service := await self._try(open_, name, GUESS_PATIENCE):
+                if service := await self._try(open_, name, PATIENCE if name == "http" else self.guess_patience):
                     return service
                 if self.heard:
                     return None
@@ -167,15 +169,7 @@ class _Inquiry:
 
     async def _try(self, open_: Dialler, name: str, patience: float) -> Service | None:
         """Probe for one protocol. When it is another one, what was heard may tell which."""
-        try:
-            async with await open_(patience) as conn:
-                try:
-                    service = await protocols()[name].probe(conn, lambda: open_(patience))
-                except _FAILURES:
-                    service = None
-                heard = bytes(conn.received)
-        except _FAILURES:
-            return None
+        service, heard = await _probe(open_, name, patience)
         if service is None:
             return await self._told(open_, heard, f"answer to a {name} client", asked=name)
         self._remember(heard, name)
@@ -186,21 +180,32 @@ class _Inquiry:
         if not heard:
             return None
         for name in recognised(heard):
-            if name != asked and (service := await self._followed(open_, name)):
-                return service
+            if name != asked:
+                service, answer = await _probe(open_, name, PATIENCE)
+                if service is not None:
+                    self._remember(answer, name)
+                    return service
         if not self.heard:
             self._remember(heard, source)
         return None
 
-    async def _followed(self, open_: Dialler, name: str) -> Service | None:
-        try:
-            async with await open_(PATIENCE) as conn:
-                service = await protocols()[name].probe(conn, lambda: open_(PATIENCE))
-                self._remember(bytes(conn.received), name)
-                return service
-        except _FAILURES:
-            return None
-
     def _remember(self, heard: bytes, source: str) -> None:
         self.heard = heard
         self.found.evidence = [evidence(source, heard)]
+
+
+async def _probe(open_: Dialler, name: str, patience: float) -> tuple[Service | None, bytes]:
+    """Probe for one protocol. Return the service, if it is one, and all that was heard."""
+    opened: list[Connection] = []
+
+    async def another() -> Connection:
+        opened.append(await open_(patience))
+        return opened[-1]
+
+    service: Service | None = None
+    try:
+        async with await another() as conn:
+            service = await protocols()[name].probe(conn, another)
+    except _FAILURES:
+        service = None
+    return service, b"".join(bytes(conn.received) for conn in opened)

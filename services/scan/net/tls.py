@@ -40,7 +40,7 @@ def permissive(version: str = "", *, alpn: bool = False) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.set_ciphers("ALL:@SECLEVEL=0")  # so that old versions can be offered at all
+    context.set_ciphers("ALL:!aNULL:@SECLEVEL=0")  # level 0, or old versions cannot be offered
     context.options |= _LEGACY_SERVER_CONNECT
     if alpn:
         context.set_alpn_protocols(["h2", "http/1.1"])

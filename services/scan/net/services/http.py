@@ -23,7 +23,6 @@ MAX_BODY = 64 * 1024  # bytes; the title stands in the first of them
 MAX_HEAD = 32 * 1024  # bytes; nginx and Apache send at most 8 KiB by default
 MAX_HEADERS = 100
 MAX_VALUE = 2048  # characters of one header
-HEAD_WAIT = 5.0  # seconds; an application may think before it answers
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})(?: |\r?\n)")
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,2000})", re.IGNORECASE)
 _CHARSET = re.compile(r"charset=[\"']?([\w-]{1,40})", re.IGNORECASE)
@@ -35,7 +34,8 @@ def recognises(heard: bytes) -> bool:
 
 async def probe(conn: Connection, dial: Dial) -> Service:  # noqa: ARG001  one connection tells all
     await conn.send(request(conn.authority))
-    if not (await conn.peek(HEAD_WAIT)).startswith(b"HTTP/"[: len(await conn.peek())]):
+    first = await conn.peek()
+    if not first.startswith(b"HTTP/"[: len(first)]):
         raise NotSpoken("The answer does not begin with HTTP/.")
     head = await conn.until(b"\r\n\r\n", MAX_HEAD)
     status, headers, cookies = parse_head(head)
