@@ -30,10 +30,10 @@ class Ladder:
 
 
 def ladder(document: ReportDocument, findings: Sequence[Entry]) -> Ladder:
-    """Return the deductions in the order of the assessment, with running rest."""
+    """Return the deductions that cost something, in the order of the assessment, with the running rest."""
     by_key = {entry.fingerprint: entry for entry in reversed(findings)}
     rest, rungs = 100.0, []
-    for each in document.assessment.deductions:
+    for each in (deduction for deduction in document.assessment.deductions if deduction.points):
         rest -= each.points
         entry = by_key.get(printable.line(each.finding, 80))
         title = f"{entry.title} ({entry.subject})" if entry else printable.line(each.rule)
@@ -46,8 +46,10 @@ def ladder(document: ReportDocument, findings: Sequence[Entry]) -> Ladder:
 
 def _closing(document: ReportDocument, rest: float) -> str:
     score = document.assessment.score
-    if not document.assessment.deductions:
+    free = sum(not each.points for each in document.assessment.deductions)
+    tail = f" {words.counted(free, 'further finding')} of the same rules cost nothing more." if free else ""
+    if free == len(document.assessment.deductions):
         return f"Nothing was deducted: {score} of 100."
     if rest < 0:
-        return f"The deductions exceed 100 points; the score does not fall below 0. Score: {score}."
-    return f"What is left, in whole points, is the score: {score}."
+        return f"The deductions exceed 100 points; the score does not fall below 0. Score: {score}.{tail}"
+    return f"What is left, in whole points, is the score: {score}.{tail}"

@@ -2,7 +2,7 @@
 
 Runs isolated (`python -I`) in a process of its own, because typst's cache grows with every document.
 Arguments: seconds of CPU time, bytes of address space, time of the document (UNIX seconds).
-Exit 3: typst refused the document; its message is on standard error.
+Exit 3: typst refused the document; its message is on standard error. Exit 4: out of memory.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 import typst
 
 REFUSED = 3
+EXHAUSTED = 4
 TEMPLATE = Path(__file__).with_name("templates") / "report.typ"
 STANDARDS: list[typst.PDFStandard] = ["a-2a", "ua-1"]  # archivable, and readable aloud
 
@@ -28,6 +29,8 @@ def main(arguments: list[str]) -> int:
     except typst.TypstError as exc:
         sys.stderr.write(exc.message)
         return REFUSED
+    except MemoryError:
+        return EXHAUSTED
     return 0
 
 

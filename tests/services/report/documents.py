@@ -7,7 +7,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from shared.contracts.finding import Assessment, Change, ChangeState, Confidence, Deduction, Finding, Reference, Severity
+from shared.contracts.finding import (
+    Assessment,
+    Change,
+    ChangeState,
+    Confidence,
+    Deduction,
+    Finding,
+    Reference,
+    Severity,
+)
 from shared.contracts.observation import Coverage, Evidence, Gap, GapReason, Observation
 from shared.contracts.report import ReportDocument
 from tests.services.report.sample import HOSTILE, job
@@ -80,7 +89,9 @@ documents = st.builds(
     ReportDocument,
     generated_at=moments,
     generator=texts,
-    job=st.builds(job, target=texts, kind=texts, request=st.dictionaries(texts, anything, max_size=2), total_s=st.floats()),
+    job=st.builds(
+        job, target=texts, kind=texts, request=st.dictionaries(texts, anything, max_size=2), total_s=st.floats()
+    ),
     assessment=assessments,
     findings=findings,
     fixed=findings,

@@ -84,7 +84,8 @@ def test_the_verdict_counts_in_words(severities: list[str], words: str) -> None:
         ([finding()], "Begin with “Redis answers without a password” on tcp/192.0.2.10:6379."),
         (
             [finding(title="A"), finding(title="B", points=30), finding(Severity.CRITICAL, title="C", points=5)],
-            "The 3 critical and high findings cost all of the 60 points deducted; begin with “C” on tcp/192.0.2.10:6379.",
+            "The 3 critical and high findings cost all of the 60 points deducted; "
+            "begin with “C” on tcp/192.0.2.10:6379.",
         ),
         ([finding(title="A", points=0), finding(points=0)], "Begin with “A” on tcp/192.0.2.10:6379."),
     ],
@@ -103,7 +104,9 @@ def test_the_worst_finding_is_where_to_begin(findings: list[Finding], words: str
         (None, [ChangeState.NEW] * 2, "Since the last scan 2 findings are new."),
     ],
 )
-def test_the_change_is_told_with_its_direction(previous_score: int | None, states: list[ChangeState], words: str) -> None:
+def test_the_change_is_told_with_its_direction(
+    previous_score: int | None, states: list[ChangeState], words: str
+) -> None:
     last = Change(previous_job_id=LAST, previous_score=previous_score)
     assert summary.change(judged([finding(change=state) for state in states], change=last)) == words
 
@@ -121,7 +124,10 @@ def test_findings_gone_are_not_claimed_when_nothing_was_checked() -> None:
         (lacking(1, 1), "The only port asked for was checked."),
         (lacking(1, 0, (GapReason.TIMEOUT, 1)), "The only port could not be checked (timed out)."),
         (lacking(2, 2), "All 2 ports asked for were checked."),
-        (lacking(2, 2, (GapReason.ERROR, 1)), "All 2 ports asked for were checked, but 1 deeper check could not be made."),
+        (
+            lacking(2, 2, (GapReason.ERROR, 1)),
+            "All 2 ports asked for were checked, but 1 deeper check could not be made.",
+        ),
         (lacking(0, 0, (GapReason.ERROR, 2)), "What was asked for was checked, but 2 deeper checks could not be made."),
         (lacking(9, 0, (GapReason.FILTERED, 9)), "None of the 9 ports could be checked (filtered)."),
         (

@@ -11,7 +11,15 @@ from shared.contracts.observation import GapReason
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(None, "–"), (0.04, "0.0 s"), (2.44, "2.4 s"), (59.96, "1 min 0 s"), (372, "6 min 12 s"), (7500, "2 h 5 min"), (-1, "0.0 s")],
+    [
+        (None, "–"),
+        (0.04, "0.0 s"),
+        (2.44, "2.4 s"),
+        (59.96, "1 min 0 s"),
+        (372, "6 min 12 s"),
+        (7500, "2 h 5 min"),
+        (-1, "0.0 s"),
+    ],
 )
 def test_spans_are_read_at_a_glance(seconds: float | None, told: str) -> None:
     assert words.span(seconds) == told
