@@ -20,7 +20,7 @@ def test_hadolint_finds_nothing() -> None:
     assert run.stdout == ""
 
 
-@pytest.mark.parametrize("script", ["start", "make-secrets"])
+@pytest.mark.parametrize("script", ["start", "alive", "make-secrets"])
 def test_shellcheck_finds_nothing(script: str) -> None:
     program = shutil.which("shellcheck")
     if program is None:
