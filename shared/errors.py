@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import random
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
@@ -73,14 +74,13 @@ class VedetteError(Exception):
         self.cure = cure
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Keyword arguments are lost by BaseException's own pickling; children send errors to their parent.
-        return _rebuild, (type(self), self.message, self.cure)
+        # BaseException's own pickling calls the class with `args`, so it loses or lacks the arguments of subclasses.
+        return _rebuild, (type(self), self.args), self.__dict__
 
     @property
     def code(self) -> str:
-        """The class name in kebab case: `HostUnreachable` is `host-unreachable`."""
-        name = type(self).__name__
-        return "".join(f"-{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+        """The class name in kebab case: `HostUnreachable` is `host-unreachable`, `MalformedURL` is `malformed-url`."""
+        return _WORDS.sub("-", type(self).__name__).lower()
 
     @property
     def policy(self) -> Policy:
@@ -156,6 +156,8 @@ def classify(exc: BaseException) -> FailureClass:
         return exc.failure_class
     if isinstance(exc, MemoryError) or (isinstance(exc, OSError) and exc.errno in _OUT_OF_RESOURCE):
         return FailureClass.RESOURCE
+    if isinstance(exc, OSError) and exc.errno in _UNREACHABLE:
+        return FailureClass.TEMPORARY
     names = {f"{cls.__module__}.{cls.__qualname__}" for cls in type(exc).__mro__}
     for failure_class, known in _LIBRARY.items():
         if names & known:
@@ -163,7 +165,9 @@ def classify(exc: BaseException) -> FailureClass:
     return FailureClass.PERMANENT
 
 
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # the gaps between the words of a class name
 _OUT_OF_RESOURCE = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}
 
 # By name, so that this module imports none of them. The first class that matches wins.
 _LIBRARY: dict[FailureClass, frozenset[str]] = {
@@ -185,5 +189,5 @@ _LIBRARY: dict[FailureClass, frozenset[str]] = {
 }
 
 
-def _rebuild(cls: type[VedetteError], message: str, cure: str) -> VedetteError:
-    return cls(message, cure=cure)
+def _rebuild(cls: type[VedetteError], args: tuple[object, ...]) -> VedetteError:
+    return cls.__new__(cls, *args)
