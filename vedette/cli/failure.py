@@ -53,7 +53,8 @@ def show(exc: VedetteError) -> None:
     say("error", exc.message)
     problem = getattr(exc, "problem", None)
     for field in problem.errors if problem else ():
-        tell(f"  {field.pointer or '/'}: {field.detail}")
+        detail = f": {field.detail}" if field.detail not in exc.message else ""
+        tell(f"  at {field.pointer or '/'}{detail}")
     if exc.cure:
         say("fix", exc.cure)
     if problem and problem.trace_id:
@@ -66,7 +67,7 @@ def show_usage(exc: TyperException) -> int:
         tell(exc.message) if exc.message else None
         return Exit.USAGE
     context = getattr(exc, "ctx", None)
-    say("error", exc.format_message())
+    say("error", exc.format_message().replace("Value error, ", ""))
     say("fix", f"{context.command_path if context else 'vedette'} --help")
     return Exit.USAGE
 

@@ -16,7 +16,7 @@ from shared.contracts.events import Event, EventType
 from shared.contracts.job import JobView, Progress
 from shared.errors import VedetteError
 from vedette.client import Client, timed_out
-from vedette.refusals import GatewayFailed, TooMany, Unreachable
+from vedette.refusals import GatewayFailed, TooMany, Unreachable, WaitTimedOut
 
 ASK_EVERY_S = 2.0  # without any event; also how soon the end of a job is noticed without a stream
 PATIENCE_S = 60.0  # how long the gateway may be away: a restart takes seconds, a reboot a minute
@@ -104,9 +104,16 @@ def follow_batch(client: Client, batch_id: str, *, timeout_s: float | None, note
             if all(job.state.is_terminal for job in jobs):
                 return
         if time.monotonic() >= end:
-            raise timed_out(batch_id, timeout_s or 0.0)
+            raise _batch_timed_out(batch_id, jobs or [], timeout_s or 0.0)
         took_s = time.monotonic() - began
         time.sleep(max(min(max(0.5, took_s * 3), end - time.monotonic()), 0.0))  # at most a quarter of the time
+
+
+def _batch_timed_out(batch_id: str, jobs: list[JobView], after_s: float) -> WaitTimedOut:
+    still = sum(not job.state.is_terminal for job in jobs)
+    return WaitTimedOut(
+        f"{still} of {len(jobs)} jobs are not over after {after_s:g} s.", cure=f"vedette jobs watch --batch {batch_id}"
+    )
 
 
 class Patience:

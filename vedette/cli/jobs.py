@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from shared.errors import NotFound
 from vedette.cli import options, recall, words
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
@@ -37,7 +38,12 @@ Timeout = Annotated[str | None, typer.Option(metavar="TIME", help="Wait no longe
 FailOn = Annotated[
     Severity | None, typer.Option(metavar="SEVERITY", help="Exit 3 when there is a finding of this severity or above.")
 ]
+Batch = Annotated[str | None, typer.Option(metavar="ID", help="All jobs of this batch instead.")]
 COLUMNS = ("id", "kind", "target", "state", "score", "grade", "severities", "created_at", "total_s")
+
+
+class NoBatch(NotFound):
+    """No job is of this batch."""
 
 
 @app.command("list", epilog=examples("vedette jobs list --state failed", "vedette jobs list -o jsonl --limit 500"))
@@ -85,19 +91,36 @@ def get(session: Session, job: Job = recall.LAST) -> int:
     return Exit.OK
 
 
-@app.command("watch", epilog=examples("vedette jobs watch @last", "vedette jobs watch 3f0f6e1b --fail-on high"))
+@app.command(
+    "watch",
+    epilog=examples(
+        "vedette jobs watch @last", "vedette jobs watch 3f0f6e1b --fail-on high", "vedette jobs watch --batch ID"
+    ),
+)
 @command
-def watch(session: Session, job: Job = recall.LAST, timeout: Timeout = None, fail_on: FailOn = None) -> int:
+def watch(
+    session: Session,
+    job: Job = recall.LAST,
+    batch: Batch = None,
+    timeout: Timeout = None,
+    fail_on: FailOn = None,
+) -> int:
     """Watch a job until it is over. Exit codes as for `scan --wait`."""
-    return _wait(session, job, timeout, fail_on)
+    return _wait(session, job, batch, timeout, fail_on)
 
 
 @app.command("wait", epilog=examples("vedette jobs wait @last --timeout 10m -o json"))
 @command
-def wait(session: Session, job: Job = recall.LAST, timeout: Timeout = None, fail_on: FailOn = None) -> int:
+def wait(
+    session: Session,
+    job: Job = recall.LAST,
+    batch: Batch = None,
+    timeout: Timeout = None,
+    fail_on: FailOn = None,
+) -> int:
     """Wait for the end of a job without showing progress. Exit codes as for `scan --wait`."""
     session.quiet = True
-    return _wait(session, job, timeout, fail_on)
+    return _wait(session, job, batch, timeout, fail_on)
 
 
 @app.command("findings", epilog=examples("vedette jobs findings @last --severity high", "vedette jobs findings -o csv"))
@@ -123,10 +146,15 @@ def findings(
     return Exit.OK
 
 
-def _wait(session: Session, job: str, timeout: str | None, fail_on: str | None) -> int:
+def _wait(session: Session, job: str, batch: str | None, timeout: str | None, fail_on: str | None) -> int:
     timeout_s = options.duration(timeout) if timeout else None
     from vedette.cli import waiting  # noqa: PLC0415
 
+    wish = waiting.Wish(timeout_s, None, fail_on)
     with session.gateway() as link:
-        found = link.client.job(recall.resolve(job))
-        return waiting.wait(session, link, [found], waiting.Wish(timeout_s, None, fail_on))
+        if batch is None:
+            return waiting.wait(session, link, [link.client.job(recall.resolve(job))], wish)
+        found = link.client.batch(batch)
+        if not found:
+            raise NoBatch(f"There is no batch {batch[:64]}.", cure="vedette jobs list -o json --fields id,batch_id")
+        return waiting.wait(session, link, found, wish, batch)

@@ -155,7 +155,7 @@ def stage_line(step: StepView, signs: Marks) -> Text:
 
 def bar(done: int, total: int, signs: Marks) -> Text:
     """Return a bar of `BAR` characters."""
-    halves = round(min(done / total, 1.0) * BAR * 2) if total else 0
+    halves = int(min(done / total, 1.0) * BAR * 2) if total else 0
     full, half = divmod(halves, 2)
     if signs is not UNICODE:
         return Text("#" * full + "-" * (BAR - full))
@@ -174,7 +174,7 @@ def percent(progress: Progress) -> str:
 def _moving(step: StepView, signs: Marks) -> Text:
     elapsed = words.seconds(max((now() - step.started_at).total_seconds(), 0.0)) if step.started_at else ""
     if not (so_far := step.progress):
-        return Text(f"{elapsed:>9}   running", "cyan")
+        return Text(f"{signs.running:<2}{elapsed:>7}   running", "cyan")
     text = bar(so_far.done, so_far.total, signs).append(f" {percent(so_far)} ", "bold")
     text.append(f"{elapsed:>7}   ", "dim")
     return text.append(words.line(words.fitting(doing(so_far, signs), signs)))

@@ -78,7 +78,7 @@ def table(session: Session, rows: Sequence[Record], columns: Sequence[str]) -> N
         console.width = WIDE
     shown = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     for name in columns:
-        shown.add_column(name.replace("_", " "), overflow="fold", no_wrap=name in _SHORT)
+        shown.add_column(_heading(name), overflow="fold", no_wrap=name in _SHORT)
     for row in rows:
         texts = [(name, words.line(_cell(name, _value(row, name)))) for name in columns]
         shown.add_row(*(Text(text, style=_style(name, text)) for name, text in texts))
@@ -86,6 +86,10 @@ def table(session: Session, rows: Sequence[Record], columns: Sequence[str]) -> N
 
 
 _SHORT = {"id", "state", "severity", "score", "grade", "created_at", "format", "kind", "change", "size_bytes", "pid"}
+
+
+def _heading(name: str) -> str:
+    return re.sub(r"_(at|s|bytes)$", "", name).replace("_", " ")
 
 
 def _style(name: str, text: str) -> str:

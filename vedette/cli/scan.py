@@ -133,10 +133,9 @@ def _submitted(session: Session, receipt: Receipt) -> int:
 
     output.records(session, receipt.jobs, ("id", "kind", "target", "state", "priority"), empty="")
     if session.output == "table":
-        first = words.short(receipt.jobs[0].id)
-        batch = f" --batch {receipt.batch_id}" if receipt.batch_id else ""
-        session.note(f"Watch   vedette jobs watch {'@last' if not batch else first}")
-        session.note(f"List    vedette jobs list{batch}")
+        batch = f"--batch {receipt.batch_id}" if receipt.batch_id else ""
+        session.note(f"Watch   vedette jobs watch {batch or words.short(receipt.jobs[0].id)}")
+        session.note(f"List    vedette jobs list {batch}".rstrip())
     return Exit.OK
 
 

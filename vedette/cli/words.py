@@ -26,6 +26,7 @@ class Marks:
     failed: str = "✗"
     partial: str = "!"
     waiting: str = "○"
+    running: str = "▸"
     again: str = "↻"
     skipped: str = "–"
     dot: str = "·"
@@ -33,7 +34,7 @@ class Marks:
 
 
 UNICODE = Marks()
-ASCII = Marks(done="ok", failed="x", waiting=".", again="~", skipped="-", dot="-", more="...")
+ASCII = Marks(done="ok", failed="x", waiting=".", running=">", again="~", skipped="-", dot="-", more="...")
 _PLAIN = str.maketrans({"·": "-", "…": "...", "–": "-", "—": "-", "’": "'", "‹": "<", "›": ">"})
 
 
