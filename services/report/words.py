@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from math import isfinite
 
 from shared.contracts.finding import ChangeState, Confidence
 from shared.contracts.observation import GapReason
@@ -59,11 +60,11 @@ def day(at: datetime | None) -> str:
 
 def span(seconds: float | None) -> str:
     """`0.1 s`, `6 min 12 s`, `2 h 5 min`."""
-    if seconds is None:
+    if seconds is None or not isfinite(seconds):
         return NOTHING
     if seconds < 59.95:
         return f"{max(seconds, 0):.1f} s"
-    minutes, rest = divmod(round(min(seconds, 1e12)), 60)
+    minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60} min"
 
 

@@ -13,6 +13,8 @@ from shared.contracts.observation import GapReason
     ("seconds", "told"),
     [
         (None, "–"),
+        (float("nan"), "–"),
+        (float("inf"), "–"),
         (0.04, "0.0 s"),
         (2.44, "2.4 s"),
         (59.96, "1 min 0 s"),
