@@ -56,11 +56,11 @@ def parse(expression: str) -> list[int]:
     Items are separated by commas: `22`, `1-1000`, `-100` (from 1), `60000-` (to 65535).
     Raises InvalidInput naming the item that is wrong.
     """
-    ports: set[int] = set()
-    for item in expression.split(","):
-        first, last = _item(item.strip(), expression)
-        ports.update(range(first, last + 1))
-    return sorted(ports)
+    ports: list[int] = []
+    for first, last in sorted({_item(item.strip(), expression) for item in expression.split(",")}):
+        begin = max(first, ports[-1] + 1) if ports else first  # however often a port is named, it is no work
+        ports.extend(range(begin, last + 1))
+    return ports
 
 
 def group_of(port: int) -> PortGroup:

@@ -1,0 +1,76 @@
+"""Port expressions: any text is either ports or InvalidInput, and never takes long."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from shared.contracts import ports
+from shared.contracts.ports import GROUPS, LAST_PORT, PortGroup
+from shared.errors import InvalidInput
+
+PORT = some.integers(min_value=1, max_value=LAST_PORT)
+FEW = some.integers(min_value=1, max_value=99)
+NEARLY = some.text(alphabet="0123456789,- \t+_.x٣²", max_size=40)
+
+
+@given(expression=some.one_of(NEARLY, some.text(max_size=60)))
+def test_any_text_is_ports_or_invalid_input(expression: str):
+    try:
+        found = ports.parse(expression)
+    except InvalidInput:
+        return
+    assert found == sorted(set(found))
+    assert 1 <= found[0] <= found[-1] <= LAST_PORT
+
+
+@given(wanted=some.sets(PORT, min_size=1, max_size=50))
+def test_a_list_comes_back_sorted_and_once(wanted: set[int]):
+    expression = ",".join(str(port) for port in [*wanted, *wanted])
+    assert ports.parse(expression) == sorted(wanted)
+
+
+@given(spans=some.lists(some.tuples(FEW, FEW).map(sorted), min_size=1, max_size=6))
+def test_overlapping_ranges_are_their_union(spans: list[list[int]]):
+    expression = ", ".join(f"{first} - {last}" for first, last in spans)
+    assert set(ports.parse(expression)) == {port for first, last in spans for port in range(first, last + 1)}
+
+
+def test_open_ends_reach_the_first_and_the_last_port():
+    assert ports.parse("-") == list(range(1, LAST_PORT + 1))
+    assert ports.parse("-3") == [1, 2, 3]
+    assert ports.parse("65534-") == [65534, 65535]
+
+
+@pytest.mark.parametrize(
+    "expression", ["", ",", "1,", "0", "65536", "9-1", "1-2-3", "--", "http", "٣", "²", "1e3", "+5", "000022", "1_0"]
+)
+def test_what_names_no_ports_is_refused_with_a_cure(expression: str):
+    with pytest.raises(InvalidInput) as refused:
+        ports.parse(expression)
+    assert refused.value.cure
+
+
+def test_naming_every_port_a_hundred_thousand_times_is_no_work():
+    started = time.perf_counter()
+    assert len(ports.parse(",".join(["-"] * 100_000))) == LAST_PORT
+    assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize("group", list(GROUPS))
+def test_the_group_of_a_port_is_the_worst_that_lists_it(group: PortGroup):
+    order = list(PortGroup)
+    for port in GROUPS[group]:
+        assert order.index(ports.group_of(port)) <= order.index(group)
+        assert port in GROUPS[ports.group_of(port)]
+
+
+@given(wanted=some.sets(PORT, max_size=100))
+def test_grouping_loses_no_port_and_doubles_none(wanted: set[int]):
+    grouped = ports.in_groups(sorted(wanted))
+    assert sorted(port for members in grouped.values() for port in members) == sorted(wanted)
+    assert list(grouped) == [group for group in PortGroup if group in grouped]
+    assert all(grouped.values())
