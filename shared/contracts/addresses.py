@@ -8,9 +8,11 @@ import re
 from shared.errors import InvalidInput
 
 MAX_HOSTS = 4096  # hosts in one expression; larger networks are better given as several
+MAX_NAME = 254  # characters of a name with its final dot (RFC 1035, 2.3.4); the IDNA codec takes quadratic time
 _NAME = re.compile(
     r"(?=.{1,253}\.?$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.?", re.IGNORECASE
 )
+_ZONE = re.compile(r"[a-z0-9_.-]{1,15}", re.IGNORECASE)  # RFC 4007, 11.2: the name of an interface, 15 bytes on Linux
 _RANGE = re.compile(r"(?P<first>[0-9a-f.:]+)\s*-\s*(?P<last>[0-9a-f.:]+)", re.IGNORECASE)
 
 
@@ -22,16 +24,20 @@ def expand(expression: str) -> list[str]:
     text = expression.strip()
     if "/" in text:
         return _network(text)
-    if (match := _RANGE.fullmatch(text)) and not _is_address(text):
+    if (match := _RANGE.fullmatch(text)) and _is_numeric(match["first"], text):
         return _range(match["first"], match["last"], text)
     return [canonical(text)]
 
 
 def canonical(host: str) -> str:
     """Return one host in its canonical spelling: lower case, no brackets, no final dot, IDNA names in ASCII."""
-    text = host.strip().removeprefix("[").removesuffix("]")
+    text = host.strip()
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
     if _is_address(text):
-        return str(ipaddress.ip_address(text))
+        return _address(text)
+    if len(text) > MAX_NAME:
+        raise _wrong(host, f"it is longer than {MAX_NAME} characters")
     try:
         ascii_name = text.encode("idna").decode() if not text.isascii() else text
     except UnicodeError as exc:
@@ -47,7 +53,7 @@ def _network(text: str) -> list[str]:
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError as exc:
-        raise _wrong(text, str(exc)) from exc
+        raise _wrong(text, "it is not a network") from exc
     if network.num_addresses > MAX_HOSTS:
         raise _wrong(text, f"it has {network.num_addresses} addresses, more than {MAX_HOSTS}")
     return [str(host) for host in network.hosts()]
@@ -60,13 +66,25 @@ def _range(first: str, last: str, text: str) -> list[str]:
             last = first.rpartition(".")[0] + "." + last
         end = ipaddress.ip_address(last)
     except ValueError as exc:
-        raise _wrong(text, str(exc)) from exc
+        raise _wrong(text, "one end of the range is not an address") from exc
     if start.version != end.version or int(end) < int(start):
         raise _wrong(text, "the range is empty")
     if int(end) - int(start) >= MAX_HOSTS:
         raise _wrong(text, f"it has more than {MAX_HOSTS} addresses")
     make = ipaddress.IPv4Address if start.version == 4 else ipaddress.IPv6Address
     return [str(make(value)) for value in range(int(start), int(end) + 1)]
+
+
+def _address(text: str) -> str:
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address) and address.scope_id and not _ZONE.fullmatch(address.scope_id):
+        raise _wrong(text, "its zone is not the name of an interface")
+    return str(address)
+
+
+def _is_numeric(first: str, text: str) -> bool:
+    """Whether `text` can be a range and not a name such as `cafe-bad.de`, which has only hexadecimal letters."""
+    return _is_address(first) or ":" in text or not any(letter.isalpha() for letter in text)
 
 
 def _is_address(text: str) -> bool:
