@@ -23,7 +23,9 @@ def data(layout: Layout) -> str:
     fixed, standing = ([_shortened(entry) for entry in entries[:FULL]] for entries in (layout.fixed, layout.standing))
     short = replace(layout, groups=groups, annex=annex, fixed=fixed, standing=standing)
     # Characters without a glyph are no JSON syntax, so they can be replaced after the dump.
-    return drawable(json.dumps(asdict(short) | {"left_out": left_out, "brief": brief, "full": FULL}, ensure_ascii=False))
+    return drawable(
+        json.dumps(asdict(short) | {"left_out": left_out, "brief": brief, "full": FULL}, ensure_ascii=False)
+    )
 
 
 def _described(entries: list[Entry]) -> list[Entry]:
