@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from services.scan.net import identify as identification
+from services.scan.net import pace
 from services.scan.net.identify import Identity, identify
 from tests.services.scan.farm import Farm, Ports
 from tests.services.scan.starters import STARTERS
@@ -93,10 +94,16 @@ class _Peer:
 
 
 @pytest.fixture
-def identified(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Identity]:
-    """Identify what answers on a loopback port, asked for as `localhost`, with less patience than a network needs."""
+def less_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait as long as loopback needs; a network needs more."""
     monkeypatch.setattr(identification, "GREETING_WAIT", 0.3)
     monkeypatch.setattr(identification, "PATIENCE", 1.0)
+    monkeypatch.setattr(pace, "CONNECT_TIMEOUT", 0.3)
+
+
+@pytest.fixture
+def identified(less_patience: None) -> Callable[..., Identity]:
+    """Identify what answers on a loopback port, asked for as `localhost`."""
 
     def identify_port(port: int, budget: float = 20.0) -> Identity:
         return asyncio.run(identify("127.0.0.1", port, "localhost", latency=0.0, budget=budget))

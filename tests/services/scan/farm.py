@@ -1,4 +1,4 @@
-"""Real servers on private loopback ports, each started at most once, all that the collected tests need at the same time."""
+"""Real servers on private loopback ports, each started at most once and next to the others that are needed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Ports = dict[str, int]
 Starter = Callable[["Farm", Path], Ports]
 
 
-class Missing(Exception):  # noqa: N818  not a failure: the test is skipped
+class Missing(Exception):
     """A server program is not installed, or cannot run here."""
 
 
@@ -74,10 +74,8 @@ class Farm:
         for process in self._processes:
             process.terminate()
         for process in self._processes:
-            t = time.monotonic()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(5)
-            print(process.args[:1], time.monotonic() - t)
             process.kill()
             process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""How to start each real server. A starter writes a private configuration and returns ports by the name of what they speak."""
+"""How to start each real server: write a private configuration, return its ports by the name of what they speak."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ async def close(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
     return
 
 
-def test_a_line_is_read_and_the_rest_stays(peer: Peer):
+def test_a_line_is_read_and_the_rest_stays(peer: Peer) -> None:
     async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"first\r\nsecond")
         await writer.drain()
@@ -54,12 +54,12 @@ def test_a_line_is_read_and_the_rest_stays(peer: Peer):
     assert converse(peer(speak), listen) == ("first", b"second")
 
 
-def test_an_endless_line_is_given_up(peer: Peer):
+def test_an_endless_line_is_given_up(peer: Peer) -> None:
     with pytest.raises(TooMuch):
         converse(peer(flood), lambda conn: conn.line())
 
 
-def test_an_endless_answer_is_cut_and_little_of_it_is_kept(peer: Peer):
+def test_an_endless_answer_is_cut_and_little_of_it_is_kept(peer: Peer) -> None:
     async def listen(conn: Connection) -> tuple[int, int]:
         return len(await conn.rest(10 * connection.MAX_BYTES)), len(conn.received)
 
@@ -68,7 +68,7 @@ def test_an_endless_answer_is_cut_and_little_of_it_is_kept(peer: Peer):
     assert kept == KEPT
 
 
-def test_a_dripping_peer_cannot_outlast_the_conversation(peer: Peer, monkeypatch: pytest.MonkeyPatch):
+def test_a_dripping_peer_cannot_outlast_the_conversation(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.scan.net.dial.CONVERSATION", 0.3)
     started = time.monotonic()
     with pytest.raises(Silent):
@@ -76,24 +76,24 @@ def test_a_dripping_peer_cannot_outlast_the_conversation(peer: Peer, monkeypatch
     assert time.monotonic() - started < 2
 
 
-def test_a_mute_peer_is_silent(peer: Peer):
+def test_a_mute_peer_is_silent(peer: Peer) -> None:
     with pytest.raises(Silent):
         converse(peer(mute), lambda conn: conn.peek(), patience=0.1)
 
 
-def test_a_closing_peer_is_lost(peer: Peer):
+def test_a_closing_peer_is_lost(peer: Peer) -> None:
     with pytest.raises(Lost):
         converse(peer(close), lambda conn: conn.peek())
 
 
-def test_a_refused_connection_is_lost():
+def test_a_refused_connection_is_lost() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         with pytest.raises(Lost, match="refused"):
             converse(bound.getsockname()[1], lambda conn: conn.peek())
 
 
-def test_an_address_that_drops_packets_is_silent(blackhole: int, monkeypatch: pytest.MonkeyPatch):
+def test_an_address_that_drops_packets_is_silent(blackhole: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.scan.net.dial.CONNECT_WAIT", 0.1)
     with pytest.raises(Silent, match="did not accept"):
         converse(blackhole, lambda conn: conn.peek())

@@ -1,4 +1,4 @@
-"""Servers that are not in Debian or need hours to set up, as small peers that speak the wire format of the specifications.
+"""Servers that are not in Debian, as small peers that speak the wire format of the specifications.
 
 MongoDB: OP_MSG of the MongoDB wire protocol. AMQP 0-9-1: Connection.Start as RabbitMQ sends it. VNC: RFC 6143.
 RDP: MS-RDPBCGR 2.2.1.2. Telnet: RFC 854.
@@ -6,8 +6,9 @@ RDP: MS-RDPBCGR 2.2.1.2. Telnet: RFC 854.
 
 from __future__ import annotations
 
-import asyncio
 import struct
+from asyncio import StreamReader as Reader
+from asyncio import StreamWriter as Writer
 from collections.abc import Callable
 
 import pytest
@@ -18,11 +19,10 @@ from services.scan.net.services import mysql, rdp, vnc
 
 Peer = Callable[..., int]
 Identify = Callable[[int], Identity]
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
 
 
 @pytest.mark.parametrize("locked", [True, False])
-def test_mongodb_says_its_version_and_whether_it_needs_a_login(peer: Peer, identified: Identify, locked: bool):
+def test_mongodb_says_its_version_and_whether_it_needs_a_login(peer: Peer, identified: Identify, locked: bool) -> None:
     answers = {
         "hello": {"maxWireVersion": 21, "setName": "rs0", "ok": 1},
         "buildInfo": {"version": "7.0.5", "ok": 1},
@@ -46,7 +46,7 @@ def test_mongodb_says_its_version_and_whether_it_needs_a_login(peer: Peer, ident
     )
 
 
-def test_amqp_says_product_version_and_mechanisms(peer: Peer, identified: Identify):
+def test_amqp_says_product_version_and_mechanisms(peer: Peer, identified: Identify) -> None:
     def text(value: bytes) -> bytes:
         return struct.pack("!I", len(value)) + value
 
@@ -83,7 +83,7 @@ def test_amqp_says_product_version_and_mechanisms(peer: Peer, identified: Identi
 )
 def test_vnc_offers_its_security_types(
     peer: Peer, identified: Identify, version: bytes, offer: bytes, expected: list[str]
-):
+) -> None:
     async def speak(reader: Reader, writer: Writer) -> None:
         writer.write(version)
         await reader.readexactly(12)
@@ -94,11 +94,11 @@ def test_vnc_offers_its_security_types(
     assert (service.name, service.details["security_types"]) == ("vnc", expected)
 
 
-def test_vnc_that_refuses_has_no_security_types():
+def test_vnc_that_refuses_has_no_security_types() -> None:
     assert vnc.security_types([0]) == []
 
 
-def test_rdp_tells_which_security_it_accepts(peer: Peer, identified: Identify):
+def test_rdp_tells_which_security_it_accepts(peer: Peer, identified: Identify) -> None:
     """As Windows answers with network level authentication required: nothing but CredSSP."""
 
     async def speak(reader: Reader, writer: Writer) -> None:
@@ -115,11 +115,11 @@ def test_rdp_tells_which_security_it_accepts(peer: Peer, identified: Identify):
     assert (service.name, service.details["protocols"]) == ("rdp", ["credssp"])
 
 
-def test_an_old_rdp_server_knows_nothing_but_rdp():
+def test_an_old_rdp_server_knows_nothing_but_rdp() -> None:
     assert rdp.parse_confirm(b"\x06\xd0\0\0\x12\x34\0") == 0
 
 
-def test_telnet_gets_its_options_refused_and_shows_its_prompt(peer: Peer, identified: Identify):
+def test_telnet_gets_its_options_refused_and_shows_its_prompt(peer: Peer, identified: Identify) -> None:
     async def speak(reader: Reader, writer: Writer) -> None:
         writer.write(b"\xff\xfd\x18\xff\xfb\x01")
         if await reader.readexactly(6) == b"\xff\xfc\x18\xff\xfe\x01":
@@ -130,13 +130,13 @@ def test_telnet_gets_its_options_refused_and_shows_its_prompt(peer: Peer, identi
     assert (service.name, service.details["greeting_name"]) == ("telnet", "router login:")
 
 
-def test_a_mysql_that_refuses_this_host_is_still_mysql():
+def test_a_mysql_that_refuses_this_host_is_still_mysql() -> None:
     error = b"\xff\x6a\x04Host '10.0.0.1' is not allowed to connect to this MariaDB server"
     service = mysql.parse_greeting(error)
     assert (service.name, service.product, service.details) == ("mysql", "MariaDB", {"mode": "refused"})
 
 
-def test_a_login_free_postgres_says_its_version(peer: Peer, identified: Identify):
+def test_a_login_free_postgres_says_its_version(peer: Peer, identified: Identify) -> None:
     def message(kind: bytes, body: bytes) -> bytes:
         return kind + struct.pack("!i", len(body) + 4) + body
 
