@@ -40,7 +40,7 @@ class GapRow:
 
 @dataclass(frozen=True)
 class Layout:
-    """`score` is None when nothing was checked. `tone` names the colour of the grade."""
+    """`score` is None when `why_ungraded` says something. `tone` names the colour of the grade."""
 
     target: str
     kind: str
@@ -49,6 +49,7 @@ class Layout:
     generator: str
     score: int | None
     grade: str
+    why_ungraded: str
     tone: str
     summary: list[str]
     notices: list[str]
@@ -81,6 +82,7 @@ def build(document: ReportDocument) -> Layout:
         generator=printable.line(document.generator, 60),
         score=document.assessment.score if judged else None,
         grade=printable.line(document.assessment.grade, 4) if judged else words.NOTHING,
+        why_ungraded=summary.why_ungraded(document),
         tone=_tone(document) if judged else "none",
         summary=summary.sentences(document),
         notices=_notices(document),

@@ -28,6 +28,13 @@ def is_judged(document: ReportDocument) -> bool:
     return bool(document.coverage.checked or (not document.coverage.asked and document.observations))
 
 
+def why_ungraded(document: ReportDocument) -> str:
+    """The end of a sentence `No grade, because …`; empty when there is one."""
+    if document.assessment.grade == UNJUDGED:
+        return "what was seen was not judged"
+    return "" if is_judged(document) else "nothing could be checked"
+
+
 def counts(document: ReportDocument) -> dict[Severity, int]:
     """Findings by severity, worst first, zeros included."""
     found = Counter(finding.severity for finding in document.findings)

@@ -21,6 +21,7 @@ STANDARDS: list[typst.PDFStandard] = ["a-2a", "ua-1"]  # archivable, and readabl
 
 def main(arguments: list[str]) -> int:
     cpu_s, memory_bytes, at = (int(argument) for argument in arguments)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))

@@ -23,6 +23,7 @@ def test_findings_stand_in_groups_worst_first() -> None:
 def test_a_host_that_could_not_be_checked_has_no_score() -> None:
     page = layout.build(empty())
     assert (page.score, page.grade, page.tone) == (None, "–", "none")
+    assert page.why_ungraded == "nothing could be checked"
     assert (page.checked_share, page.checked_percent) == (0.0, "0 %")
 
 

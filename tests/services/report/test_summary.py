@@ -58,6 +58,8 @@ def test_a_job_that_was_never_judged_has_no_grade() -> None:
     unjudged = document(assessment=Assessment(score=0, grade="-"))
     assert not summary.is_judged(unjudged)
     assert "was not judged" in summary.verdict(unjudged)
+    assert summary.why_ungraded(unjudged) == "what was seen was not judged"
+    assert summary.why_ungraded(document()) == ""
 
 
 def test_findings_alone_make_a_judgement() -> None:

@@ -60,7 +60,7 @@ def test_any_cell_is_one_line_that_starts_harmless(text: str) -> None:
     assert len(cell.splitlines()) <= 1
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(documents)
 def test_every_document_reads_back_with_a_row_per_finding(document: ReportDocument) -> None:
     read = rows(document)
