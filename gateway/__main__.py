@@ -11,7 +11,7 @@ from gateway.app import allowed_hosts, create_app
 from gateway.live import Live
 from shared import telemetry
 from shared.errors import VedetteError
-from shared.settings import settings
+from shared.settings import Settings, settings
 
 SHUTDOWN_TIMEOUT_S = 4  # for requests; with what follows the process ends within 5 s
 MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
@@ -34,11 +34,17 @@ def main() -> int:
     chosen = settings()
     telemetry.start("gateway", chosen)
     try:
-        app = create_app(chosen.token.get_secret_value(), allowed_hosts(chosen))
-        app.middleware_stack = app.build_middleware_stack()
+        server = build(chosen)
     except VedetteError as exc:
         sys.stderr.write(f"vedette gateway: {exc.message} {exc.cure}\n")
         return MISCONFIGURED
+    server.run()
+    return 0
+
+
+def build(chosen: Settings) -> Server:
+    """Return the server that these settings describe. Raises auth.TokenMissing."""
+    app = create_app(chosen.token.get_secret_value(), allowed_hosts(chosen))
     config = uvicorn.Config(
         app,
         host=chosen.gateway_host,
@@ -50,8 +56,7 @@ def main() -> int:
         ws="none",
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
     )
-    Server(config, app.state.live).run()
-    return 0
+    return Server(config, app.state.live)
 
 
 if __name__ == "__main__":

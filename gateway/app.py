@@ -15,8 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Match
 
-from gateway import openapi, problems
-from gateway.auth import Auth
+from gateway import auth, broker, openapi, problems
 from gateway.edge import PROBES, BodyLimit, Edge, Hosts
 from gateway.live import Live
 from gateway.routes import health, jobs, reports
@@ -40,7 +39,7 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
         middleware=[
             Middleware(Edge),
             Middleware(Hosts, allowed=allowed_hosts),
-            Middleware(Auth, token=token),
+            Middleware(auth.Auth, token=auth.required(token)),
             Middleware(BodyLimit),
         ],
         telemetry={
@@ -71,7 +70,7 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     live: Live = app.state.live
-    tasks = [asyncio.create_task(work) for work in (live.run(), _beat(), asyncio.to_thread(_warm))]
+    tasks = [asyncio.create_task(work) for work in (live.run(), _beat(), asyncio.to_thread(broker.pipeline))]
     yield
     live.close()
     for task in tasks:
@@ -83,11 +82,6 @@ async def _beat() -> None:
     while True:
         heartbeat.beat("gateway")
         await asyncio.sleep(heartbeat.EVERY_S)
-
-
-def _warm() -> None:
-    """Import what the first submission needs, while the gateway already answers."""
-    import shared.pipeline  # noqa: F401, PLC0415
 
 
 async def _openapi(request: Request) -> JSONResponse:

@@ -44,15 +44,20 @@ class Caller:
     org_id: str = "local"
 
 
+def required(token: str) -> str:
+    """Return `token`. Raises TokenMissing when there is none."""
+    if token:
+        return token
+    raise TokenMissing(
+        "The gateway has no token, so everybody could use it.",
+        cure="Set VEDETTE_TOKEN, or VEDETTE_TOKEN_FILE to a file that holds it: openssl rand -hex 24",
+    )
+
+
 class Auth:
     """ASGI middleware: nothing behind it is reached without the token, not even the reading of a body."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
-        if not token:
-            raise TokenMissing(
-                "The gateway has no token, so everybody could use it.",
-                cure="Set VEDETTE_TOKEN, or VEDETTE_TOKEN_FILE to a file that holds it: openssl rand -hex 24",
-            )
         self._app = app
         self._token = token.encode()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context
 
+from gateway import broker
 from gateway.auth import Caller
 from gateway.submission import Submission, admit, check_plugins
 from shared import bus, telemetry
@@ -22,8 +22,6 @@ from shared.store import jobs, timeline
 from shared.store.engine import reading, writing
 from shared.store.jobs import NewJob
 from shared.store.timeline import Fact
-
-log = structlog.get_logger()
 
 AT_ONCE = 50  # jobs published before the answer, or in one go after it: about 0.1 s
 
@@ -40,7 +38,7 @@ def accept(caller: Caller, asked: Submission) -> Receipt:
         ids = jobs.create(connection, new)
         queued = [Fact(caller.org_id, i, EventType.JOB_QUEUED, data={"lane": new[0].lane}) for i in ids]
         timeline.add(connection, queued)
-    _publish(ids[:AT_ONCE])
+    broker.publish(ids[:AT_ONCE])
     with reading() as connection:
         return Receipt(batch_id=batch_id, jobs=jobs.views(connection, ids))
 
@@ -51,7 +49,7 @@ def follow_up(ids: Sequence[str]) -> None:
     What a crash cuts off here is done by the reconciler.
     """
     for start in range(AT_ONCE, len(ids), AT_ONCE):
-        if not _publish(ids[start : start + AT_ONCE]):
+        if not broker.publish(ids[start : start + AT_ONCE]):
             break
     with reading() as connection:
         first = [event for job_id in ids for event in timeline.of_job(connection, job_id, limit=2)]
@@ -59,9 +57,7 @@ def follow_up(ids: Sequence[str]) -> None:
 
 
 def _new_jobs(caller: Caller, options: Options, targets: Sequence[TargetModel], batch_id: str | None) -> list[NewJob]:
-    from shared import pipeline  # noqa: PLC0415  Celery takes a second to import; readiness does not wait for it
-
-    lane, deadline_at = pipeline.lane(options), now() + timedelta(seconds=settings().job_deadline_s)
+    lane, deadline_at = broker.pipeline().lane(options), now() + timedelta(seconds=settings().job_deadline_s)
     parts = {StageName.REPORT: options.reports}
     made = []
     for target in targets:
@@ -75,14 +71,3 @@ def _own_trace() -> tuple[str, str]:
     link = trace.Link(trace.get_current_span().get_span_context())
     with trace.get_tracer("vedette").start_as_current_span("job", context=Context(), links=[link]):
         return telemetry.trace_id(), telemetry.traceparent()
-
-
-def _publish(ids: Sequence[str]) -> bool:
-    from shared import pipeline  # noqa: PLC0415
-
-    try:
-        pipeline.submit(ids)
-    except pipeline.BrokerAway as exc:
-        log.warning("gateway.jobs.unpublished", message=exc.message)
-        return False
-    return True

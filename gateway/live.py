@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -120,6 +121,7 @@ class Live:
         broker.subscriber(stream=stream_sub(bus.STREAM, last_id=last_id, polling_interval=READ_BLOCK_MS))(self._take)
         try:
             await broker.start()
+            _adopt_logger()
             self.is_connected = True
             self._mistrust_all()
             yield broker
@@ -144,6 +146,14 @@ async def _until_lost(broker: Any) -> None:  # noqa: ANN401  a RedisBroker, whos
     while await broker.ping(PING_TIMEOUT_S) and all(one.running for one in broker.subscribers):
         await asyncio.sleep(CHECK_EVERY_S)
     raise ConnectionError("the bus does not answer")
+
+
+def _adopt_logger() -> None:
+    # FastStream writes lines of its own form to stdout; and what it says of a lost connection, `live.bus.away` says.
+    logger = logging.getLogger("faststream.access.redis")
+    logger.handlers.clear()
+    logger.propagate = True
+    logger.setLevel(logging.CRITICAL)
 
 
 def _import_faststream() -> Any:  # noqa: ANN401  the class StreamSub

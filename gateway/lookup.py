@@ -6,11 +6,11 @@ import re
 from typing import Annotated
 
 from fastapi import Path
-from sqlalchemy import Connection
 
 from gateway.auth import Caller
 from shared.errors import Conflict
 from shared.store import jobs
+from shared.store.engine import Connection
 
 MIN_PIECE = 4  # characters
 _PIECE = re.compile(r"[0-9a-f-]{4,36}")

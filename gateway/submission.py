@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import Field, WithJsonSchema, model_validator
-from sqlalchemy import Connection
 
 from gateway import openapi
 from gateway.problems import InvalidRequest
@@ -19,6 +18,7 @@ from shared.contracts.target import TargetModel
 from shared.errors import Infrastructure, InvalidInput, Permanent
 from shared.redaction import shown
 from shared.store import plugins
+from shared.store.engine import Connection
 
 MAX_JOBS = 4096  # single targets of one submission, networks counted by their hosts
 MAX_TARGET_BYTES = 8192  # of one target as JSON; it is kept with every job that it stands for

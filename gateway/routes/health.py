@@ -11,6 +11,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
+from gateway import broker
 from shared import bus
 from shared.store import plugins
 from shared.store.engine import reading
@@ -66,7 +67,9 @@ async def version() -> Version:
 
 def _check() -> dict[str, str]:
     until = time.monotonic() + CHECK_TIMEOUT_S
-    tasks = {name: _POOL.submit(check) for name, check in (("database", _database), ("broker", _broker), ("bus", _bus))}
+    tasks = {
+        name: _POOL.submit(check) for name, check in (("database", _database), ("broker", broker.ping), ("bus", _bus))
+    }
     return {name: _outcome(name, task, until - time.monotonic()) for name, task in tasks.items()}
 
 
@@ -84,13 +87,6 @@ def _outcome(name: str, task: Future[None], left_s: float) -> str:
 def _database() -> None:
     with reading() as connection:
         plugins.known(connection, "formats")  # a table, so that a database without its schema is not ready
-
-
-def _broker() -> None:
-    from shared.queue import app  # noqa: PLC0415  Celery takes a second to import
-
-    with app.connection_for_write(connect_timeout=1) as connection:
-        connection.ensure_connection(max_retries=1, timeout=1)
 
 
 def _bus() -> None:
