@@ -49,8 +49,13 @@ def target(data: object) -> TargetModel:
         return TypeAdapter(kinds()[kind]).validate_python(data)
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
-        pointer = "".join(f"/{part}" for part in first["loc"])
+        pointer = "".join(f"/{_escaped(str(part))}" for part in first["loc"])
         raise InvalidInput(f"The target's {pointer[1:] or 'model'}: {first['msg']}.", pointer=pointer) from None
+
+
+def _escaped(part: str) -> str:
+    """Return one part of a JSON pointer (RFC 6901, 3); a client may have chosen it, so it stays short and printable."""
+    return "".join(c if c.isprintable() else "?" for c in part[:40]).replace("~", "~0").replace("/", "~1")
 
 
 @cache

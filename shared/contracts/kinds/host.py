@@ -6,6 +6,8 @@ machine, `tcp/ADDRESS:PORT` for one port.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal, Self
 
@@ -15,6 +17,7 @@ from shared.contracts import addresses, ports
 from shared.contracts.job import Contract, Profile
 from shared.contracts.ports import GROUPS, PortGroup
 from shared.contracts.target import TargetModel
+from shared.errors import InvalidInput
 
 _BY_PROFILE: dict[Profile, tuple[PortGroup, ...]] = {
     Profile.QUICK: (PortGroup.CRITICAL, PortGroup.HIGH),
@@ -33,14 +36,25 @@ class Target(TargetModel):
     @field_validator("host")
     @classmethod
     def _host_is_known_notation(cls, value: str) -> str:
-        addresses.expand(value)
+        with _at("/host"):
+            addresses.expand(value)
         return value.strip()
 
     @field_validator("ports")
     @classmethod
     def _ports_are_an_expression(cls, value: str) -> str:
         if value:
-            ports.parse(value)
+            with _at("/ports"):
+                ports.parse(value)
+        return value
+
+    @field_validator("port_groups")
+    @classmethod
+    def _groups_have_ports(cls, value: list[PortGroup]) -> list[PortGroup]:
+        if PortGroup.OTHER in value:
+            raise InvalidInput(
+                "The port group `other` has no ports of its own.", cure="Name ports instead.", pointer="/port_groups"
+            )
         return value
 
     @property
@@ -57,6 +71,15 @@ class Target(TargetModel):
         if not self.port_groups and profile is Profile.COMPREHENSIVE:
             return ports.parse("-")
         return sorted({port for group in self.port_groups or _BY_PROFILE[profile] for port in GROUPS.get(group, ())})
+
+
+@contextmanager
+def _at(pointer: str) -> Iterator[None]:
+    try:
+        yield
+    except InvalidInput as exc:
+        exc.pointer = pointer
+        raise
 
 
 class HostFacts(Contract):
