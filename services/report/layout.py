@@ -5,7 +5,7 @@ Plain strings, safe to look at, not escaped: formats only place and escape what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.report import deductions, entries, printable, record, summary, words
 from services.report.deductions import Ladder
@@ -73,6 +73,10 @@ def build(document: ReportDocument) -> Layout:
     """Return the layout of `document`."""
     judged = summary.is_judged(document)
     findings = entries.entries(document.findings)
+    if (
+        document.assessment.change.previous_job_id is None
+    ):  # everything is new then, and saying so at each finding tells nothing
+        findings = [replace(entry, is_changed=False) for entry in findings]
     coverage = document.coverage
     return Layout(
         target=summary.name(document),
@@ -89,7 +93,7 @@ def build(document: ReportDocument) -> Layout:
         groups=_groups(findings),
         total=len(findings),
         change=_change(document),
-        changed=[entry for entry in findings if entry.is_changed and document.assessment.change.previous_job_id],
+        changed=[entry for entry in findings if entry.is_changed],
         fixed=entries.entries(document.fixed, first=len(findings) + 1),
         standing=entries.entries(document.standing, first=len(findings) + len(document.fixed) + 1),
         coverage=summary.coverage(coverage) or "This kind of scan does not count what it checks.",

@@ -75,10 +75,9 @@ def start(document: ReportDocument) -> str:
     total = sum(each.points for each in document.assessment.deductions)
     if len(urgent) == 1 or not cost:
         return f"Begin with {where}."
-    share = "all" if cost == total else words.points(cost)
     kinds = words.listed([kind.value for kind in URGENT if any(each.severity is kind for each in urgent)])
-    cost_of = f"{share} of the {words.points(total)} points deducted"
-    return f"The {len(urgent):,} {kinds} findings cost {cost_of}; begin with {where}."
+    cost_of = f"all {words.points(total)}" if cost == total else f"{words.points(cost)} of the {words.points(total)}"
+    return f"The {len(urgent):,} {kinds} findings cost {cost_of} points deducted; begin with {where}."
 
 
 def change(document: ReportDocument) -> str:

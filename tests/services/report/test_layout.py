@@ -44,6 +44,7 @@ def test_a_failed_job_says_so_first() -> None:
 def test_a_first_scan_has_no_change() -> None:
     page = layout.build(document(findings=[finding()]))
     assert (page.change, page.changed) == ([], [])
+    assert not any(entry.is_changed for group in page.groups for entry in group.entries)
 
 
 def test_a_second_clean_scan_is_told_as_such() -> None:

@@ -86,8 +86,7 @@ def test_the_verdict_counts_in_words(severities: list[str], words: str) -> None:
         ([finding()], "Begin with “Redis answers without a password” on tcp/192.0.2.10:6379."),
         (
             [finding(title="A"), finding(title="B", points=30), finding(Severity.CRITICAL, title="C", points=5)],
-            "The 3 critical and high findings cost all of the 60 points deducted; "
-            "begin with “C” on tcp/192.0.2.10:6379.",
+            "The 3 critical and high findings cost all 60 points deducted; begin with “C” on tcp/192.0.2.10:6379.",
         ),
         ([finding(title="A", points=0), finding(points=0)], "Begin with “A” on tcp/192.0.2.10:6379."),
     ],
