@@ -34,9 +34,12 @@ def publish(events: Sequence[Event]) -> None:
     if not events:
         return
     try:
+        if len(events) == 1:  # most are alone, and a pipeline costs as much again
+            client().xadd(STREAM, {"__data__": _message(events[0])}, maxlen=MAXLEN)
+            return
         with client().pipeline(transaction=False) as pipe:
             for event in events:
-                pipe.xadd(STREAM, {"__data__": _message(event)}, maxlen=MAXLEN, approximate=True)
+                pipe.xadd(STREAM, {"__data__": _message(event)}, maxlen=MAXLEN)
             pipe.execute()
     except redis.RedisError as exc:
         log.warning("bus.publish.failed", events=len(events), error=type(exc).__name__)

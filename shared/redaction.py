@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 
 def shown(url: str) -> str:
     """Return `url` without user, query and all but the first letters of its path; a mail address loses its local part.
 
     `https://u:p@hooks.example/T0/secret?x=1` is shown as `https://hooks.example/T0…`, `mailto:ann@example.org` as
-    `mailto:a…@example.org`.
+    `mailto:a…@example.org`. What has neither host nor mailbox shows its scheme alone.
     """
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return "…"
-    if parts.scheme == "mailto":
-        local, _, domain = parts.path.rpartition("@")
+    return "".join(letter if letter.isprintable() else "�" for letter in _shown(parts, port))
+
+
+def _shown(parts: SplitResult, port: str) -> str:
+    local, at, domain = parts.path.rpartition("@")
+    if parts.scheme == "mailto" and at:
         return f"mailto:{local[:1]}…@{domain}"
+    if not parts.hostname:
+        return f"{parts.scheme}:…" if parts.scheme else "…"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     path = parts.path if len(parts.path) <= 3 and not parts.query else f"{parts.path[:3]}…"
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{path}"
+    return f"{parts.scheme}://{host}{port}{path}"

@@ -9,18 +9,24 @@ import os
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared.errors import InvalidInput
+
 PREFIX = "VEDETTE_"
+
+
+class SecretUnreadable(InvalidInput):
+    """A file that a `…_FILE` variable names cannot be read. The message holds nothing of its content."""
 
 
 class Settings(BaseSettings):
     """The settings of one process."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     environment: Literal["local", "production"] = "local"
 
@@ -54,7 +60,7 @@ class Settings(BaseSettings):
     republish_after_s: float = 10.0
 
     # notifications
-    notify: list[str] = Field(default=[], description="destinations told of every job, as URLs (JSON list)")
+    notify: list[str] = Field(default=[], repr=False, description="destinations told of every job, URLs (JSON list)")
     notify_timeout_s: float = 10.0
     notify_private_addresses: bool = Field(default=False, description="webhooks may go to private addresses")
     webhook_secret: SecretStr = SecretStr("")
@@ -92,7 +98,11 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """Return the settings of this process. Raises pydantic.ValidationError naming the variable that is wrong."""
+    """Return the settings of this process.
+
+    Raises pydantic.ValidationError or pydantic_settings.SettingsError naming the field that is wrong, and
+    SecretUnreadable.
+    """
     return Settings()
 
 
@@ -100,9 +110,16 @@ class _SecretFiles(PydanticBaseSettingsSource):
     """Reads `VEDETTE_X_FILE=/run/secrets/x` for every setting X: orchestrators hand out secrets as files."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ANN401  pydantic's signature
-        del field
-        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        return (Path(path).read_text(encoding="utf-8").strip() if path else None), field_name, False
+        variable = f"{PREFIX}{field_name.upper()}_FILE"
+        path = os.environ.get(variable)
+        if not path:
+            return None, field_name, False
+        try:
+            text = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as exc:
+            why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
+            raise SecretUnreadable(f"{variable} names {path}, which cannot be read: {why}.") from None
+        return self.prepare_field_value(field_name, field, text, self.field_is_complex(field)), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
@@ -113,7 +130,9 @@ def _redis(url: str, db: int, *, for_kombu: bool) -> str:
     parts = urlsplit(url)
     if parts.scheme != "unix":
         return parts._replace(path=f"/{db}").geturl()
-    login = f":{quote(parts.password, safe='')}@" if parts.password else ""
+    # What is quoted stays as it is; what should have been quoted is.
+    name, password = (quote(unquote(part or ""), safe="") for part in (parts.username, parts.password))
+    login = f"{name}:{password}@" if name or password else ""
     if for_kombu:
         return f"redis+socket://{login}{parts.path}?virtual_host={db}"
     return f"unix://{login}{parts.path}?db={db}"

@@ -19,7 +19,7 @@ from shared.ids import now
 from shared.layers.delivery import Delivery
 from shared.layers.progress import Meter
 from shared.store import ledger
-from shared.store.engine import Connection, Write, reading, writing
+from shared.store.engine import Connection, Write, writing
 from shared.store.ledger import Key, Superseded, Taken
 
 log = structlog.get_logger()
@@ -79,6 +79,7 @@ class Step(Part):
     delivery: Delivery = field(default_factory=lambda: Delivery("", 0, 0.0))
     deadline: float = 0.0
     meter: Meter = field(default_factory=Meter)
+    parts: dict[str, Failure | None] = field(default_factory=dict)
 
     def progress(self, so_far: Progress) -> None:
         """Tell how far the stage is; as often as you like. Raises Superseded when somebody else has the step."""
@@ -98,6 +99,7 @@ class Step(Part):
             yield part
             if not part.is_over:
                 _commit(part)
+            self.parts[name] = part.taken.failure
         except Superseded:
             raise
         except Exception as exc:
@@ -105,6 +107,7 @@ class Step(Part):
             _record(part.taken, failure, after_s)
             if after_s is not None:
                 raise
+            self.parts[name] = failure
 
 
 @contextmanager
@@ -121,7 +124,7 @@ def step(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator[S
     try:
         _check_deadline(envelope)
         yield mine
-        _check_parts(taken.key)
+        _check_parts(mine)
         _commit(mine)
     except Superseded as exc:
         log.warning("stage.superseded", message=exc.message)
@@ -204,11 +207,9 @@ def _check_deadline(envelope: Envelope) -> None:
         )
 
 
-def _check_parts(key: Key) -> None:
-    with reading() as connection:
-        ended = ledger.parts(connection, key.job_id, key.stage).values()
-    failures = [failure for state, failure in ended if state is StepState.FAILED and failure]
-    if failures and len(failures) == len(ended):
+def _check_parts(mine: Step) -> None:
+    failures = [failure for failure in mine.parts.values() if failure]
+    if failures and len(failures) == len(mine.parts):
         others = f" (and {len(failures) - 1} more like it)" if len(failures) > 1 else ""
         raise NoPartSucceeded(f"{failures[0].message}{others}", cure=failures[0].cure)
 

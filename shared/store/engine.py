@@ -55,6 +55,7 @@ def forget() -> None:
     if engine.cache_info().currsize:
         engine().dispose(close=False)
     engine.cache_clear()
+    _writer.cache_clear()
 
 
 @contextmanager
@@ -67,11 +68,16 @@ def reading() -> Iterator[Connection]:
 @contextmanager
 def writing() -> Iterator[Connection]:
     """A transaction: committed at the end of the block, rolled back when it raises. Raises DatabaseAway."""
-    with _named_failures(), engine().execution_options(vedette_writes=True).begin() as connection:
+    with _named_failures(), _writer().begin() as connection:
         yield connection
 
 
 Write = Callable[[Connection], None]
+
+
+@cache
+def _writer() -> Engine:
+    return engine().execution_options(vedette_writes=True)
 
 
 @contextmanager

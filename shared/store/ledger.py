@@ -51,6 +51,7 @@ class Taken:
     delivery: str
     attempt: int
     state: StepState
+    failure: Failure | None = None
     events: Sequence[Event] = ()
 
     @property
@@ -71,7 +72,8 @@ def take(connection: Connection, key: Key, *, worker: str, lease_until: datetime
         )
     state = StepState(row["state"])
     if state in OVER:
-        return Taken(key, "", row["attempt"], state)
+        failure = Failure.model_validate(row["failure"]) if row["failure"] else None
+        return Taken(key, "", row["attempt"], state, failure)
     at = now()
     taken = {
         "new_delivery": new_id(),
@@ -85,7 +87,7 @@ def take(connection: Connection, key: Key, *, worker: str, lease_until: datetime
         connection.execute(_START_JOB, {"of_job": key.job_id, "at": row["job_started_at"] or at})
         if row["job_started_at"] is None:
             told.insert(0, _fact(key, EventType.JOB_STARTED, stage=""))
-    return Taken(key, str(taken["new_delivery"]), int(taken["new_attempt"]), state, add(connection, told))
+    return Taken(key, str(taken["new_delivery"]), int(taken["new_attempt"]), state, events=add(connection, told))
 
 
 def finish(connection: Connection, taken: Taken, *, summary: str, result: dict[str, Any] | None) -> list[Event]:
@@ -140,19 +142,11 @@ def progress(connection: Connection, taken: Taken, so_far: Progress) -> None:
         raise _superseded(taken)
 
 
-def parts(connection: Connection, job_id: str, stage: StageName) -> dict[str, tuple[StepState, Failure | None]]:
-    """Return the parts of a stage: the state of each, and why it failed."""
-    columns = (steps.c.part, steps.c.state, steps.c.failure)
-    query = select(*columns).where(steps.c.job_id == job_id, steps.c.stage == stage, steps.c.part != "")
-    return {
-        row.part: (StepState(row.state), Failure.model_validate(row.failure) if row.failure else None)
-        for row in connection.execute(query.order_by(steps.c.part))
-    }
-
-
 def add_parts(connection: Connection, job_id: str, stage: StageName, names: Sequence[str]) -> None:
     """Add parts to a stage that are only known when it runs; those that exist stay as they are."""
-    missing = [name for name in names if name not in parts(connection, job_id, stage)]
+    query = select(steps.c.part).where(steps.c.job_id == job_id, steps.c.stage == stage)
+    known = set(connection.execute(query).scalars())
+    missing = [name for name in names if name not in known]
     if missing:
         rows = [
             {"job_id": job_id, "stage": stage, "part": name, "state": StepState.PENDING, "ready_at": now()}
@@ -243,6 +237,7 @@ _SELECT_STEP = (
         steps.c.state,
         steps.c.attempt,
         steps.c.started_at,
+        steps.c.failure,
         jobs.c.state.label("job_state"),
         jobs.c.started_at.label("job_started_at"),
     )

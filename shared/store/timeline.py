@@ -31,8 +31,10 @@ def add(connection: Connection, facts: Sequence[Fact]) -> list[Event]:
         return []
     at = now()
     rows = [{**_columns(fact), "at": at} for fact in facts]
-    statement = insert(events).returning(events.c.id, sort_by_parameter_order=True)
-    ids = list(connection.execute(statement, rows).scalars())
+    if len(rows) <= FEW:
+        ids = [connection.execute(_INSERT, row).scalar_one() for row in rows]
+    else:
+        ids = list(connection.execute(_INSERT_MANY, rows).scalars())
     return [Event(id=event_id, **row) for event_id, row in zip(ids, rows, strict=True)]
 
 
@@ -40,6 +42,11 @@ def of_job(connection: Connection, job_id: str, after: int = 0, limit: int = 100
     """Return the events of a job with an id greater than `after`, oldest first."""
     query = select(events).where(events.c.job_id == job_id, events.c.id > after).order_by(events.c.id).limit(limit)
     return [_event(row) for row in connection.execute(query).mappings()]
+
+
+FEW = 4  # rows that are quicker one by one than as a statement of many values
+_INSERT = insert(events).returning(events.c.id)
+_INSERT_MANY = insert(events).returning(events.c.id, sort_by_parameter_order=True)
 
 
 def _columns(fact: Fact) -> dict[str, Any]:
