@@ -268,6 +268,7 @@ def test_the_payload_is_json_without_a_second_type(notice: Notice) -> None:
     assert "type" not in body["data"]
 
 
-def test_failures_survive_pickling() -> None:
+def test_the_wait_survives_the_way_from_child_to_parent() -> None:
     failure = webhook.judge(webhook.Answer(429, "3"), "https://x.example/")
-    assert str(pickle.loads(pickle.dumps(failure))) == str(failure)
+    copy = pickle.loads(pickle.dumps(failure))
+    assert (str(copy), copy.retry_after_s) == (str(failure), 3.0)
