@@ -47,7 +47,7 @@ def resolve(host: str) -> list[str]:
         if exc.errno == socket.EAI_AGAIN:
             raise ResolverAway(f"The resolver failed for {host!r}: {exc.strerror}.") from exc
         raise _unresolvable(host) from exc
-    except UnicodeError as exc:
+    except ValueError as exc:  # a label too long for IDNA, a NUL
         raise _unresolvable(host) from exc
     found = dict.fromkeys(str(answer[4][0]) for answer in answers)
     return sorted(found, key=lambda address: ":" in address)
