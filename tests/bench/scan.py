@@ -1,7 +1,7 @@
 """Time of a connect scan of all 65535 loopback ports: ours against `nmap -sT -Pn -n -p-`, in turns.
 
-`process` is the wall time of a fresh process: for us that is Python importing the whole scan service, which a worker does
-once; `scan` is the time inside it. Run it where nobody else listens:
+`process` is the wall time of a fresh process: for us that is Python importing the whole scan service, which a worker
+does once; `scan` is the time inside it. Run it where nobody else listens:
 `unshare -rn sh -c 'ip link set lo up; python -m tests.bench.scan'`.
 """
 

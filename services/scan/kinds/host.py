@@ -116,9 +116,9 @@ async def _identify(opened: list[Open], tallies: dict[str, Tally], host: str, ru
 
 def _service_gaps(opened: list[Open], identities: list[Identity]) -> list[Gap]:
     gaps = [
-        Gap(subject=record.subject(identity.address, identity.port), reason=GapReason.TIMEOUT, detail=why[:500])
+        Gap(subject=record.subject(identity.address, identity.port), reason=reason, detail=what)
         for identity in sorted(identities, key=lambda identity: (identity.address, identity.port))
-        for why in identity.gaps
+        for reason, what in identity.missed
     ]
     seen = {(identity.address, identity.port) for identity in identities}
     gaps += [

@@ -122,6 +122,7 @@ class Sweep:
             else:
                 self._sort(sock, _Attempt(port, again, started), code)
         if took:
+            self._starved = 0
             self._measure(took, again=False)
 
     def _sort(self, sock: socket.socket, attempt: _Attempt, code: int) -> None:

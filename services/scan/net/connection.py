@@ -135,10 +135,7 @@ class Connection:
                 return tls
 
     async def _fill(self, wait: float | None) -> None:
-        if self._total >= MAX_BYTES:
-            raise TooMuch(f"More than {MAX_BYTES} bytes in one conversation.")
         data = await (self._receive(wait) if self._tls is None else self._decrypt(self._tls, wait))
-        self._total += len(data)
         self._buffer += data
         self.received += data[: max(0, KEPT - len(self.received))]
 
@@ -157,7 +154,10 @@ class Connection:
                 raise Lost("The peer closed the TLS session.")
 
     async def _receive(self, wait: float | None) -> bytes:
+        if self._total >= MAX_BYTES:
+            raise TooMuch(f"More than {MAX_BYTES} bytes in one conversation.")
         data = await self._within(asyncio.get_running_loop().sock_recv(self._sock, _CHUNK), wait)
+        self._total += len(data)
         if not data:
             raise Lost("The peer closed the connection.")
         return data

@@ -15,8 +15,9 @@ from services.scan.net.answer import NotSpoken, Service, evidence
 from services.scan.net.connection import PATIENCE, Connection, Lost, Silent, TooMuch
 from services.scan.net.dial import dial
 from services.scan.net.services import expected, protocols, recognised
+from services.scan.net.tls import Missed
 from shared.contracts.kinds.host import TlsFacts
-from shared.contracts.observation import Evidence
+from shared.contracts.observation import Evidence, GapReason
 
 GREETING_WAIT = 1.5  # seconds for a greeting where none is expected
 GUESS_PATIENCE = 1.0  # seconds at most for the answer to a guess
@@ -40,7 +41,7 @@ Dialler = Callable[
 
 @dataclass
 class Identity:
-    """What is known of one open port. `gaps` say in words what could not be found out."""
+    """What is known of one open port. `missed`: why, and in words what, was not found out."""
 
     address: str
     port: int
@@ -48,7 +49,7 @@ class Identity:
     in_tls: bool = False
     tls: TlsFacts | None = None
     evidence: list[Evidence] = field(default_factory=list)
-    gaps: list[str] = field(default_factory=list)
+    missed: list[Missed] = field(default_factory=list)
 
 
 async def identify(address: str, port: int, host: str, *, latency: float = 0.1, budget: float = BUDGET) -> Identity:
@@ -59,7 +60,7 @@ async def identify(address: str, port: int, host: str, *, latency: float = 0.1, 
         async with asyncio.timeout(budget):
             await _Inquiry(found, host, patience).run()
     except TimeoutError:
-        found.gaps.append(f"identification was not done within {budget:.0f} s")
+        found.missed.append((GapReason.TIMEOUT, f"identification was not done within {budget:.1f} s"))
     return found
 
 
@@ -136,11 +137,11 @@ class _Inquiry:
         try:
             self._keep(await tls.inspect(ready, self.found.address, self.found.port, self.host, name))
         except _FAILURES as exc:
-            self.found.gaps.append(f"TLS inside {name}: {exc.message}")
+            self.found.missed.append((GapReason.ERROR, f"TLS inside {name}: {exc.message}"))
 
     def _keep(self, session: tls.Session) -> None:
         self.found.tls = session.facts
-        self.found.gaps += session.gaps
+        self.found.missed += session.missed
 
     async def _ask(self, open_: Dialler, likely: list[str]) -> Service | None:
         """Try the likely protocols, then the greeting, then the rest. None when nothing is recognised."""

@@ -68,8 +68,8 @@ class Pace:
         self._grow(0.25 if self._slow_start else 0.0)
 
     def starved(self, in_flight: int) -> None:
-        """The system had no socket or source port left with `in_flight` in use: never ask for more than that."""
-        self.ceiling = max(1, in_flight)
+        """The system had no socket or source port left beyond `in_flight`: ask for no more."""
+        self.ceiling = max(min(LEAST, self.ceiling), in_flight)
         self.limit = min(self.limit, float(self.ceiling))
 
     def _grow(self, by: float) -> None:

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from services.scan.net.answer import Page
 from services.scan.net.connect import Tally
 from services.scan.net.identify import Identity
 from services.scan.net.ranges import compact
@@ -50,7 +51,7 @@ def services(identity: Identity, name: str) -> list[Observation]:
     if identity.tls is not None:
         found.append(_observed("tls", what, identity.tls))
     if service.page is not None:
-        found.append(_observed("http", what, _http(identity, name), identity.evidence))
+        found.append(_observed("http", what, _http(identity, service.page, name), identity.evidence))
     return found
 
 
@@ -81,10 +82,7 @@ def subject(address: str, number: int) -> str:
     return f"tcp/[{address}]:{number}" if ":" in address else f"tcp/{address}:{number}"
 
 
-def _http(identity: Identity, name: str) -> HttpFacts:
-    page = identity.service.page
-    if page is None:
-        raise ValueError("no page was seen")
+def _http(identity: Identity, page: Page, name: str) -> HttpFacts:
     scheme = "https" if identity.in_tls else "http"
     authority = f"[{name}]" if ":" in name else name
     at = "" if identity.port == _DEFAULT_PORT[scheme] else f":{identity.port}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 import threading
@@ -58,7 +59,7 @@ async def _in_thread(host: str) -> list[str]:
 
     def ask() -> None:
         found, error = _lookup(host)
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has closed, nobody waits any more
             loop.call_soon_threadsafe(settle, found, error)
 
     threading.Thread(target=ask, name="resolve", daemon=True).start()

@@ -13,7 +13,9 @@ from services.scan.net import certificate
 from services.scan.net.answer import NotSpoken, clean
 from services.scan.net.connection import Connection, Lost, Silent, TooMuch
 from shared.contracts.kinds.host import CertificateFacts, TlsFacts
+from shared.contracts.observation import GapReason
 
+Missed = tuple[GapReason, str]  # why, and in words what, was not found out
 Ready = Callable[[], Awaitable[Connection]]  # opens a connection on which the handshake can begin at once
 
 MAX_CHAIN = 10  # certificates
@@ -28,10 +30,19 @@ _LEGACY_SERVER_CONNECT = 0x4  # ssl.OP_LEGACY_SERVER_CONNECT, named since Python
 
 @dataclass(frozen=True)
 class Session:
-    """One inspected endpoint: its facts, and in words what could not be found out."""
+    """One inspected endpoint: its facts, and why and in words what could not be found out."""
 
     facts: TlsFacts
-    gaps: list[str]
+    missed: list[Missed]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    version: str
+    cipher: str
+    bits: int
+    alpn: str
+    chain: list[CertificateFacts]
 
 
 @cache
@@ -72,9 +83,9 @@ async def secured(conn: Connection, context: ssl.SSLContext, host: str) -> Conne
     """Begin TLS on `conn` and return it; it is closed when that fails. Raises NotSpoken, Lost, Silent."""
     try:
         await conn.secure(context, server_name(host))
-    except ssl.SSLError as exc:
+    except (ssl.SSLError, ValueError) as exc:  # ValueError: a host that cannot be sent as a name
         conn.close()
-        raise NotSpoken(f"No TLS handshake: {clean(exc.reason or str(exc))}.") from exc
+        raise NotSpoken(f"No TLS handshake: {clean(getattr(exc, 'reason', None) or str(exc))}.") from exc
     except BaseException:
         conn.close()
         raise
@@ -83,33 +94,38 @@ async def secured(conn: Connection, context: ssl.SSLContext, host: str) -> Conne
 
 async def inspect(ready: Ready, address: str, port: int, host: str, starttls: str = "") -> Session:
     """Look at the TLS endpoint that `ready` leads to. Raises NotSpoken when there is none; Lost; Silent; TooMuch."""
+    seen, missed = await _negotiated(ready, host)
+    accepted, refused, undecided = await _versions(ready, host)
+    missed += [(GapReason.TIMEOUT, f"{each} was neither accepted nor refused") for each in undecided]
+    trust_error = await _trust_error(ready, host)
+    facts = TlsFacts(
+        address=address,
+        port=port,
+        starttls=starttls,
+        version=seen.version,
+        cipher=seen.cipher,
+        cipher_bits=seen.bits,
+        alpn=seen.alpn,
+        accepted=accepted,
+        refused=refused,
+        chain=seen.chain,
+        name_checked=host,
+        name_matches=certificate.matches(seen.chain[0].names, host) if seen.chain else None,
+        is_trusted=not trust_error,
+        trust_error=trust_error,
+    )
+    return Session(facts, missed)
+
+
+async def _negotiated(ready: Ready, host: str) -> tuple[_Seen, list[Missed]]:
     try:
         conn, tls = await _handshake(ready, permissive(alpn=True), host)
     except (NotSpoken, Lost):  # some mail and FTP servers refuse application protocols that they do not know
         conn, tls = await _handshake(ready, permissive(), host)
     async with conn:
         cipher, _, bits = tls.cipher() or ("", "", 0)
-        version, alpn = tls.version() or "", tls.selected_alpn_protocol() or ""
-        chain, gaps = _chain(tls)
-    accepted, refused, undecided = await _versions(ready, host)
-    trust_error = await _trust_error(ready, host)
-    facts = TlsFacts(
-        address=address,
-        port=port,
-        starttls=starttls,
-        version=version,
-        cipher=cipher,
-        cipher_bits=bits,
-        alpn=alpn,
-        accepted=accepted,
-        refused=refused,
-        chain=chain,
-        name_checked=host,
-        name_matches=certificate.matches(chain[0].names, host) if chain else None,
-        is_trusted=not trust_error,
-        trust_error=trust_error,
-    )
-    return Session(facts, gaps + [f"{each} was neither accepted nor refused" for each in undecided])
+        chain, missed = _chain(tls)
+        return _Seen(tls.version() or "", cipher, bits, tls.selected_alpn_protocol() or "", chain), missed
 
 
 async def _versions(ready: Ready, host: str) -> tuple[list[str], list[str], list[str]]:
@@ -145,15 +161,15 @@ async def _handshake(ready: Ready, context: ssl.SSLContext, host: str) -> tuple[
     return conn, conn.tls
 
 
-def _chain(tls: ssl.SSLObject) -> tuple[list[CertificateFacts], list[str]]:
-    """Return the readable certificates, leaf first, and in words those that were not."""
+def _chain(tls: ssl.SSLObject) -> tuple[list[CertificateFacts], list[Missed]]:
+    """Return the readable certificates, leaf first, and those that were not."""
     chain: list[CertificateFacts] = []
-    unreadable: list[str] = []
+    unreadable: list[Missed] = []
     for der in _chain_bytes(tls)[:MAX_CHAIN]:
         try:
             chain.append(certificate.parse(der))
         except certificate.Unreadable as exc:
-            unreadable.append(exc.message)
+            unreadable.append((GapReason.ERROR, exc.message))
     return chain, unreadable
 
 

@@ -83,6 +83,8 @@ class _Peer:
         server = await asyncio.start_server(self._handle, sock=self._listener)
         await self._stopped.wait()
         server.close()
+        if talking := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(talking, timeout=2)  # their clients have gone, so that they end by themselves
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

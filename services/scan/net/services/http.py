@@ -23,6 +23,7 @@ MAX_BODY = 64 * 1024  # bytes; the title stands in the first of them
 MAX_HEAD = 32 * 1024  # bytes; nginx and Apache send at most 8 KiB by default
 MAX_HEADERS = 100
 MAX_VALUE = 2048  # characters of one header
+_MONGODB = b"trying to access MongoDB over HTTP"
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})(?: |\r?\n)")
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,2000})", re.IGNORECASE)
 _CHARSET = re.compile(r"charset=[\"']?([\w-]{1,40})", re.IGNORECASE)
@@ -40,6 +41,8 @@ async def probe(conn: Connection, dial: Dial) -> Service:  # noqa: ARG001  one c
     head = await conn.until(b"\r\n\r\n", MAX_HEAD)
     status, headers, cookies = parse_head(head)
     body = await _body(conn, headers)
+    if _MONGODB in body:
+        raise NotSpoken("MongoDB answers browsers that it is no web server.")
     page = Page(status, headers, cookies, title(body, headers.get("content-type", "")))
     product, number = in_server_header(headers.get("server", ""))
     return Service("http", clean(product), clean(number), page=page)

@@ -16,9 +16,12 @@ GREETS = False
 MAX_MESSAGE = 64 * 1024  # bytes
 _OP_MSG = 2013
 _UNAUTHORIZED = 13
+_SAYS_TO_BROWSERS = b"trying to access MongoDB over HTTP"
 
 
 def recognises(heard: bytes) -> bool:
+    if _SAYS_TO_BROWSERS in heard:
+        return True
     return len(heard) >= 16 and struct.unpack_from("<i", heard, 12)[0] in (_OP_MSG, 1) and heard[2:4] == b"\0\0"
 
 

@@ -15,6 +15,7 @@ import pytest
 from services.scan.net import connect
 from services.scan.net.connect import SocketsExhausted, Sweep, Tally
 from services.scan.net.endpoint import destination
+from services.scan.net.pace import Pace
 
 ROOT = Path(__file__).parents[4]
 EVERY_PORT = """
@@ -96,7 +97,7 @@ def test_a_port_that_drops_packets_is_filtered(blackhole: int, closed_port: int)
 def test_a_silent_port_is_asked_twice(blackhole: int) -> None:
     started = time.monotonic()
     sweep_of([blackhole])
-    assert time.monotonic() - started >= 2 * connect.Pace().timeout
+    assert time.monotonic() - started >= 2 * Pace().timeout
 
 
 def test_an_address_without_a_route_is_unreachable() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import pytest
 
@@ -12,10 +13,11 @@ from services.scan.net.connection import KEPT, Connection, Lost, Silent, TooMuch
 from services.scan.net.dial import dial
 
 Peer = Callable[..., int]
+T = TypeVar("T")
 
 
-def converse(port: int, what: Callable[[Connection], Awaitable[object]], patience: float = 5.0) -> object:
-    async def run() -> object:
+def converse(port: int, what: Callable[[Connection], Awaitable[T]], patience: float = 5.0) -> T:
+    async def run() -> T:
         async with await dial("127.0.0.1", port, patience=patience) as conn:
             return await what(conn)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from services.scan.net.identify import Identity
-from shared.contracts.observation import MAX_EVIDENCE
+from shared.contracts.observation import MAX_EVIDENCE, GapReason
 from tests.services.scan.farm import Farm, Ports
 
 Identify = Callable[..., Identity]
@@ -59,12 +59,13 @@ def test_a_flood_that_begins_like_ssh_ends_too(peer: Peer, identified: Identify)
 
 def test_time_that_runs_out_is_a_gap(peer: Peer, identified: Identify) -> None:
     found = identified(peer(saying(b"")), budget=0.2)
-    assert found.gaps == ["identification was not done within 0 s"]
+    assert found.missed == [(GapReason.TIMEOUT, "identification was not done within 0.2 s")]
 
 
 def test_tls_is_found_where_plain_http_is_refused(nginx: Ports, identified: Identify) -> None:
     found = identified(nginx["https"])
     assert (found.service.name, found.in_tls, found.tls is not None) == ("http", True, True)
+    assert found.service.page is not None
     assert found.service.page.status == 200
 
 
@@ -82,4 +83,5 @@ def test_tls_with_nothing_known_inside_is_still_described(peer: Peer, identified
         await reader.read()
 
     found = identified(peer(speak))
+    assert found.tls is not None
     assert (found.service.name, found.in_tls, found.tls.version) == ("unknown", True, "TLSv1.3")

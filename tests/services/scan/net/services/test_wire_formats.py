@@ -30,8 +30,12 @@ def test_mongodb_says_its_version_and_whether_it_needs_a_login(peer: Peer, ident
     }
 
     async def speak(reader: Reader, writer: Writer) -> None:
-        while True:
-            size, number, _, operation = struct.unpack("<iiii", await reader.readexactly(16))
+        while head := await reader.readexactly(16):
+            size, number, _, operation = struct.unpack("<iiii", head)
+            if head.startswith(b"GET /"):
+                said = b"It looks like you are trying to access MongoDB over HTTP on the native driver port.\r\n"
+                writer.write(b"HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Length: 85\r\n\r\n" + said)
+                await writer.drain()
             if operation != 2013:
                 return
             command = decode((await reader.readexactly(size - 16))[5:])
