@@ -143,7 +143,8 @@ class Sweep:
             self.tally.closed.append(attempt.port)
         elif code in _OPEN:
             self.tally.opened[attempt.port] = took
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            with contextlib.suppress(OSError):  # BSD refuses where the peer has left already
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         elif code == errno.ETIMEDOUT:
             self.tally.filtered.append(attempt.port)
         else:
@@ -157,13 +158,11 @@ class Sweep:
 
     def _collect(self) -> None:
         """Wait for outcomes, but not while more may be started; then give up those that are overdue."""
-        now = time.monotonic()
-        may_start = self._todo and len(self._waiting) < self.pace.limit and not self._starved
-        first = next(iter(self._waiting.values()), None)
-        left = self._gives_up(first) - now if first else STARVED_WAIT
         if not self._waiting:
             time.sleep(STARVED_WAIT)  # no descriptor to wait for: select() of nothing returns at once on some systems
             return
+        may_start = self._todo and len(self._waiting) < self.pace.limit and not self._starved
+        left = self._gives_up(next(iter(self._waiting.values()))) - time.monotonic()
         for key, _ in self._selector.select(0.0 if may_start else max(0.0, min(TICK, left))):
             self._finish(cast(socket.socket, key.fileobj))
         self._expire()
