@@ -39,6 +39,8 @@ FailOn = Annotated[
     Severity | None, typer.Option(metavar="SEVERITY", help="Exit 3 when there is a finding of this severity or above.")
 ]
 Batch = Annotated[str | None, typer.Option(metavar="ID", help="All jobs of this batch instead.")]
+PAGE = 200  # jobs per request; the gateway gives no more
+EARLIER = ("fixed", "standing")
 COLUMNS = ("id", "kind", "target", "state", "score", "grade", "severities", "created_at", "total_s")
 
 
@@ -62,7 +64,7 @@ def list_(
     cursor = None
     with session.gateway() as link:
         while True:
-            size = min(limit - len(found), 200)
+            size = min(limit - len(found), PAGE)
             wanted = JobState(state) if state else None
             page = link.client.jobs(limit=size, cursor=cursor, state=wanted, batch_id=batch)
             found += page.items
@@ -129,13 +131,15 @@ def findings(
     session: Session,
     job: Job = recall.LAST,
     severity: Annotated[Severity | None, typer.Option(metavar="SEVERITY", help="Only this severity and above.")] = None,
-    fixed: Annotated[bool, typer.Option("--fixed", help="Also those that are gone since the last scan.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also those of earlier scans that are fixed, or were not checked again.")
+    ] = False,
 ) -> int:
     """Show what a job found, worst first."""
     from vedette.cli import output  # noqa: PLC0415
 
     with session.gateway() as link:
-        found = [f for f in link.client.findings(recall.resolve(job)) if fixed or f.change != "fixed"]
+        found = [f for f in link.client.findings(recall.resolve(job)) if everything or f.change not in EARLIER]
         at_least = len(words.SEVERITIES) if severity is None else words.SEVERITIES.index(severity)
         shown: list[Finding] = [f for f in found if f.severity.rank <= at_least]
         hidden = len(found) - len(shown)
