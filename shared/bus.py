@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import redis
 import structlog
 
+from shared import telemetry
 from shared.contracts.events import Event
 from shared.settings import settings
 
@@ -65,5 +66,6 @@ def broker() -> RedisBroker:
 
 
 def _message(event: Event) -> str:
+    event = event if event.trace_id else event.model_copy(update={"trace_id": telemetry.trace_id()})
     headers = {"content-type": "application/json", "correlation_id": f"{event.job_id}-{event.id}"}
     return json.dumps({"data": event.model_dump_json(), "headers": headers})
