@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -70,12 +70,19 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     live: Live = app.state.live
-    tasks = [asyncio.create_task(work) for work in (live.run(), _beat(), asyncio.to_thread(broker.pipeline))]
+    background: list[Coroutine[object, object, object]] = [live.run(), _beat(), asyncio.to_thread(broker.pipeline)]
+    tasks = [asyncio.create_task(work) for work in background]
     yield
     live.close()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await _end(tasks)
+
+
+async def _end(tasks: Iterable[asyncio.Task[object]]) -> None:
+    # Cancelled again and again: a library that catches the cancellation for itself would leave the task running.
+    while running := {task for task in tasks if not task.done()}:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=0.5)
 
 
 async def _beat() -> None:

@@ -1,0 +1,104 @@
+"""A gateway with a real store and a real Redis; jobs are driven through the layers, as workers drive them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+
+from gateway import broker
+from gateway.__main__ import build
+from gateway.app import create_app
+from shared import registry
+from shared.contracts.job import StageName
+from shared.contracts.submission import Options
+from shared.ids import now
+from shared.settings import settings
+from shared.store import jobs, migrate, plugins
+from shared.store.engine import writing
+from shared.testing import wait_for
+from tests.gateway.driving import BEARER, HOSTS, TOKEN, Served
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tracing() -> None:
+    """Real spans, as `telemetry.start` makes them; it would also take the logs away from pytest."""
+    if not isinstance(trace.get_tracer_provider(), TracerProvider):
+        trace.set_tracer_provider(TracerProvider())
+
+
+@pytest.fixture
+def store(tmp_path: Path, fresh_settings: pytest.MonkeyPatch, bus_url: str) -> Iterator[None]:
+    """A new database whose report and notify workers have announced themselves, and the broker of this test."""
+    fresh_settings.setenv("VEDETTE_DATABASE_URL", f"sqlite:///{tmp_path}/v.db")
+    fresh_settings.setenv("VEDETTE_RUN_DIR", str(tmp_path))
+    fresh_settings.setenv("VEDETTE_TOKEN", TOKEN)
+    settings.cache_clear()
+    migrate.upgrade()
+    with writing() as connection:
+        plugins.announce(connection, "formats", ["html", "json", "pdf"])
+        plugins.announce(connection, "channels", ["https", "mailto"])
+    before = broker.app().conf.broker_url
+    _point_broker(settings().broker_url)
+    yield
+    _point_broker(before)
+
+
+@pytest.fixture
+def app(store: None) -> FastAPI:
+    return create_app(TOKEN, HOSTS)
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[TestClient]:
+    """A client with the token."""
+    with TestClient(app, base_url="http://127.0.0.1", headers=BEARER, raise_server_exceptions=False) as made:
+        yield made
+
+
+@pytest.fixture
+def served(store: None, fresh_settings: pytest.MonkeyPatch) -> Iterator[Served]:
+    """The gateway on a port of loopback, for streams."""
+    fresh_settings.setenv("VEDETTE_GATEWAY_PORT", "0")
+    settings.cache_clear()
+    server = build(settings())
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_for(lambda: server.started, "the gateway serves")
+    running = Served(server, thread)
+    wait_for(lambda: server.config.app.state.live.is_connected, "live events")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def make_job(store: None) -> Callable[..., str]:
+    """Return a function that writes a job for `host` and returns its id."""
+
+    def make(host: str = "127.0.0.1", org_id: str = "local", **options: object) -> str:
+        chosen = Options.model_validate(options)
+        new = jobs.NewJob(
+            org_id=org_id,
+            target=registry.target({"kind": "host", "host": host}),
+            options=chosen,
+            lane="scan",
+            deadline_at=now() + timedelta(hours=1),
+            parts={StageName.REPORT: chosen.reports},
+        )
+        with writing() as connection:
+            return jobs.create(connection, [new])[0]
+
+    return make
+
+
+def _point_broker(url: str) -> None:
+    app = broker.app()
+    app.conf.broker_url = url
+    app._after_fork()  # drops the pools, which belong to the broker of another test
