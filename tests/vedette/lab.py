@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 import sys
+import threading
 import urllib.request
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from shared import testing
@@ -79,3 +81,39 @@ def await_driver(lab: Lab) -> None:
             return client.wait(receipt.jobs[0].id, 30).state == "succeeded"
 
     testing.wait_for(takes_jobs, "the driver carries out a job")
+
+
+Handle = Callable[[BaseHTTPRequestHandler], object]
+
+
+@contextmanager
+def answering(handle: Handle) -> Iterator[str]:
+    """A server that answers every GET as `handle` does; its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            try:
+                handle(self)
+            except OSError:
+                return  # the client had enough
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def send(handler: BaseHTTPRequestHandler, body: bytes, status: int = 200, kind: str = "application/json") -> None:
+    handler.send_response(status)
+    handler.send_header("Content-Type", kind)
+    handler.send_header("Location", "http://127.0.0.1:1/")
+    handler.end_headers()
+    handler.wfile.write(body)

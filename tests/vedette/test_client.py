@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -14,7 +13,7 @@ from shared.contracts.job import JobState, JobView
 from shared.contracts.kinds.host import Target
 from shared.contracts.submission import Options
 from shared.errors import InvalidInput
-from tests.vedette.lab import TOKEN, Lab
+from tests.vedette.lab import TOKEN, Lab, answering, send
 from vedette import client as module
 from vedette.client import Client
 from vedette.refusals import (
@@ -137,7 +136,7 @@ def test_a_token_that_would_break_the_header_is_refused_and_never_shown() -> Non
     ],
 )
 def test_every_status_is_an_error_even_without_a_problem(status: int, kind: type[Exception]) -> None:
-    with _answering(lambda handler: _send(handler, b"<html>no", status)) as url, Client(url) as client:
+    with answering(lambda handler: send(handler, b"<html>no", status)) as url, Client(url) as client:
         with pytest.raises(kind):
             client.jobs()
         with pytest.raises(kind):
@@ -147,7 +146,7 @@ def test_every_status_is_an_error_even_without_a_problem(status: int, kind: type
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"\xff\xfe", b'{"items": 1}', b'{"items": [{}]}', b"null"])
 def test_an_answer_of_another_shape_is_named_as_such(body: bytes) -> None:
     with (
-        _answering(lambda handler: _send(handler, body)) as url,
+        answering(lambda handler: send(handler, body)) as url,
         Client(url) as client,
         pytest.raises(AnswerNotUnderstood, match="JobPage"),
     ):
@@ -156,19 +155,19 @@ def test_an_answer_of_another_shape_is_named_as_such(body: bytes) -> None:
 
 def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_ANSWER", 100_000)
-    with _answering(_pour) as url, Client(url) as client, pytest.raises(AnswerNotUnderstood, match="100000 bytes"):
+    with answering(_pour) as url, Client(url) as client, pytest.raises(AnswerNotUnderstood, match="100000 bytes"):
         client.jobs()
 
 
 def test_an_answer_that_comes_drop_by_drop_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_ANSWER", 100_000)
-    with _answering(_drip) as url, Client(url, timeout_s=0.3) as client, pytest.raises(Unreachable, match="in time"):
+    with answering(_drip) as url, Client(url, timeout_s=0.3) as client, pytest.raises(Unreachable, match="in time"):
         client.jobs()
 
 
 def test_a_silent_server_is_given_up() -> None:
     with (
-        _answering(lambda _: threading.Event().wait(1.0)) as url,
+        answering(lambda _: threading.Event().wait(1.0)) as url,
         Client(url, timeout_s=0.2) as client,
         pytest.raises(Unreachable, match="in time"),
     ):
@@ -179,7 +178,7 @@ def test_an_oversized_event_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(module, "MAX_EVENT", 1000)
     body = b"event: job.created\ndata: " + b"x" * 5000 + b"\n\n"
     with (
-        _answering(lambda handler: _send(handler, body, kind="text/event-stream")) as url,
+        answering(lambda handler: send(handler, body, kind="text/event-stream")) as url,
         Client(url) as client,
         pytest.raises(Unreachable),
     ):
@@ -188,52 +187,18 @@ def test_an_oversized_event_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_an_event_type_of_a_later_version_is_passed_over() -> None:
     body = b"event: job.sang\ndata: {}\n\n: comment\n\n"
-    with _answering(lambda handler: _send(handler, body, kind="text/event-stream")) as url, Client(url) as client:
+    with answering(lambda handler: send(handler, body, kind="text/event-stream")) as url, Client(url) as client:
         assert list(client.events("x")) == []
 
 
-Handle = Callable[[BaseHTTPRequestHandler], object]
-
-
-@contextmanager
-def _answering(handle: Handle) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            try:
-                handle(self)
-            except OSError:
-                return  # the client had enough
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def _send(handler: BaseHTTPRequestHandler, body: bytes, status: int = 200, kind: str = "application/json") -> None:
-    handler.send_response(status)
-    handler.send_header("Content-Type", kind)
-    handler.send_header("Location", "http://127.0.0.1:1/")
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
 def _pour(handler: BaseHTTPRequestHandler) -> None:
-    _send(handler, b"[")
+    send(handler, b"[")
     for _ in range(10_000):
         handler.wfile.write(b" " * 10_000)
 
 
 def _drip(handler: BaseHTTPRequestHandler) -> None:
-    _send(handler, b"[")
+    send(handler, b"[")
     for _ in range(40):
         handler.wfile.write(b" ")
         threading.Event().wait(0.05)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from shared.contracts.events import Event, EventType
-from shared.contracts.job import JobView, Progress
+from shared.contracts.job import JobView, Progress, StepState
 from shared.errors import VedetteError
 from vedette.client import Client, timed_out
 from vedette.refusals import GatewayFailed, TooMany, Unreachable, WaitTimedOut
@@ -85,7 +85,8 @@ def follow(client: Client, job: JobView, *, timeout_s: float | None, note: Note)
             events = feed.wait(min(ASK_EVERY_S, end - time.monotonic()))
             moved = progressed(job, events)
             if moved is None:
-                moved = asking.ask(ask) or job
+                asked = asking.ask(ask)
+                moved = ahead(job, asked) if asked else job
             job = moved
             yield job
     finally:
@@ -152,3 +153,19 @@ def progressed(job: JobView, events: list[Event]) -> JobView | None:
             if step.stage == event.stage and step.part == event.part:
                 steps[place] = step.model_copy(update={"progress": Progress.model_validate(event.data)})
     return job.model_copy(update={"steps": steps})
+
+
+def ahead(seen: JobView, asked: JobView) -> JobView:
+    """Return `asked` with the progress that was `seen` in events where it is ahead: the store is told once a second."""
+    before = {(step.stage, step.part, step.attempt): step.progress for step in seen.steps}
+    steps = []
+    for step in asked.steps:
+        told = before.get((step.stage, step.part, step.attempt))
+        if told and step.state is StepState.RUNNING and _is_ahead(told, step.progress):
+            step = step.model_copy(update={"progress": told})  # noqa: PLW2901
+        steps.append(step)
+    return asked.model_copy(update={"steps": steps})
+
+
+def _is_ahead(told: Progress, kept: Progress | None) -> bool:
+    return kept is None or ((told.unit, told.total) == (kept.unit, kept.total) and told.done > kept.done)

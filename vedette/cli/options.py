@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_FILE = 1024 * 1024  # bytes of a list of targets
 MAX_LINES = 1000  # shared.contracts.submission.MAX_TARGETS, which costs an import of pydantic
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,9}(?:\.[0-9]{1,6})?)s?)?")
 _WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
 _LINE = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _MAIL = re.compile(r"[^@\s/:]+@[^@\s/]+")
@@ -130,9 +130,16 @@ def submission(
         "notify": destinations(notify),
         "tags": tags(tag),
     }
+    from pydantic import ValidationError  # noqa: PLC0415
+
     from shared.contracts.submission import Options  # noqa: PLC0415
 
-    return Options.model_validate(asked)
+    try:
+        return Options.model_validate(asked)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = "/".join(str(part) for part in first["loc"])
+        raise Misused(f"--{field}: {first['msg']}.", cure="vedette scan host --help") from None
 
 
 _LIKE = {"report format": "pdf,html,json", "port group": "critical,high"}

@@ -1,0 +1,233 @@
+"""The command line as a process of its own: terminals, pipes, signals, completion, and how soon it is there."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import resource
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared import testing
+from tests.vedette.lab import ROOT, Lab
+
+COMMAND = [sys.executable, "-c", "from vedette.cli import main; main()"]
+START_UP_S = 0.4  # of processor time; the wall clock of a busy machine says nothing
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
+
+
+def test_help_is_there_at_once() -> None:
+    times = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert _run("--help").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(times) < START_UP_S
+
+
+@pytest.mark.parametrize("module", ["pydantic", "httpx2", "rich.console", "celery", "sqlalchemy"])
+def test_nothing_heavy_is_imported_before_a_command_runs(module: str) -> None:
+    code = f"import sys, vedette.cli.app; sys.exit({module!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["up"],
+        ["down"],
+        ["status"],
+        ["logs"],
+        ["doctor"],
+        ["scan", "host"],
+        *(["jobs", name] for name in ("list", "get", "watch", "wait", "findings")),
+        ["report", "download"],
+    ],
+    ids=" ".join,
+)
+def test_every_command_has_help_with_examples(command: list[str]) -> None:
+    ran = _run(*command, "--help")
+    assert ran.returncode == 0
+    assert "Examples:" in ran.stdout
+    assert "vedette " + " ".join(command) in ran.stdout
+    assert ran.stdout.isascii()
+
+
+def test_groups_and_the_root_without_a_command_show_their_help_and_exit_2() -> None:
+    for command in ([], ["jobs"], ["scan"], ["report"]):
+        ran = _run(*command)
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert "Commands:" in ran.stderr
+
+
+def test_a_misspelt_command_is_guessed() -> None:
+    ran = _run("jbos")
+    assert ran.returncode == 2
+    assert "Did you mean 'jobs'?" in ran.stderr
+    assert "fix: vedette --help" in ran.stderr
+
+
+def test_the_version() -> None:
+    assert re.fullmatch(r"vedette \d+\.\d+\.\d+\n", _run("--version").stdout)
+
+
+@pytest.mark.parametrize(("shell", "said"), [("bash", "jobs"), ("zsh", '"jobs"'), ("fish", "jobs")])
+def test_shells_complete_commands(shell: str, said: str) -> None:
+    words = {"COMP_WORDS": "vedette jo", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "vedette jo"}
+    fish = {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    ran = _run(_VEDETTE_COMPLETE=f"complete_{shell}", **words, **fish)
+    assert said in ran.stdout
+
+
+def test_a_plain_stream_gets_ascii_whatever_its_encoding(lab: Lab) -> None:
+    for encoding in ("ascii", "utf-8", "latin-1"):
+        ran = _run("scan", "host", "127.0.0.1", "--ports", "1", "--wait", PYTHONIOENCODING=encoding)
+        assert ran.returncode == 0
+        assert (ran.stdout + ran.stderr).isascii()
+        assert "\x1b" not in ran.stdout + ran.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error(lab: Lab) -> None:
+    _run("scan", "host", "127.0.0.1-20", "--ports", "1", "--report", "none", "--tag", "do=hold")
+    shell = f"{' '.join(map(_quoted, COMMAND))} jobs list -o json --limit 100 | head -c 10; exit ${{PIPESTATUS[0]}}"
+    ran = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_terminal_sees_moving_lines_that_fit(lab: Lab, columns: int, terminals: Terminals) -> None:
+    child, screen = terminals.run(columns, "scan", "host", "127.0.0.1", "--ports", "1", "--wait", "--tag", "do=slow")
+    said = _until(screen, "━")
+    assert "critical · 39 ports" in said
+    lab.release.touch()
+    said += _until(screen, "Details")
+    assert child.wait(30) == 0
+    assert "✓ Succeeded" in said
+    assert max(len(line.rstrip("\r")) for line in ANSI.sub("\n", said).split("\n")) <= columns
+
+
+def test_no_color_is_respected_on_a_terminal(lab: Lab, monkeypatch: pytest.MonkeyPatch, terminals: Terminals) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    child, screen = terminals.run(80, "jobs", "list", "--url", "http://127.0.0.1:1")
+    said = _until(screen, "fix: ")
+    child.wait(30)
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]", said)
+
+
+def test_ctrl_c_leaves_the_job_running_and_says_how_to_go_on(lab: Lab, terminals: Terminals) -> None:
+    child, screen = terminals.run(80, "scan", "host", "127.0.0.1", "--ports", "1", "--wait", "--tag", "do=slow")
+    _until(screen, "━")
+    child.send_signal(signal.SIGINT)
+    said = _until(screen, "vedette jobs watch")
+    assert child.wait(30) == 130
+    assert "the job goes on" in said
+    assert "Traceback" not in said
+    lab.release.touch()
+    assert json.loads(_run("jobs", "wait", "-o", "json").stdout)["state"] == "succeeded"
+
+
+def test_logs_are_followed_until_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminals: Terminals) -> None:
+    monkeypatch.setenv("VEDETTE_HOME", str(tmp_path))
+    (tmp_path / "logs").mkdir()
+    file = tmp_path / "logs" / "scan.log"
+    file.write_text("first \x1b[31mline\n")
+    child, screen = terminals.run(80, "logs", "scan", "-f")
+    said = _until(screen, "first")
+    with file.open("a") as log:
+        log.write("second\nunfinis")
+    said += _until(screen, "second")
+    child.send_signal(signal.SIGINT)
+    assert child.wait(30) == 130
+    assert "\x1b[31m" not in said
+    assert "unfinis" not in said
+
+
+def test_status_without_a_stack_exits_8_and_the_doctor_answers_json(tmp_path: Path) -> None:
+    assert _run("status", VEDETTE_HOME=str(tmp_path)).returncode == 8
+    checks = json.loads(_run("doctor", "--json", VEDETTE_HOME=str(tmp_path)).stdout)
+    assert {"name", "ok", "detail", "cure"} == set(checks[0])
+
+
+class Terminals:
+    """Commands in terminals of their own, all ended with the test."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[subprocess.Popen[bytes], int]] = []
+
+    def run(self, columns: int, *arguments: str) -> tuple[subprocess.Popen[bytes], int]:
+        self._open.append(_in_terminal(columns, *arguments))
+        return self._open[-1]
+
+    def close(self) -> None:
+        for child, screen in self._open:
+            testing.end(child)
+            os.close(screen)
+
+
+@pytest.fixture
+def terminals() -> Iterator[Terminals]:
+    found = Terminals()
+    yield found
+    found.close()
+
+
+def _in_terminal(columns: int, *arguments: str) -> tuple[subprocess.Popen[bytes], int]:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"}
+    environment.pop("COLUMNS", None)
+    command = [*COMMAND, *arguments]
+    child = subprocess.Popen(
+        command, env=environment, start_new_session=True, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    return child, ours
+
+
+def _until(screen: int, text: str, timeout_s: float = 30.0) -> str:
+    """Read the terminal until `text` was seen and nothing follows for a moment."""
+    said, deadline = b"", time.monotonic() + timeout_s
+    while text.encode() not in said or select.select([screen], [], [], 0.3)[0]:
+        assert time.monotonic() < deadline, f"{text!r} did not come: {said.decode(errors='replace')}"
+        if not select.select([screen], [], [], 0.1)[0]:
+            continue
+        try:
+            said += os.read(screen, 65536)
+        except OSError:  # the child has closed the terminal
+            break
+    return said.decode(errors="replace")
+
+
+def _quoted(word: str) -> str:
+    return f"'{word}'"
