@@ -6,10 +6,11 @@ import hashlib
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from shared.ids import new_id, now
 from shared.redaction import shown
+from shared.store.engine import insert_missing
 from shared.store.tables import deliveries
 
 
@@ -36,12 +37,12 @@ def begin(connection: Connection, job_id: str, channel: str, destination: str) -
     columns = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
     query = select(*columns).where(deliveries.c.job_id == job_id, deliveries.c.part == part)
     row = connection.execute(query).mappings().one_or_none()
-    if row:
-        return Delivery(**row)
-    made = Delivery(new_id(), part, channel, shown(destination), "pending", "")
-    values = {**made.__dict__, "job_id": job_id, "destination": destination, "created_at": now()}
-    connection.execute(insert(deliveries), values)
-    return made
+    if row is None:
+        made = Delivery(new_id(), part, channel, shown(destination), "pending", "")
+        values = {**made.__dict__, "job_id": job_id, "destination": destination, "created_at": now()}
+        insert_missing(connection, deliveries, [values])
+        row = connection.execute(query).mappings().one()
+    return Delivery(**row)
 
 
 def end(connection: Connection, delivery_id: str, state: str, answer: str) -> None:

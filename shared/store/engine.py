@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from shared.errors import Infrastructure
 from shared.settings import settings
+from shared.store import sqlite
+from shared.text import as_json
 
-__all__ = ["Connection", "DatabaseAway", "Write", "engine", "forget", "make_engine", "reading", "writing"]
+__all__ = [
+    "Connection",
+    "DatabaseAway",
+    "Write",
+    "engine",
+    "forget",
+    "insert_missing",
+    "make_engine",
+    "reading",
+    "writing",
+]
 
-BUSY_TIMEOUT_MS = 20_000  # how long a writer waits for another on SQLite
 CONNECT_TIMEOUT_S = 5  # a database that is away is noticed, not waited for
 
 
@@ -34,14 +47,14 @@ def engine() -> Engine:
 def make_engine(url: str) -> Engine:
     """Return an engine for `sqlite:///path` or `postgresql://…`."""
     if urlsplit(url).scheme == "sqlite":
-        made = create_engine(url, json_serializer=_dump, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
-        event.listen(made, "connect", _prepare_sqlite)
-        event.listen(made, "begin", _begin_sqlite)
+        made = create_engine(url, json_serializer=as_json, connect_args={"timeout": sqlite.BUSY_TIMEOUT_S})
+        event.listen(made, "connect", sqlite.prepare)
+        event.listen(made, "begin", sqlite.begin)
         return made
     url = url.replace("postgresql://", "postgresql+psycopg://", 1).replace("postgres://", "postgresql+psycopg://", 1)
     return create_engine(
         url,
-        json_serializer=_dump,
+        json_serializer=as_json,
         pool_pre_ping=True,
         pool_size=5,
         max_overflow=10,
@@ -54,14 +67,14 @@ def forget() -> None:
     """Drop inherited connections without closing them: they belong to the parent process."""
     if engine.cache_info().currsize:
         engine().dispose(close=False)
-    engine.cache_clear()
-    _writer.cache_clear()
+    for one in (engine, _reader, _writer):
+        one.cache_clear()
 
 
 @contextmanager
 def reading() -> Iterator[Connection]:
-    """A connection to read from. Raises DatabaseAway."""
-    with _named_failures(), engine().connect() as connection:
+    """A connection to read from, all of it as it was at the first question. Raises DatabaseAway."""
+    with _named_failures(), _reader().connect() as connection:
         yield connection
 
 
@@ -75,6 +88,21 @@ def writing() -> Iterator[Connection]:
 Write = Callable[[Connection], None]
 
 
+def insert_missing(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert the rows whose key is not there yet, whoever else does the same at this moment."""
+    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    if rows:
+        connection.execute(insert(table).on_conflict_do_nothing(), rows)
+
+
+@cache
+def _reader() -> Engine:
+    # PostgreSQL's own default sees every commit between two questions: a job would not match its steps.
+    is_server = engine().dialect.name == "postgresql"
+    snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True} if is_server else {}
+    return engine().execution_options(**snapshot)
+
+
 @cache
 def _writer() -> Engine:
     return engine().execution_options(vedette_writes=True)
@@ -86,19 +114,5 @@ def _named_failures() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as exc:
         raise DatabaseAway(f"The database failed: {exc.orig}", cure="See that it runs: vedette doctor") from exc
-
-
-def _prepare_sqlite(raw: Any, _record: object) -> None:  # noqa: ANN401  a sqlite3.Connection
-    raw.isolation_level = None  # SQLAlchemy's "begin" event below opens transactions, not the driver
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
-        raw.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A deferred transaction that upgrades to writing fails at once with "database is locked"; IMMEDIATE waits its turn.
-    is_writer = connection.get_execution_options().get("vedette_writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except PoolExhausted as exc:
+        raise DatabaseAway("All connections to the database are in use.", cure="Try again, or run more.") from exc

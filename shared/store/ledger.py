@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, func, select, update
 
 from shared.contracts.events import Event, EventType
 from shared.contracts.job import Failure, JobState, Progress, StageName, StepState
 from shared.errors import Conflict, NotFound
 from shared.ids import new_id, now
+from shared.store.engine import insert_missing
 from shared.store.jobs import STAGES, seconds
-from shared.store.tables import jobs, steps
+from shared.store.tables import Moment, jobs, steps
 from shared.store.timeline import Fact, add
 
 DONE = frozenset({StepState.SUCCEEDED, StepState.SKIPPED})
@@ -65,36 +66,34 @@ class Taken:
 
 def take(connection: Connection, key: Key, *, worker: str, lease_until: datetime) -> Taken:
     """Mark a step as running, unless it is over. Raises StepUnknown."""
-    row = connection.execute(_SELECT_STEP, _keys(key)).mappings().one_or_none()
+    mark = {"at": now(), "new_delivery": new_id(), "new_worker": worker, "new_lease": lease_until}
+    attempt = connection.execute(_TAKE, _keys(key) | mark).scalar_one_or_none()
+    if attempt is None:
+        return _over(connection, key)
+    told = [_fact(key, EventType.STAGE_STARTED, {"attempt": attempt, "worker": worker})]
+    if not key.part and (key.stage is STAGES[0] or attempt > 1):  # else the job runs already
+        started_at = connection.execute(_START_JOB, {"of_job": key.job_id, "at": mark["at"]}).scalar_one_or_none()
+        if started_at == mark["at"]:
+            told.insert(0, _fact(key, EventType.JOB_STARTED, stage=""))
+    return Taken(key, str(mark["new_delivery"]), attempt, StepState.RUNNING, events=add(connection, told))
+
+
+def _over(connection: Connection, key: Key) -> Taken:
+    row = connection.execute(_SELECT_STEP, _keys(key)).one_or_none()
     if row is None:
         raise StepUnknown(
             f"Job {key.job_id} has no step {key.stage} {key.part}".rstrip() + ".", cure="It may have been deleted."
         )
-    state = StepState(row["state"])
-    if state in OVER:
-        failure = Failure.model_validate(row["failure"]) if row["failure"] else None
-        return Taken(key, "", row["attempt"], state, failure)
-    at = now()
-    taken = {
-        "new_delivery": new_id(),
-        "new_attempt": row["attempt"] + 1,
-        "new_worker": worker,
-        "new_lease": lease_until,
-    }
-    connection.execute(_TAKE, {**_keys(key), **taken, "at": at, "first_start": row["started_at"] or at})
-    told = [_fact(key, EventType.STAGE_STARTED, {"attempt": taken["new_attempt"], "worker": worker})]
-    if row["job_state"] != JobState.RUNNING:
-        connection.execute(_START_JOB, {"of_job": key.job_id, "at": row["job_started_at"] or at})
-        if row["job_started_at"] is None:
-            told.insert(0, _fact(key, EventType.JOB_STARTED, stage=""))
-    return Taken(key, str(taken["new_delivery"]), int(taken["new_attempt"]), state, events=add(connection, told))
+    failure = Failure.model_validate(row.failure) if row.failure else None
+    return Taken(key, "", row.attempt, StepState(row.state), failure)
 
 
 def finish(connection: Connection, taken: Taken, *, summary: str, result: dict[str, Any] | None) -> list[Event]:
     """Mark a step as succeeded and what follows from it. Raises Superseded."""
     _end(connection, taken, StepState.SUCCEEDED, summary=summary, result=result, failure=None)
     told = [_fact(taken.key, EventType.STAGE_FINISHED, {"summary": summary, "attempt": taken.attempt})]
-    return _go_on(connection, taken.key, told)
+    following = STAGES[min(STAGES.index(taken.key.stage) + 1, len(STAGES) - 1)]
+    return _go_on(connection, taken.key, following, told)
 
 
 def fail(connection: Connection, taken: Taken, failure: Failure) -> list[Event]:
@@ -111,8 +110,9 @@ def fail(connection: Connection, taken: Taken, failure: Failure) -> list[Event]:
             .where(steps.c.job_id == key.job_id, steps.c.stage.in_([*skipped, key.stage]), steps.c.state.notin_(OVER))
             .values(state=StepState.SKIPPED, finished_at=now())
         )
-        connection.execute(update(jobs).where(jobs.c.id == key.job_id).values(failure=failure.model_dump(mode="json")))
-    return _go_on(connection, key, [_fact(key, EventType.STAGE_FAILED, failure.model_dump(mode="json"))])
+        first = update(jobs).where(jobs.c.id == key.job_id, jobs.c.failure.is_(None))  # later ones follow from it
+        connection.execute(first.values(failure=failure.model_dump(mode="json")))
+    return _go_on(connection, key, STAGES[-1], [_fact(key, EventType.STAGE_FAILED, failure.model_dump(mode="json"))])
 
 
 def retry(connection: Connection, taken: Taken, failure: Failure, next_attempt_at: datetime) -> list[Event]:
@@ -144,15 +144,11 @@ def progress(connection: Connection, taken: Taken, so_far: Progress) -> None:
 
 def add_parts(connection: Connection, job_id: str, stage: StageName, names: Sequence[str]) -> None:
     """Add parts to a stage that are only known when it runs; those that exist stay as they are."""
-    query = select(steps.c.part).where(steps.c.job_id == job_id, steps.c.stage == stage)
-    known = set(connection.execute(query).scalars())
-    missing = [name for name in names if name not in known]
-    if missing:
-        rows = [
-            {"job_id": job_id, "stage": stage, "part": name, "state": StepState.PENDING, "ready_at": now()}
-            for name in missing
-        ]
-        connection.execute(insert(steps), rows)
+    at = now()
+    rows = [
+        {"job_id": job_id, "stage": stage, "part": name, "state": StepState.PENDING, "ready_at": at} for name in names
+    ]
+    insert_missing(connection, steps, rows)
 
 
 def _end(
@@ -169,17 +165,13 @@ def _end(
         raise _superseded(taken)
 
 
-def _go_on(connection: Connection, key: Key, told: list[Fact]) -> list[Event]:
-    if key.part:
+def _go_on(connection: Connection, key: Key, following: StageName, told: list[Fact]) -> list[Event]:
+    """Make the following stage ready; where there is none, or it is over, the job ends when all its stages have."""
+    if key.part or connection.execute(_READY, {"of_job": key.job_id, "of_stage": following, "at": now()}).rowcount:
         return add(connection, told)
     rows = connection.execute(_SELECT_STATES, {"of_job": key.job_id}).mappings().all()
     if all(row["state"] in OVER for row in rows if not row["part"]):
         told.append(_end_job(connection, key, rows))
-    else:
-        following = next(
-            row["stage"] for stage in STAGES for row in rows if row["stage"] == stage and row["state"] not in OVER
-        )
-        connection.execute(_READY, {"of_job": key.job_id, "of_stage": following, "at": now()})
     return add(connection, told)
 
 
@@ -232,37 +224,28 @@ def _superseded(taken: Taken) -> Superseded:
 _OF_STEP = and_(
     steps.c.job_id == bindparam("of_job"), steps.c.stage == bindparam("of_stage"), steps.c.part == bindparam("of_part")
 )
-_SELECT_STEP = (
-    select(
-        steps.c.state,
-        steps.c.attempt,
-        steps.c.started_at,
-        steps.c.failure,
-        jobs.c.state.label("job_state"),
-        jobs.c.started_at.label("job_started_at"),
-    )
-    .join(jobs, jobs.c.id == steps.c.job_id)
-    .where(_OF_STEP)
-    .with_for_update()
-)
+_NOT_OVER = steps.c.state.notin_([state.value for state in sorted(OVER)])
+_SELECT_STEP = select(steps.c.state, steps.c.attempt, steps.c.failure).where(_OF_STEP)
 _TAKE = (
     update(steps)
-    .where(_OF_STEP)
+    .where(_OF_STEP, _NOT_OVER)
     .values(
         state=StepState.RUNNING.value,
-        attempt=bindparam("new_attempt"),
+        attempt=steps.c.attempt + 1,
         delivery=bindparam("new_delivery"),
         worker=bindparam("new_worker"),
         lease_until=bindparam("new_lease"),
-        started_at=bindparam("first_start"),
+        started_at=func.coalesce(steps.c.started_at, bindparam("at", type_=Moment())),
         next_attempt_at=None,
         failure=None,
     )
+    .returning(steps.c.attempt)
 )
 _START_JOB = (
     update(jobs)
-    .where(jobs.c.id == bindparam("of_job"))
-    .values(state=JobState.RUNNING.value, started_at=bindparam("at"))
+    .where(jobs.c.id == bindparam("of_job"), jobs.c.state != JobState.RUNNING.value)
+    .values(state=JobState.RUNNING.value, started_at=func.coalesce(jobs.c.started_at, bindparam("at", type_=Moment())))
+    .returning(jobs.c.started_at)
 )
 _END = (
     update(steps)
@@ -284,8 +267,8 @@ _SELECT_STATES = (
 )
 _READY = (
     update(steps)
-    .where(steps.c.job_id == bindparam("of_job"), steps.c.stage == bindparam("of_stage"), steps.c.ready_at.is_(None))
-    .values(ready_at=bindparam("at"))
+    .where(steps.c.job_id == bindparam("of_job"), steps.c.stage == bindparam("of_stage"), _NOT_OVER)
+    .values(ready_at=func.coalesce(steps.c.ready_at, bindparam("at", type_=Moment())))
 )
 _END_JOB = (
     update(jobs)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from shared.store.engine import engine, writing
+from shared.store.engine import engine, reading, writing
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 0x76656465  # PostgreSQL advisory lock, "vede"
@@ -19,7 +19,7 @@ def head() -> str:
 
 def current() -> str:
     """Return the revision that the database is at, or an empty string for a new one."""
-    with writing() as connection:
+    with reading() as connection:
         return _current(connection)
 
 

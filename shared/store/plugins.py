@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from shared.ids import now
+from shared.store.engine import insert_missing
 from shared.store.tables import plugins
 
 
 def announce(connection: Connection, folder: str, names: Sequence[str]) -> None:
-    """Replace what is known of `folder`."""
-    connection.execute(delete(plugins).where(plugins.c.folder == folder))
-    if names:
-        connection.execute(insert(plugins), [{"folder": folder, "name": name, "announced_at": now()} for name in names])
+    """Replace what is known of `folder`. Workers of one service start together and say the same."""
+    connection.execute(delete(plugins).where(plugins.c.folder == folder, plugins.c.name.notin_(names)))
+    insert_missing(
+        connection, plugins, [{"folder": folder, "name": name, "announced_at": now()} for name in sorted(names)]
+    )
 
 
 def known(connection: Connection, folder: str) -> list[str]:

@@ -25,6 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
+from shared import text
+
 
 class Moment(TypeDecorator[datetime]):
     """A point in time, always UTC: SQLite forgets the zone, so it is put back."""
@@ -41,9 +43,27 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
 
 
+class Line(TypeDecorator[str]):
+    """A short text. What cannot be stored is replaced: see `shared.text`."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        del dialect
+        return None if value is None else text.kept(value)
+
+
+class Prose(Line):
+    """A text of any length."""
+
+    impl = Text
+    cache_ok = True
+
+
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Serial = BigInteger().with_variant(Integer, "sqlite")
-Id = String(36)
+Id = Line(36)
 
 metadata = MetaData(
     naming_convention={
@@ -63,21 +83,21 @@ jobs = Table(
     "jobs",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("org_id", String(64), nullable=False),
+    Column("org_id", Line(64), nullable=False),
     Column("batch_id", Id),
-    Column("kind", String(16), nullable=False),
-    Column("target", Text, nullable=False),
-    Column("target_key", Text, nullable=False),
+    Column("kind", Line(16), nullable=False),
+    Column("target", Prose, nullable=False),
+    Column("target_key", Prose, nullable=False),
     Column("request", Json, nullable=False),
-    Column("profile", String(16), nullable=False),
-    Column("priority", String(8), nullable=False),
-    Column("lane", String(32), nullable=False),
+    Column("profile", Line(16), nullable=False),
+    Column("priority", Line(8), nullable=False),
+    Column("lane", Line(32), nullable=False),
     Column("tags", Json, nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("trace_id", String(32), nullable=False, default=""),
-    Column("traceparent", String(64), nullable=False, default=""),
+    Column("state", Line(16), nullable=False),
+    Column("trace_id", Line(32), nullable=False, default=""),
+    Column("traceparent", Line(64), nullable=False, default=""),
     Column("score", Integer),
-    Column("grade", String(1)),
+    Column("grade", Line(1)),
     Column("severities", Json, nullable=False, default=dict),
     Column("failure", Json),
     Column("created_at", Moment, nullable=False),
@@ -100,14 +120,14 @@ steps = Table(
     "steps",
     metadata,
     Column("job_id", Id, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
-    Column("stage", String(16), primary_key=True),
-    Column("part", String(64), primary_key=True),
-    Column("state", String(16), nullable=False),
+    Column("stage", Line(16), primary_key=True),
+    Column("part", Line(64), primary_key=True),
+    Column("state", Line(16), nullable=False),
     Column("attempt", Integer, nullable=False, default=0),
     Column("delivery", Id, nullable=False, default=""),
-    Column("worker", String(255), nullable=False, default=""),
+    Column("worker", Line(255), nullable=False, default=""),
     Column("lease_until", Moment),
-    Column("summary", Text, nullable=False, default=""),
+    Column("summary", Prose, nullable=False, default=""),
     Column("progress", Json),
     Column("result", Json),
     Column("failure", Json),
@@ -121,11 +141,11 @@ events = Table(
     "events",
     metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
-    Column("org_id", String(64), nullable=False),
+    Column("org_id", Line(64), nullable=False),
     _job(),
-    Column("type", String(32), nullable=False),
-    Column("stage", String(16), nullable=False, default=""),
-    Column("part", String(64), nullable=False, default=""),
+    Column("type", Line(32), nullable=False),
+    Column("stage", Line(16), nullable=False, default=""),
+    Column("part", Line(64), nullable=False, default=""),
     Column("data", Json, nullable=False),
     Column("at", Moment, nullable=False),
     Index(None, "job_id", "id"),
@@ -136,8 +156,8 @@ observations = Table(
     metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
     _job(),
-    Column("type", String(32), nullable=False),
-    Column("subject", Text, nullable=False),
+    Column("type", Line(32), nullable=False),
+    Column("subject", Prose, nullable=False),
     Column("data", Json, nullable=False),
     Column("evidence", Json, nullable=False),
     Column("observed_at", Moment, nullable=False),
@@ -155,15 +175,15 @@ findings = Table(
     "findings",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("org_id", String(64), nullable=False),
+    Column("org_id", Line(64), nullable=False),
     _job(),
-    Column("fingerprint", String(64), nullable=False),
-    Column("rule", String(64), nullable=False),
-    Column("severity", String(8), nullable=False),
+    Column("fingerprint", Line(64), nullable=False),
+    Column("rule", Line(64), nullable=False),
+    Column("severity", Line(8), nullable=False),
     Column("severity_rank", Integer, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("change", String(16), nullable=False),
+    Column("subject", Prose, nullable=False),
+    Column("title", Prose, nullable=False),
+    Column("change", Line(16), nullable=False),
     Column("points", Float, nullable=False),
     Column("first_seen_at", Moment, nullable=False),
     Column("data", Json, nullable=False),
@@ -183,11 +203,11 @@ reports = Table(
     metadata,
     Column("id", Id, primary_key=True),
     _job(),
-    Column("format", String(32), nullable=False),
-    Column("media_type", String(64), nullable=False),
-    Column("filename", Text, nullable=False),
+    Column("format", Line(32), nullable=False),
+    Column("media_type", Line(64), nullable=False),
+    Column("filename", Prose, nullable=False),
     Column("size_bytes", Integer, nullable=False),
-    Column("sha256", String(64), nullable=False),
+    Column("sha256", Line(64), nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("created_at", Moment, nullable=False),
     UniqueConstraint("job_id", "format"),
@@ -198,12 +218,12 @@ deliveries = Table(
     metadata,
     Column("id", Id, primary_key=True),
     _job(),
-    Column("part", String(64), nullable=False),
-    Column("channel", String(32), nullable=False),
-    Column("destination", Text, nullable=False),
-    Column("shown_as", Text, nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("answer", Text, nullable=False, default=""),
+    Column("part", Line(64), nullable=False),
+    Column("channel", Line(32), nullable=False),
+    Column("destination", Prose, nullable=False),
+    Column("shown_as", Prose, nullable=False),
+    Column("state", Line(16), nullable=False),
+    Column("answer", Prose, nullable=False, default=""),
     Column("created_at", Moment, nullable=False),
     Column("sent_at", Moment),
     UniqueConstraint("job_id", "part"),
@@ -212,7 +232,7 @@ deliveries = Table(
 plugins = Table(
     "plugins",
     metadata,
-    Column("folder", String(32), primary_key=True),
-    Column("name", String(64), primary_key=True),
+    Column("folder", Line(32), primary_key=True),
+    Column("name", Line(64), primary_key=True),
     Column("announced_at", Moment, nullable=False),
 )

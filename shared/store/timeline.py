@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, insert, select
 from shared.contracts.events import Event, EventType
 from shared.ids import now
 from shared.store.tables import events
+from shared.text import kept
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,9 @@ _INSERT_MANY = insert(events).returning(events.c.id, sort_by_parameter_order=Tru
 
 
 def _columns(fact: Fact) -> dict[str, Any]:
-    names = ("org_id", "job_id", "type", "stage", "part", "data")
-    return {name: getattr(fact, name) for name in names}
+    names = ("org_id", "job_id", "type", "stage", "part")
+    data = {key: kept(value) if isinstance(value, str) else value for key, value in fact.data.items()}
+    return {**{name: getattr(fact, name) for name in names}, "data": data}
 
 
 def _event(row: RowMapping) -> Event:

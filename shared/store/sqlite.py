@@ -1,0 +1,51 @@
+"""What SQLite needs to serve several processes: WAL, transactions that we open ourselves, and quick turns at writing."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from typing import Any
+
+from sqlalchemy import Connection
+
+BUSY_TIMEOUT_S = 20.0  # how long a writer waits for its turn
+SHORTEST_NAP_S = 0.0002  # a writer of ours holds the lock for about a millisecond
+LONGEST_NAP_S = 0.005
+
+
+def prepare(raw: Any, _record: object) -> None:  # noqa: ANN401  a sqlite3.Connection
+    """Set a new connection up."""
+    raw.isolation_level = None  # `begin` below opens transactions, not the driver
+    timeout_ms = int(BUSY_TIMEOUT_S * 1000)
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={timeout_ms}"):
+        raw.execute(f"PRAGMA {pragma}")
+
+
+def begin(connection: Connection) -> None:
+    """Open a transaction. A writer takes the lock at once: one that upgraded later would fail as soon as two do."""
+    if connection.get_execution_options().get("vedette_writes"):
+        _begin_writing(connection)
+    else:
+        connection.exec_driver_sql("BEGIN")
+
+
+def _begin_writing(connection: Connection) -> None:
+    """Ask for the lock in short naps: SQLite's own waiting sleeps up to 0.1 s at a time while nobody writes."""
+    raw: Any = connection.connection.dbapi_connection
+    deadline, nap_s = time.monotonic() + BUSY_TIMEOUT_S, SHORTEST_NAP_S
+    raw.execute("PRAGMA busy_timeout=0")
+    try:
+        while time.monotonic() < deadline:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as exc:
+                if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    break
+                time.sleep(nap_s * random.uniform(0.5, 1.5))  # noqa: S311  jitter, not a secret
+                nap_s = min(nap_s * 1.5, LONGEST_NAP_S)
+            else:
+                return
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises what SQLAlchemy makes of the refusal
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000)}")
