@@ -1,0 +1,56 @@
+"""Migrations: safe twice, safe at once, and what they make is what the tables say."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from shared.store import engine, migrate
+from shared.store.tables import metadata
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path, fresh_settings: pytest.MonkeyPatch) -> str:
+    """A database without a schema; its URL."""
+    url = f"sqlite:///{tmp_path}/v.db"
+    if request.param == "postgres":
+        server, name = request.getfixturevalue("postgres_url"), f"m{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        url = server.replace("/postgres?", f"/{name}?")
+    fresh_settings.setenv("VEDETTE_DATABASE_URL", url)
+    return url
+
+
+def test_a_new_database_has_no_revision(empty: str):
+    assert migrate.current() == ""
+
+
+def test_migrating_twice_is_migrating_once(empty: str):
+    migrate.upgrade()
+    migrate.upgrade()
+    assert migrate.current() == migrate.head() != ""
+
+
+def test_the_migrated_schema_is_that_of_the_tables(empty: str):
+    migrate.upgrade()
+    with engine.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "target_metadata": metadata})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_processes_that_migrate_at_once_all_succeed(empty: str):
+    command = [sys.executable, "-m", "shared.store.migrate"]
+    environment = {**os.environ, "VEDETTE_DATABASE_URL": empty}
+    started = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) for _ in range(3)]
+    failed = [process.communicate(timeout=60)[1].decode() for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], failed
+    assert migrate.current() == migrate.head()
