@@ -1,4 +1,4 @@
-"""What SQLite needs to serve several processes: WAL, transactions that we open ourselves, and quick turns at writing."""
+"""What SQLite needs to serve several processes: WAL, transactions that we open, and quick turns at writing."""
 
 from __future__ import annotations
 
