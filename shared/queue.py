@@ -11,9 +11,10 @@ from functools import wraps
 from typing import Any
 
 from celery import Celery, Task, current_task
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, Reject
 from celery.signals import before_task_publish
 from kombu import Exchange, Queue
+from kombu.exceptions import OperationalError
 
 from shared import telemetry
 from shared.contracts.envelope import Envelope
@@ -51,6 +52,7 @@ app.conf.update(
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=True,
+    task_acks_on_timeout=False,  # a step past its hard limit is delivered again; the ledger counts how often
     worker_prefetch_multiplier=1,
     task_soft_time_limit=settings().stage_soft_limit_s,
     task_time_limit=settings().stage_hard_limit_s,
@@ -58,7 +60,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_transport_options={
-        "visibility_timeout": settings().stage_hard_limit_s + 60,  # longer than any task, until messages have leases
+        "visibility_timeout": settings().stage_hard_limit_s + settings().redelivery_slack_s,  # longer than any task
         "priority_steps": list(PRIORITIES.values()),
         "queue_order_strategy": "priority",
         "health_check_interval": 15,
@@ -83,7 +85,7 @@ def stage(name: StageName) -> Callable[[StageFunction], Task[Any, Any]]:
     """
 
     def wire(function: StageFunction) -> Task[Any, Any]:
-        @app.task(name=f"{name}.run", bind=True, max_retries=None)
+        @app.task(name=f"{name}.run", bind=True, base=Chained, max_retries=None)
         @wraps(function)
         def run(self: Task[Any, Any], message: dict[str, Any]) -> dict[str, Any]:
             envelope = Envelope.model_validate(message)
@@ -92,13 +94,14 @@ def stage(name: StageName) -> Callable[[StageFunction], Task[Any, Any]]:
                     self.request.update(traceparent=telemetry.traceparent())
                     function(envelope, step)
             except AlreadyOver as over:
+                if over.failed:
+                    tell(name, envelope)  # the worker may have died before it did
                 if not over.succeeded:
                     raise Ignore from over
             except RetryLater as later:
-                raise self.retry(countdown=later.after_s, exc=later) from later
+                raise _again(self, later.after_s) from later
             except StageFailed:
-                if name is not LAST_STAGE:
-                    tell(envelope)
+                tell(name, envelope)
                 raise Ignore from None
             return message
 
@@ -107,9 +110,38 @@ def stage(name: StageName) -> Callable[[StageFunction], Task[Any, Any]]:
     return wire
 
 
-def tell(envelope: Envelope) -> None:
-    """Send a failed job straight to the last stage, so that whoever must know is told."""
-    app.send_task(f"{LAST_STAGE}.run", [envelope.model_dump(mode="json")], queue=LANES[LAST_STAGE][0])
+class Chained(Task[Any, Any]):
+    """A task whose message goes back to its queue when the next one of its chain could not be sent.
+
+    Celery would acknowledge it, and the rest of the chain would be lost. Nothing runs twice: the step is over.
+    """
+
+    def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:  # noqa: ANN401
+        del task_id, args, kwargs, einfo
+        if isinstance(exc, OperationalError):
+            raise Reject(exc, requeue=True)
+
+
+def tell(failed: StageName, envelope: Envelope) -> None:
+    """Send a failed job straight to the last stage, so that whoever must know is told.
+
+    Raises Reject when the broker is away: the message comes back, finds its step failed, and tells then.
+    """
+    if failed is LAST_STAGE:
+        return
+    message, priority = [envelope.model_dump(mode="json")], PRIORITIES[envelope.priority]
+    try:
+        app.send_task(f"{LAST_STAGE}.run", message, queue=LANES[LAST_STAGE][0], priority=priority)
+    except OperationalError as exc:
+        raise Reject(exc, requeue=True) from exc
+
+
+def _again(task: Task[Any, Any], after_s: float) -> Exception:
+    """Send this message again for later. Celery would drop it when that cannot be done; here it goes back."""
+    try:
+        return task.retry(countdown=after_s, throw=False)
+    except Reject as exc:
+        return Reject(str(exc), requeue=True)
 
 
 @before_task_publish.connect

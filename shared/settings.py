@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     # limits
     stage_soft_limit_s: int = 270
     stage_hard_limit_s: int = 300
+    redelivery_slack_s: int = Field(
+        default=60,
+        description="a message held for longer than the hard limit and this is delivered again; less than the longest "
+        "wait between two attempts, 60 s, would deliver messages that wait",
+    )
     job_deadline_s: int = 3600
     blob_limit_bytes: int = 32 * 1024 * 1024
     report_timeout_s: int = 60

@@ -10,10 +10,19 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
+from structlog.dev import plain_traceback
 
 from shared import bus, testing
 from shared.settings import settings
 from shared.store import engine, migrate
+
+structlog.configure(
+    processors=[
+        structlog.stdlib.add_log_level,
+        structlog.dev.ConsoleRenderer(False, exception_formatter=plain_traceback),
+    ]
+)
 
 
 def missing(what: str) -> None:

@@ -12,27 +12,29 @@ import structlog
 
 from shared import bus
 from shared.contracts.envelope import Envelope
-from shared.contracts.events import Event
 from shared.contracts.job import Failure, Progress, StageName, StepState
-from shared.errors import POLICIES, External, Permanent, VedetteError, classify
+from shared.errors import POLICIES, External, FailureClass, Permanent, VedetteError, classify
 from shared.ids import now
 from shared.layers.delivery import Delivery
 from shared.layers.progress import Meter
 from shared.store import ledger
-from shared.store.engine import Connection, Write, writing
+from shared.store.engine import Write, writing
+from shared.store.jobs import STAGES
 from shared.store.ledger import Key, Superseded, Taken
 
 log = structlog.get_logger()
 
+LOST_LIMIT = 4  # deliveries of one attempt that never came to an end
 LEASE_SLACK_S = 60.0  # a lease outlives the soft limit by this, so that a live worker never loses one
 
 
 class AlreadyOver(Exception):
-    """The step has ended before. `succeeded` says whether the chain may go on."""
+    """The step has ended before, or somebody else has it now. `succeeded` says whether the chain may go on."""
 
     def __init__(self, state: StepState) -> None:
         super().__init__(state)
         self.succeeded = state in ledger.DONE
+        self.failed = state is StepState.FAILED
 
 
 class RetryLater(Exception):
@@ -49,6 +51,10 @@ class StageFailed(Exception):
 
 class DeadlinePassed(Permanent):
     """The job was not done by its deadline."""
+
+
+class WorkerKilled(Permanent):
+    """Worker after worker died in this step: it is kept from killing more of them."""
 
 
 class NoPartSucceeded(Permanent):
@@ -115,14 +121,17 @@ def step(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator[S
     """Take the stage's step and end it. Raises AlreadyOver, RetryLater or StageFailed, and lets system exits pass."""
     try:
         taken = _take(Key(envelope.job_id, envelope.org_id, stage), delivery)
-    except VedetteError as exc:
-        log.warning("stage.take.failed", error=exc.code, message=exc.message)
-        raise _untaken(exc, delivery) from exc
+    except ledger.StepUnknown as exc:
+        log.warning("stage.unknown", message=exc.message)
+        raise StageFailed from exc
+    except Exception as exc:
+        raise _unrecorded(exc, delivery) from exc
     if taken.is_over:
         raise AlreadyOver(taken.state)
-    mine = Step(taken, delivery=delivery, deadline=_deadline(envelope, delivery), meter=Meter(taken))
+    mine = Step(taken, delivery=delivery, deadline=_deadline(stage, envelope, delivery), meter=Meter(taken))
     try:
-        _check_deadline(envelope)
+        _check_lost(taken, delivery)
+        _check_deadline(stage, envelope)
         yield mine
         _check_parts(mine)
         _commit(mine)
@@ -139,7 +148,12 @@ def step(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator[S
             retry_in_s=after_s,
             exc_info=failure.code == "internal",
         )
-        _record(taken, failure, after_s)
+        try:
+            _record(taken, failure, after_s)
+        except Superseded:
+            raise AlreadyOver(StepState.CANCELLED) from exc
+        except Exception as away:
+            raise _unrecorded(away, delivery) from away
         raise (StageFailed() if after_s is None else RetryLater(after_s)) from exc
 
 
@@ -152,13 +166,11 @@ def _take(key: Key, delivery: Delivery) -> Taken:
 
 
 def _commit(part: Part) -> None:
-    def write(connection: Connection) -> list[Event]:
-        for one in part.writes:
-            one(connection)
-        return ledger.finish(connection, part.taken, summary=part.summary, result=None)
-
     with writing() as connection:
-        told = write(connection)
+        # The step's row is locked first, as by whoever takes it: in the other order the two would wait for each other.
+        told = ledger.finish(connection, part.taken, summary=part.summary, result=None)
+        for write in part.writes:
+            write(connection)
     bus.publish(told)
 
 
@@ -195,13 +207,23 @@ def _judge(exc: Exception, taken: Taken, delivery: Delivery) -> tuple[Failure, f
     return failure, after_s
 
 
-def _untaken(exc: VedetteError, delivery: Delivery) -> Exception:
-    policy = exc.policy
-    return RetryLater(policy.wait_s(delivery.retries + 1)) if delivery.retries < policy.retries else StageFailed()
+def _unrecorded(exc: Exception, delivery: Delivery) -> RetryLater:
+    """Return when to come back to a ledger that cannot be written. Giving up would leave the step running for ever."""
+    log.warning("stage.ledger.away", error=type(exc).__name__, message=str(exc)[:500])
+    return RetryLater(POLICIES[FailureClass.INFRASTRUCTURE].wait_s(delivery.retries + 1))
 
 
-def _check_deadline(envelope: Envelope) -> None:
-    if envelope.deadline_at and envelope.deadline_at < now():
+def _check_lost(taken: Taken, delivery: Delivery) -> None:
+    lost = taken.attempt - 1 - delivery.retries
+    if lost >= LOST_LIMIT:
+        raise WorkerKilled(
+            f"{lost} workers died in the {taken.key.stage} stage of this job.",
+            cure="See the workers' logs: most often it is the memory, or a time limit.",
+        )
+
+
+def _check_deadline(stage: StageName, envelope: Envelope) -> None:
+    if stage is not STAGES[-1] and envelope.deadline_at and envelope.deadline_at < now():
         raise DeadlinePassed(
             f"The job was not done by {envelope.deadline_at:%Y-%m-%d %H:%M:%S} UTC.", cure="Submit it again."
         )
@@ -214,9 +236,12 @@ def _check_parts(mine: Step) -> None:
         raise NoPartSucceeded(f"{failures[0].message}{others}", cure=failures[0].cure)
 
 
-def _deadline(envelope: Envelope, delivery: Delivery) -> float:
-    """Return when the stage should stop by itself, on the monotonic clock: a tenth of its limit before the limit."""
+def _deadline(stage: StageName, envelope: Envelope, delivery: Delivery) -> float:
+    """Return when the stage should stop by itself, on the monotonic clock: a tenth of its limit before the limit.
+
+    The deadline of the job binds all stages but the last, which tells of a deadline that has passed.
+    """
     limit_s = delivery.limit_s * 0.9
-    if envelope.deadline_at:
+    if envelope.deadline_at and stage is not STAGES[-1]:
         limit_s = min(limit_s, (envelope.deadline_at - now()).total_seconds())
     return time.monotonic() + limit_s

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 
+import structlog
+
 from shared import bus
 from shared.contracts.events import Event, EventType
 from shared.contracts.job import Progress
 from shared.ids import now
 from shared.store import ledger
-from shared.store.engine import writing
+from shared.store.engine import DatabaseAway, writing
 from shared.store.ledger import Taken
+
+log = structlog.get_logger()
 
 TELL_EVERY_S = 0.2  # a bar that moves five times a second looks alive
 KEEP_EVERY_S = 1.0  # a write that a busy SQLite can bear
@@ -46,5 +50,8 @@ class Meter:
         )
         if at - self._kept >= KEEP_EVERY_S:
             self._kept = at
-            with writing() as connection:
-                ledger.progress(connection, self._taken, so_far)
+            try:
+                with writing() as connection:
+                    ledger.progress(connection, self._taken, so_far)
+            except DatabaseAway as exc:  # no reason to give a scan up: its end will be written when the store is back
+                log.warning("stage.progress.unkept", message=exc.message)
