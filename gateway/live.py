@@ -143,9 +143,18 @@ class Live:
 
 
 async def _until_lost(broker: Any) -> None:  # noqa: ANN401  a RedisBroker, whose import costs half a second
-    while await broker.ping(PING_TIMEOUT_S) and all(one.running for one in broker.subscribers):
+    (subscriber,) = broker.subscribers
+    while await broker.ping(PING_TIMEOUT_S) and subscriber.running:
+        read = subscriber.last_id
+        if _order(await asyncio.to_thread(_newest_entry)) < _order(read):
+            raise ConnectionError("the stream was deleted or begun anew")
         await asyncio.sleep(CHECK_EVERY_S)
     raise ConnectionError("the bus does not answer")
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence or 0)
 
 
 def _adopt_logger() -> None:

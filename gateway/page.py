@@ -32,10 +32,12 @@ def cursor(last_id: str) -> str:
 
 def place(given: str) -> str:
     """Return the id in a cursor, or an empty string for none. Raises CursorUnreadable."""
+    if not given:
+        return ""
     try:
-        text = base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)).decode("ascii")
+        text = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError):
-        text = "?"
-    if text and not _ID.fullmatch(text):
+        text = ""
+    if not _ID.fullmatch(text):
         raise CursorUnreadable("The cursor is not one of this list.", cure="Give `next` of the page before, unchanged.")
     return text

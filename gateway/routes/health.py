@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from gateway import broker
+from gateway.openapi import problems
 from shared import bus
 from shared.store import plugins
 from shared.store.engine import reading
@@ -47,7 +48,7 @@ async def livez() -> Health:
 
 
 @router.head("/readyz", include_in_schema=False)
-@router.get("/readyz", responses={503: {"model": Health, "description": "The database is away."}})
+@router.get("/readyz", responses={**problems(422), 503: {"model": Health, "description": "The database is away."}})
 def readyz(request: Request, response: Response, verbose: str | None = None) -> Health:
     """Whether the gateway can work. Only a database that is away is a 503: without a broker it still takes jobs in."""
     checks = _check()

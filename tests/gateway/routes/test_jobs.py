@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from gateway import broker
+from shared import bus
+from shared.contracts.finding import ChangeState, Finding, Severity
+from shared.contracts.job import StageName
+from shared.contracts.observation import Coverage, Gap, GapReason
+from shared.ids import now
+from shared.store import evidence, findings, jobs, plugins
+from shared.store.engine import reading, writing
+from shared.testing import RedisServer
+from tests.gateway.driving import finish, run_stage
+
+HOST = {"kind": "host", "host": "127.0.0.1"}
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def submit(client: TestClient, body: dict[str, Any], **headers: str) -> Any:
+    return client.post("/api/v1/jobs", json=body, headers=headers)
+
+
+def waiting(queue: str) -> int:
+    """Return how many messages wait in a queue of the broker, whatever their priority."""
+    with broker.app().connection_for_read() as connection:
+        return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+
+
+def test_a_job_is_written_published_and_told(client: TestClient) -> None:
+    answer = submit(client, {"target": HOST, "reports": ["pdf", "json", "pdf"], "tags": {"env": "test"}})
+    assert answer.status_code == 202
+    (job,) = answer.json()["jobs"]
+    assert answer.headers["location"] == f"/api/v1/jobs/{job['id']}"
+    assert answer.headers["retry-after"] == "1"
+    assert answer.json()["batch_id"] is None
+    assert (job["state"], job["lane"], job["tags"]) == ("queued", "scan", {"env": "test"})
+    assert [s["part"] for s in job["steps"] if s["stage"] == "report"] == ["", "json", "pdf"]
+    assert client.get(answer.headers["location"]).json() == job
+    assert waiting("scan") == 1
+    with reading() as connection:
+        assert jobs.unpublished(connection, before=now()) == []
+    told = [entry for _, entry in bus.client().xrange(bus.STREAM)]
+    assert [name for name in ("job.created", "job.queued") if any(name.encode() in e[b"__data__"] for e in told)] == [
+        "job.created",
+        "job.queued",
+    ]
+    assert [e["type"] for e in client.get(f"/api/v1/jobs/{job['id']}/timeline").json()["items"]] == [
+        "job.created",
+        "job.queued",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "lane"),
+    [
+        ({"priority": "urgent"}, "scan.realtime"),
+        ({"profile": "comprehensive"}, "scan.heavy"),
+        ({"priority": "low"}, "scan.background"),
+    ],
+)
+def test_the_options_choose_the_lane(client: TestClient, options: dict[str, str], lane: str) -> None:
+    assert submit(client, {"target": HOST, **options}).json()["jobs"][0]["lane"] == lane
+    assert waiting(lane) == 1
+
+
+def test_one_job_continues_the_trace_of_its_request(client: TestClient) -> None:
+    answer = submit(client, {"target": HOST}, traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")
+    assert answer.json()["jobs"][0]["trace_id"] == TRACE
+
+
+def test_a_batch_is_one_job_per_host_each_with_a_trace_of_its_own(client: TestClient) -> None:
+    body = {"targets": [{"kind": "host", "host": "10.0.0.0/29"}, HOST]}
+    answer = submit(client, body, traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")
+    made = answer.json()["jobs"]
+    assert [job["target"] for job in made] == [*(f"10.0.0.{i}" for i in range(1, 7)), "127.0.0.1"]
+    batch_id = answer.json()["batch_id"]
+    assert {job["batch_id"] for job in made} == {batch_id}
+    assert answer.headers["location"] == f"/api/v1/jobs?batch_id={batch_id}"
+    assert len(client.get(answer.headers["location"]).json()["items"]) == 7
+    traces = {job["trace_id"] for job in made}
+    assert len(traces) == 7
+    assert TRACE not in traces
+
+
+def test_a_large_batch_is_published_to_its_end(client: TestClient) -> None:
+    answer = submit(client, {"target": {"kind": "host", "host": "10.0.0.0/25"}})
+    assert len(answer.json()["jobs"]) == waiting("scan") == 126
+
+
+def test_without_a_broker_a_job_is_taken_in_within_a_second(
+    client: TestClient, redis_server: RedisServer, request: pytest.FixtureRequest
+) -> None:
+    submit(client, {"target": HOST})
+    redis_server.stop()
+    request.addfinalizer(lambda: redis_server.running or redis_server.start())
+    started = time.monotonic()
+    answer = submit(client, {"target": HOST})
+    took_s = time.monotonic() - started
+    assert answer.status_code == 202
+    assert took_s < 3, "1 s on a machine that does nothing else"
+    with reading() as connection:
+        assert jobs.unpublished(connection, before=now()) == [answer.json()["jobs"][0]["id"]]
+    redis_server.start()
+    assert submit(client, {"target": HOST}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, ""),
+        ({"target": HOST, "targets": [HOST]}, ""),
+        ({"targets": []}, "/targets"),
+        ({"target": {"host": "x"}}, "/target/kind"),
+        ({"target": {"kind": "submarine"}}, "/target/kind"),
+        ({"target": {"kind": "host", "host": "127.0.0.1", "port": 1}}, "/target/port"),
+        ({"targets": [HOST, {"kind": "host", "host": "10.0.0.256"}]}, "/targets/1"),
+        ({"target": HOST, "reports": ["pdf", "odt"]}, "/reports/1"),
+        ({"target": HOST, "notify": ["gopher://x/y"]}, "/notify/0"),
+        ({"target": HOST, "profile": "thorough"}, "/profile"),
+        ({"target": {"kind": "host", "host": "127.0.0.1", "ports": "1," * 5000 + "1"}}, "/target"),
+    ],
+)
+def test_what_is_wrong_is_pointed_at_and_nothing_is_written(
+    client: TestClient, body: dict[str, Any], pointer: str
+) -> None:
+    answer = submit(client, body)
+    assert answer.status_code == 422
+    assert [error["pointer"].startswith(pointer) for error in answer.json()["errors"]] == [True]
+    assert client.get("/api/v1/jobs").json()["items"] == []
+
+
+def test_an_unknown_format_names_those_there_are(client: TestClient) -> None:
+    assert "html, json, pdf" in submit(client, {"target": HOST, "reports": ["odt"]}).json()["detail"]
+
+
+def test_a_refused_destination_is_shown_without_its_secrets(client: TestClient) -> None:
+    answer = submit(client, {"target": HOST, "notify": ["gopher://user:hunter2@x.example/secret"]})
+    assert "x.example" in answer.text
+    assert "hunter2" not in answer.text
+    assert "secret" not in answer.text
+
+
+def test_a_submission_that_stands_for_too_many_jobs_is_refused(client: TestClient) -> None:
+    networks = [{"kind": "host", "host": f"10.{i}.0.0/20"} for i in range(2)]
+    answer = submit(client, {"targets": networks})
+    assert (answer.status_code, answer.json()["code"]) == (422, "too-many-jobs")
+    assert "4096" in answer.json()["detail"]
+
+
+def test_a_name_without_an_address_is_refused_or_not_known_yet(client: TestClient) -> None:
+    answer = submit(client, {"target": {"kind": "host", "host": "no-such-host.invalid"}})
+    assert answer.status_code in {422, 503}  # 503: this machine has no resolver that answers
+    assert client.get("/api/v1/jobs").json()["items"] == []
+
+
+@pytest.mark.parametrize(("folder", "code"), [("formats", "no-report-worker"), ("channels", "no-notify-worker")])
+def test_before_a_worker_has_announced_its_plugins_it_is_503(client: TestClient, folder: str, code: str) -> None:
+    with writing() as connection:
+        plugins.announce(connection, folder, [])
+    answer = submit(client, {"target": HOST, "notify": ["https://x.example/"]})
+    assert (answer.status_code, answer.json()["code"], answer.json()["retryable"]) == (503, code, True)
+    assert submit(client, {"target": HOST, "reports": []}).status_code == 202
+
+
+def test_jobs_are_listed_newest_first_in_pages(client: TestClient, make_job: Callable[..., str]) -> None:
+    ids = [make_job() for _ in range(5)][::-1]
+    seen, cursor = [], ""
+    for _ in range(3):
+        answer = client.get("/api/v1/jobs", params={"limit": 2, "cursor": cursor}).json()
+        seen += [job["id"] for job in answer["items"]]
+        cursor = answer["next"]
+    assert seen == ids
+    assert cursor is None
+
+
+def test_jobs_are_listed_by_state(client: TestClient, make_job: Callable[..., str]) -> None:
+    done, open_job = make_job(), make_job()
+    finish(done)
+    by_state = {s: client.get("/api/v1/jobs", params={"state": s}).json()["items"] for s in ("succeeded", "queued")}
+    assert [[job["id"] for job in found] for found in by_state.values()] == [[done], [open_job]]
+
+
+def test_findings_and_coverage_are_those_that_were_kept(client: TestClient, make_job: Callable[..., str]) -> None:
+    job_id = make_job()
+    covered = Coverage(asked=10, checked=9, gaps=[Gap(subject="host", reason=GapReason.TIMEOUT)])
+    judged = [finding("a", Severity.LOW), finding("b", Severity.HIGH), finding("c", Severity.LOW, ChangeState.FIXED)]
+    with writing() as connection:
+        evidence.save(connection, job_id, [], covered)
+        _save(connection, job_id, judged)
+    found = client.get(f"/api/v1/jobs/{job_id}/findings").json()["items"]
+    assert [(f["rule"], f["change"]) for f in found] == [("b", "new"), ("a", "new"), ("c", "fixed")]
+    high = client.get(f"/api/v1/jobs/{job_id}/findings?severity=high&severity=critical").json()["items"]
+    assert [f["rule"] for f in high] == ["b"]
+    assert client.get(f"/api/v1/jobs/{job_id}/coverage").json() == covered.model_dump(mode="json")
+
+
+def test_a_client_may_prefer_to_wait(client: TestClient, make_job: Callable[..., str]) -> None:
+    job_id = make_job()
+    started = time.monotonic()
+    assert client.get(f"/api/v1/jobs/{job_id}", headers={"Prefer": "respond-async, wait=1"}).json()["state"] == "queued"
+    assert 0.9 < time.monotonic() - started < 10
+    finish(job_id)
+    answer = client.get(f"/api/v1/jobs/{job_id}", headers={"Prefer": "wait=60"})
+    assert answer.json()["state"] == "succeeded"
+
+
+def test_a_step_shows_how_far_it_is(client: TestClient, make_job: Callable[..., str]) -> None:
+    job_id = make_job()
+    run_stage(job_id, StageName.SCAN)
+    steps = client.get(f"/api/v1/jobs/{job_id}").json()["steps"]
+    assert [(s["stage"], s["state"]) for s in steps if not s["part"]][:2] == [
+        ("scan", "succeeded"),
+        ("process", "pending"),
+    ]
+
+
+def finding(rule: str, severity: Severity, change: ChangeState = ChangeState.NEW) -> Finding:
+    return Finding(
+        fingerprint=f"f-{rule}",
+        rule=rule,
+        title=rule,
+        severity=severity,
+        subject="host",
+        what="w",
+        why="y",
+        fix="f",
+        change=change,
+        first_seen_at=now(),
+    )
+
+
+def _save(connection: Any, job_id: str, judged: list[Finding]) -> None:
+    from shared.contracts.finding import Assessment
+
+    findings.save(connection, job_id, "local", judged, Assessment(score=80, grade="B"))

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from email.message import Message
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.routes.reports import disposition
+from shared.contracts.report import ReportDocument
+from shared.store import deliveries, reports
+from shared.store.engine import writing
+
+HTML = b"<!doctype html><script>alert(1)</script>"
+
+
+@pytest.fixture
+def job_id(make_job: Callable[..., str]) -> str:
+    made = make_job(notify=["https://hooks.example/T0/hunter2"])
+    with writing() as connection:
+        view = reports.describe(made, "html", "text/html; charset=utf-8", "db1-é.html", HTML)
+        reports.save(connection, view, HTML)
+    return made
+
+
+def test_a_report_is_downloaded_as_it_was_written(client: TestClient, job_id: str) -> None:
+    answer = client.get(f"/api/v1/jobs/{job_id}/reports/html")
+    assert answer.content == HTML
+    headers = answer.headers
+    assert headers["content-type"] == "text/html; charset=utf-8"
+    assert headers["content-disposition"] == "attachment; filename=\"db1-_.html\"; filename*=UTF-8''db1-%C3%A9.html"
+    assert headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_report_that_the_client_has_is_not_sent_again(client: TestClient, job_id: str) -> None:
+    tag = client.get(f"/api/v1/jobs/{job_id}/reports/html").headers["etag"]
+    (view,) = client.get(f"/api/v1/jobs/{job_id}/reports").json()["items"]
+    assert tag == f'"{view["sha256"]}"'
+    for known in (tag, f"W/{tag}", f'"x", {tag}', "*"):
+        answer = client.get(f"/api/v1/jobs/{job_id}/reports/html", headers={"If-None-Match": known})
+        assert (answer.status_code, answer.content) == (304, b"")
+    assert client.get(f"/api/v1/jobs/{job_id}/reports/html", headers={"If-None-Match": '"x"'}).status_code == 200
+
+
+def test_a_report_that_is_not_there_is_404(client: TestClient, job_id: str) -> None:
+    answer = client.get(f"/api/v1/jobs/{job_id}/reports/pdf")
+    assert (answer.status_code, answer.json()["code"]) == (404, "report-not-found")
+
+
+def test_the_document_is_the_public_schema(client: TestClient, job_id: str) -> None:
+    document = ReportDocument.model_validate_json(client.get(f"/api/v1/jobs/{job_id}/document").content)
+    assert document.job.id == job_id
+
+
+def test_deliveries_and_jobs_do_not_show_the_secret_of_a_destination(client: TestClient, job_id: str) -> None:
+    with writing() as connection:
+        delivery = deliveries.begin(connection, job_id, "https", "https://hooks.example/T0/hunter2")
+        deliveries.end(connection, delivery.id, "sent", "204")
+    answer = client.get(f"/api/v1/jobs/{job_id}/deliveries")
+    assert [(d["state"], d["answer"]) for d in answer.json()["items"]] == [("sent", "204")]
+    for path in ("", "/deliveries", "/document"):
+        assert "hunter2" not in client.get(f"/api/v1/jobs/{job_id}{path}").text
+
+
+@given(st.text(min_size=1, max_size=40))
+def test_no_file_name_breaks_out_of_its_header(name: str) -> None:
+    header = disposition(name)
+    header.encode("latin-1")
+    assert not set("\r\n\0") & set(header)
+    parsed = Message()
+    parsed["Content-Disposition"] = header
+    assert parsed.get_content_disposition() == "attachment"
+    assert "/" not in header.replace("UTF-8''", "")

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from gateway import openapi
+from gateway.app import create_app
+from shared import registry
+
+COMMITTED = Path(openapi.__file__).with_name("openapi.json")
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return openapi.document(create_app("documentation"))
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(path, operation) for path, methods in document["paths"].items() for operation in methods.values()]
+
+
+def test_the_committed_document_is_that_of_the_code(document: dict[str, Any]) -> None:
+    message = "run: python -m gateway.openapi > gateway/openapi.json"
+    assert json.loads(COMMITTED.read_text(encoding="utf-8")) == document, message
+
+
+def test_it_is_served(client: TestClient, document: dict[str, Any]) -> None:
+    assert client.get("/api/v1/openapi.json").json() == document
+
+
+def test_every_operation_has_a_name_of_its_own(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, operation in operations(document)]
+    assert len(names) == len(set(names))
+
+
+def test_every_error_is_documented_as_a_problem(document: dict[str, Any]) -> None:
+    for path, operation in operations(document):
+        if path.startswith("/api/"):
+            assert {"401", "500", "503"} <= set(operation["responses"]), path
+            assert operation["security"] == [{"HTTPBearer": []}]
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    assert list(response["content"]) == ["application/problem+json"], (path, status)
+
+
+def test_targets_are_the_union_of_all_kinds(document: dict[str, Any]) -> None:
+    target = document["components"]["schemas"]["Target"]
+    assert set(target["discriminator"]["mapping"]) == set(registry.kinds())
+    assert document["openapi"].startswith("3.1")
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    schemas = document["components"]["schemas"]
+    for piece in text.split('"#/components/schemas/')[1:]:
+        assert piece.partition('"')[0] in schemas
