@@ -1,7 +1,17 @@
 """The process service: judges what a scan saw. `celery -A services.process worker`."""
 
-import services.process.tasks  # noqa: F401  registers the task
-from shared.contracts.job import StageName
-from shared.worker import serve
+from __future__ import annotations
 
-app = serve(StageName.PROCESS, {})
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  `app` is a Celery
+    """Make the Celery app when it is asked for: whoever uses a part of this service needs no queue."""
+    if name != "app":
+        raise AttributeError(name)
+    import services.process.tasks  # noqa: F401, PLC0415  registers the task
+    from shared.contracts.job import StageName  # noqa: PLC0415
+    from shared.worker import serve  # noqa: PLC0415
+
+    globals()[name] = made = serve(StageName.PROCESS, {})
+    return made
