@@ -1,8 +1,8 @@
 """Pipeline throughput against a bare four-task Celery chain, on the same Redis, paired in one run.
 
 Per side: four workers with one child each. `trivial` is the pipeline with stages that do nothing (ledger, events,
-trace); `real` scans one closed port and writes a JSON report. Figures are medians of ROUNDS alternating rounds of JOBS jobs.
-Run: python -m tests.bench.pipeline
+trace); `real` scans one closed port and writes a JSON report.
+Figures are medians of ROUNDS alternating rounds of JOBS jobs. Run: python -m tests.bench.pipeline
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _bare(jobs: int) -> float:
     start = time.perf_counter()
     for _ in range(jobs):
         chain(bare.scan.s({"job_id": "x" * 36}), bare.process.s(), bare.report.s(), bare.notify.s()).apply_async()
-    testing.wait_for(lambda: int(bare.counter.get("bare:done") or 0) >= jobs, "all bare chains are done", 120)  # type: ignore[arg-type]
+    testing.wait_for(lambda: int(bare.counter.get("bare:done") or 0) >= jobs, "all bare chains are done", 120)
     return time.perf_counter() - start
 
 

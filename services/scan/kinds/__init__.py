@@ -1,4 +1,7 @@
-"""One scanner per kind of target. A scanner module has `async def scan(target, run) -> Result`; the registry finds it."""
+"""One scanner per kind of target. A module has `async def scan(target, run) -> Result`.
+
+The registry finds it by its name, which is the kind.
+"""
 
 from __future__ import annotations
 
