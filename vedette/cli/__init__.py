@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Sequence
 
@@ -17,9 +16,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         exit_code = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read us has enough (`vedette … | head`); the interpreter must not complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        exit_code = 0
+        from vedette.cli import failure  # noqa: PLC0415
+
+        exit_code = failure.reader_left()
     sys.exit(exit_code)
 
 

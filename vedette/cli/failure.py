@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ class Exit(IntEnum):
     UNREACHABLE = 8
     PARTIAL = 9
     INTERRUPTED = 130
+    READER_LEFT = 141  # 128 + SIGPIPE, as for every program that is killed by it
 
 
 class Misused(InvalidInput):
@@ -46,6 +48,12 @@ def code(exc: VedetteError) -> Exit:
         ((InvalidInput,), Exit.USAGE),
     )
     return next((exit_code for kinds, exit_code in table if isinstance(exc, kinds)), Exit.FAILED)
+
+
+def reader_left() -> Exit:
+    """Stop writing: whoever read us has enough (`vedette … | head`), and the flush at exit must not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.READER_LEFT
 
 
 def show(exc: VedetteError) -> None:

@@ -110,7 +110,10 @@ def command(function: Callable[..., int | None]) -> Callable[..., int | None]:
     @wraps(function)
     def run(*, context: typer.Context, **values: Any) -> int | None:  # noqa: ANN401
         here = {name: values.pop(name) for name in _OPTIONS}
-        return function(_session(context, here), **values)
+        try:
+            return function(_session(context, here), **values)
+        except BrokenPipeError:
+            return failure.reader_left()  # typer would make it a failure
 
     vars(run)["__signature__"] = own.replace(parameters=parameters)  # what typer reads
     run.__annotations__ = {p.name: p.annotation for p in parameters}
