@@ -22,10 +22,10 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, live: Live) -> None:
         super().__init__(config)
-        self._live = live
+        self.live = live
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._live.close()
+        self.live.close()
         await super().shutdown(sockets)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
@@ -22,6 +23,7 @@ from gateway.routes import health, jobs, reports
 from shared import heartbeat
 from shared.settings import Settings
 
+END_TIMEOUT_S = 1.0  # for the subscriber to say goodbye to the bus
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -70,19 +72,22 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     live: Live = app.state.live
-    background: list[Coroutine[object, object, object]] = [live.run(), _beat(), asyncio.to_thread(broker.pipeline)]
-    tasks = [asyncio.create_task(work) for work in background]
+    following = asyncio.create_task(live.run())
+    others = [asyncio.create_task(_beat()), asyncio.create_task(asyncio.to_thread(broker.pipeline))]
     yield
     live.close()
-    await _end(tasks)
+    for task in others:
+        task.cancel()
+    await asyncio.wait([following], timeout=END_TIMEOUT_S)
+    await _end({following, *others})
 
 
-async def _end(tasks: Iterable[asyncio.Task[object]]) -> None:
-    # Cancelled again and again: a library that catches the cancellation for itself would leave the task running.
+async def _end(tasks: set[asyncio.Task[Any]]) -> None:
+    # Cancelled again and again: a library that keeps the cancellation to itself would leave its task running.
     while running := {task for task in tasks if not task.done()}:
         for task in running:
             task.cancel()
-        await asyncio.wait(running, timeout=0.5)
+        await asyncio.wait(running, timeout=0.1)
 
 
 async def _beat() -> None:

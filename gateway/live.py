@@ -71,8 +71,12 @@ class Live:
 
     def __init__(self) -> None:
         self.is_connected = False
-        self.is_closing = False
+        self._closing = asyncio.Event()
         self._watches: dict[str, set[Watch]] = {}
+
+    @property
+    def is_closing(self) -> bool:
+        return self._closing.is_set()
 
     @contextmanager
     def watch(self, job_id: str) -> Iterator[Watch]:
@@ -93,24 +97,24 @@ class Live:
             one.offer(event)
 
     def close(self) -> None:
-        """Tell all streams to end."""
-        self.is_closing = True
+        """Tell all streams, and `run`, to end."""
+        self._closing.set()
         self._mistrust_all()
 
     async def run(self) -> None:
-        """Stay subscribed until cancelled, whatever happens to the bus."""
+        """Stay subscribed until `close`, whatever happens to the bus."""
         was_told = False
-        while True:
+        while not self.is_closing:
             try:
                 async with self._subscribed() as broker:
                     log.info("live.bus.connected")
                     was_told = False
-                    await _until_lost(broker)
+                    await self._until_lost(broker)
             except Exception as exc:  # noqa: BLE001  live events must come back by themselves, whatever the library raises
                 if not was_told:
                     log.warning("live.bus.away", error=type(exc).__name__)
                 was_told = True
-            await asyncio.sleep(PING_TIMEOUT_S)
+            await self._pause(PING_TIMEOUT_S)
 
     @asynccontextmanager
     async def _subscribed(self) -> AsyncIterator[Any]:
@@ -130,6 +134,20 @@ class Live:
             with contextlib.suppress(Exception):
                 await broker.stop()
 
+    async def _until_lost(self, broker: Any) -> None:  # noqa: ANN401  a RedisBroker, whose import costs half a second
+        (subscriber,) = broker.subscribers
+        while not self.is_closing:
+            read = subscriber.last_id
+            if not (await broker.ping(PING_TIMEOUT_S) and subscriber.running):
+                raise ConnectionError("the bus does not answer")
+            if _order(await asyncio.to_thread(_newest_entry)) < _order(read):
+                raise ConnectionError("the stream was deleted or begun anew")
+            await self._pause(CHECK_EVERY_S)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
+
     async def _take(self, body: dict[str, Any]) -> None:
         try:
             self.hear(Event.model_validate(body))
@@ -140,16 +158,6 @@ class Live:
         for watches in self._watches.values():
             for one in watches:
                 one.mistrust()
-
-
-async def _until_lost(broker: Any) -> None:  # noqa: ANN401  a RedisBroker, whose import costs half a second
-    (subscriber,) = broker.subscribers
-    while await broker.ping(PING_TIMEOUT_S) and subscriber.running:
-        read = subscriber.last_id
-        if _order(await asyncio.to_thread(_newest_entry)) < _order(read):
-            raise ConnectionError("the stream was deleted or begun anew")
-        await asyncio.sleep(CHECK_EVERY_S)
-    raise ConnectionError("the bus does not answer")
 
 
 def _order(entry_id: str) -> tuple[int, int]:

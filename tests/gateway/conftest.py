@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -23,7 +24,7 @@ from shared.ids import now
 from shared.settings import settings
 from shared.store import jobs, migrate, plugins
 from shared.store.engine import writing
-from shared.testing import wait_for
+from shared.testing import RedisServer, wait_for
 from tests.gateway.driving import BEARER, HOSTS, TOKEN, Served
 
 
@@ -52,6 +53,14 @@ def store(tmp_path: Path, fresh_settings: pytest.MonkeyPatch, bus_url: str) -> I
 
 
 @pytest.fixture
+def mortal_redis(redis_server: RedisServer) -> Iterator[RedisServer]:
+    """The Redis of all tests, for one that stops it: it runs again afterwards."""
+    yield redis_server
+    if redis_server.running is None:
+        redis_server.start()
+
+
+@pytest.fixture
 def app(store: None) -> FastAPI:
     return create_app(TOKEN, HOSTS)
 
@@ -73,7 +82,7 @@ def served(store: None, fresh_settings: pytest.MonkeyPatch) -> Iterator[Served]:
     thread.start()
     wait_for(lambda: server.started, "the gateway serves")
     running = Served(server, thread)
-    wait_for(lambda: server.config.app.state.live.is_connected, "live events")
+    wait_for(lambda: server.live.is_connected, "live events")
     yield running
     running.stop()
 
@@ -99,6 +108,6 @@ def make_job(store: None) -> Callable[..., str]:
 
 
 def _point_broker(url: str) -> None:
-    app = broker.app()
+    app: Any = broker.app()
     app.conf.broker_url = url
     app._after_fork()  # drops the pools, which belong to the broker of another test

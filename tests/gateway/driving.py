@@ -25,7 +25,7 @@ class Served:
 
     def __init__(self, server: Server, thread: threading.Thread) -> None:
         self.server = server
-        self.live = server.config.app.state.live
+        self.live = server.live
         port = server.servers[0].sockets[0].getsockname()[1]
         self.http = httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=BEARER, timeout=30)
         self._thread = thread

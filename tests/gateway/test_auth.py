@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -20,7 +22,7 @@ def test_nothing_answers_without_the_token(client: TestClient, path: str) -> Non
     "given", [f"Bearer {TOKEN}x", "Bearer x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", TOKEN, "Bearer \xff"]
 )
 def test_a_wrong_token_is_refused(client: TestClient, given: str) -> None:
-    answer = client.get("/api/v1/jobs", headers={"Authorization": given.encode("latin-1")})
+    answer = client.get("/api/v1/jobs", headers={b"Authorization": given.encode("latin-1")})
     assert answer.status_code == 401
     assert TOKEN not in answer.text
 
@@ -30,7 +32,7 @@ def test_the_scheme_may_be_written_in_any_case(client: TestClient) -> None:
 
 
 def test_a_body_is_not_read_before_the_token(client: TestClient) -> None:
-    def endless():
+    def endless() -> Iterator[bytes]:
         yield b"["
         raise AssertionError("the gateway asked for the body")
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -36,7 +36,7 @@ class Follower:
         return not self._thread.is_alive()
 
     def _run(self, served: Served, job_id: str, last_event_id: str) -> None:
-        headers = {"Last-Event-ID": last_event_id.encode("latin-1")} if last_event_id else {}
+        headers = {b"Last-Event-ID": last_event_id.encode("latin-1")} if last_event_id else None
         with served.http.stream("GET", f"/api/v1/jobs/{job_id}/events", headers=headers) as answer:
             self.status = answer.status_code
             for line in answer.iter_lines():
@@ -120,11 +120,11 @@ def test_a_last_event_id_that_is_none_of_ours_means_from_the_start(
 
 
 def test_a_bus_that_is_away_delays_events_and_loses_none(
-    served: Served, make_job: Callable[..., str], away: RedisServer, monkeypatch: pytest.MonkeyPatch
+    served: Served, make_job: Callable[..., str], mortal_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "POLL_S", 0.2)
     job_id = make_job()
-    away.stop()
+    mortal_redis.stop()
     wait_for(lambda: not served.live.is_connected, "the gateway noticed")
     follower = Follower(served, job_id)
     finish(job_id)
@@ -139,7 +139,7 @@ def test_events_that_the_bus_lost_are_found_in_the_timeline(
     job_id = make_job()
     follower = Follower(served, job_id)
     wait_for(lambda: follower.types, "the stream")
-    served.live.hear = lambda _: None
+    monkeypatch.setattr(served.live, "hear", lambda _: None)
     finish(job_id)
     assert follower.ended()
     assert follower.ids == kept(job_id)
@@ -197,10 +197,3 @@ def test_a_request_that_waits_is_answered_when_the_job_is_over(served: Served, m
     assert answer.json()["state"] == "succeeded"
     assert time.monotonic() - started < 15
     timer.join()
-
-
-@pytest.fixture
-def away(redis_server: RedisServer) -> Iterator[RedisServer]:
-    yield redis_server
-    if redis_server.running is None:
-        redis_server.start()

@@ -19,15 +19,14 @@ def test_a_gateway_that_reaches_everything_is_ready(client: TestClient) -> None:
 
 
 def test_without_a_broker_it_is_degraded_and_goes_on_until_that_is_back(
-    client: TestClient, redis_server: RedisServer, request: pytest.FixtureRequest
+    client: TestClient, mortal_redis: RedisServer
 ) -> None:
-    redis_server.stop()
-    request.addfinalizer(lambda: redis_server.running or redis_server.start())
+    mortal_redis.stop()
     wait_for(lambda: client.get("/readyz?verbose").json()["checks"]["events"] == "away", "events away")
     answer = client.get("/readyz?verbose")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert (answer.json()["checks"]["broker"], answer.json()["checks"]["bus"]) == ("away", "away")
-    redis_server.start()
+    mortal_redis.start()
     wait_for(lambda: client.get("/readyz").json()["status"] == "ready", "ready again")
 
 

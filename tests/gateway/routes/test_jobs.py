@@ -29,7 +29,8 @@ def submit(client: TestClient, body: dict[str, Any], **headers: str) -> Any:
 def waiting(queue: str) -> int:
     """Return how many messages wait in a queue of the broker, whatever their priority."""
     with broker.app().connection_for_read() as connection:
-        return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+        channel: Any = connection.default_channel
+        return int(channel.queue_declare(queue, passive=True).message_count)
 
 
 def test_a_job_is_written_published_and_told(client: TestClient) -> None:
@@ -45,11 +46,9 @@ def test_a_job_is_written_published_and_told(client: TestClient) -> None:
     assert waiting("scan") == 1
     with reading() as connection:
         assert jobs.unpublished(connection, before=now()) == []
-    told = [entry for _, entry in bus.client().xrange(bus.STREAM)]
-    assert [name for name in ("job.created", "job.queued") if any(name.encode() in e[b"__data__"] for e in told)] == [
-        "job.created",
-        "job.queued",
-    ]
+    stream: Any = bus.client().xrange(bus.STREAM)
+    told = b"".join(entry[b"__data__"] for _, entry in stream)
+    assert told.count(b"job.created") == told.count(b"job.queued") == 1
     assert [e["type"] for e in client.get(f"/api/v1/jobs/{job['id']}/timeline").json()["items"]] == [
         "job.created",
         "job.queued",
@@ -93,12 +92,9 @@ def test_a_large_batch_is_published_to_its_end(client: TestClient) -> None:
     assert len(answer.json()["jobs"]) == waiting("scan") == 126
 
 
-def test_without_a_broker_a_job_is_taken_in_within_a_second(
-    client: TestClient, redis_server: RedisServer, request: pytest.FixtureRequest
-) -> None:
+def test_without_a_broker_a_job_is_taken_in_within_a_second(client: TestClient, mortal_redis: RedisServer) -> None:
     submit(client, {"target": HOST})
-    redis_server.stop()
-    request.addfinalizer(lambda: redis_server.running or redis_server.start())
+    mortal_redis.stop()
     started = time.monotonic()
     answer = submit(client, {"target": HOST})
     took_s = time.monotonic() - started
@@ -106,7 +102,7 @@ def test_without_a_broker_a_job_is_taken_in_within_a_second(
     assert took_s < 3, "1 s on a machine that does nothing else"
     with reading() as connection:
         assert jobs.unpublished(connection, before=now()) == [answer.json()["jobs"][0]["id"]]
-    redis_server.start()
+    mortal_redis.start()
     assert submit(client, {"target": HOST}).status_code == 202
 
 
