@@ -120,7 +120,7 @@ class Client:
             cursor = page.next
 
     def findings(self, job_id: str) -> list[Finding]:
-        """Return the findings of a job, worst first."""
+        """Return the findings of a job, worst first; by `change` also those of earlier scans: fixed, or standing."""
         return self._ask(_Items[Finding], "GET", _path("jobs", job_id, "findings")).items
 
     def coverage(self, job_id: str) -> Coverage:

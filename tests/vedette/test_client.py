@@ -36,7 +36,7 @@ def client(lab: Lab) -> Iterator[Client]:
 
 
 def _submit(client: Client, **options: object) -> JobView:
-    return client.submit([Target(host="127.0.0.1", ports="1")], Options.model_validate(options)).jobs[0]
+    return client.submit([Target(host="127.0.0.77", ports="1")], Options.model_validate(options)).jobs[0]
 
 
 def test_a_job_goes_its_way_and_leaves_a_report(client: Client) -> None:
