@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -36,9 +38,14 @@ def tracing() -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path, fresh_settings: pytest.MonkeyPatch, bus_url: str) -> Iterator[None]:
+def store(
+    request: pytest.FixtureRequest, tmp_path: Path, fresh_settings: pytest.MonkeyPatch, bus_url: str
+) -> Iterator[None]:
     """A new database whose report and notify workers have announced themselves, and the broker of this test."""
-    fresh_settings.setenv("VEDETTE_DATABASE_URL", f"sqlite:///{tmp_path}/v.db")
+    url = f"sqlite:///{tmp_path}/v.db"
+    if getattr(request, "param", "sqlite") == "postgres":
+        url = _new_database(request.getfixturevalue("postgres_url"))
+    fresh_settings.setenv("VEDETTE_DATABASE_URL", url)
     fresh_settings.setenv("VEDETTE_RUN_DIR", str(tmp_path))
     fresh_settings.setenv("VEDETTE_TOKEN", TOKEN)
     settings.cache_clear()
@@ -105,6 +112,13 @@ def make_job(store: None) -> Callable[..., str]:
             return jobs.create(connection, [new])[0]
 
     return make
+
+
+def _new_database(server: str) -> str:
+    name = f"t{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return server.replace("/postgres?", f"/{name}?")
 
 
 def _point_broker(url: str) -> None:

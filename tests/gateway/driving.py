@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 import httpx2
+import pytest
 
 from gateway.__main__ import Server
 from shared.contracts.job import StageName
@@ -18,6 +19,7 @@ from shared.store.engine import reading
 TOKEN = "correct-horse"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 HOSTS = frozenset({"127.0.0.1", "localhost"})
+both_databases = pytest.mark.parametrize("store", ["sqlite", "postgres"], indirect=True)
 
 
 class Served:

@@ -14,7 +14,7 @@ from shared.layers.ledger import Step
 from shared.store import timeline
 from shared.store.engine import reading
 from shared.testing import RedisServer, wait_for
-from tests.gateway.driving import Served, finish, run_stage
+from tests.gateway.driving import Served, both_databases, finish, run_stage
 
 STAGES_AFTER_SCAN = tuple(StageName)[1:]
 
@@ -81,6 +81,7 @@ def test_a_job_is_followed_from_its_first_to_its_last_event(served: Served, make
     assert len(follower.events) == len(follower.ids) + 3, "progress has no id"
 
 
+@both_databases
 def test_many_followers_get_everything_once_while_the_job_runs(served: Served, make_job: Callable[..., str]) -> None:
     job_id = make_job()
     followers = []

@@ -16,7 +16,7 @@ from shared.ids import now
 from shared.store import evidence, findings, jobs, plugins
 from shared.store.engine import reading, writing
 from shared.testing import RedisServer
-from tests.gateway.driving import finish, run_stage
+from tests.gateway.driving import both_databases, finish, run_stage
 
 HOST = {"kind": "host", "host": "127.0.0.1"}
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -33,6 +33,7 @@ def waiting(queue: str) -> int:
         return int(channel.queue_declare(queue, passive=True).message_count)
 
 
+@both_databases
 def test_a_job_is_written_published_and_told(client: TestClient) -> None:
     answer = submit(client, {"target": HOST, "reports": ["pdf", "json", "pdf"], "tags": {"env": "test"}})
     assert answer.status_code == 202
@@ -73,6 +74,7 @@ def test_one_job_continues_the_trace_of_its_request(client: TestClient) -> None:
     assert answer.json()["jobs"][0]["trace_id"] == TRACE
 
 
+@both_databases
 def test_a_batch_is_one_job_per_host_each_with_a_trace_of_its_own(client: TestClient) -> None:
     body = {"targets": [{"kind": "host", "host": "10.0.0.0/29"}, HOST]}
     answer = submit(client, body, traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")
@@ -164,6 +166,7 @@ def test_before_a_worker_has_announced_its_plugins_it_is_503(client: TestClient,
     assert submit(client, {"target": HOST, "reports": []}).status_code == 202
 
 
+@both_databases
 def test_jobs_are_listed_newest_first_in_pages(client: TestClient, make_job: Callable[..., str]) -> None:
     ids = [make_job() for _ in range(5)][::-1]
     seen, cursor = [], ""
@@ -175,6 +178,7 @@ def test_jobs_are_listed_newest_first_in_pages(client: TestClient, make_job: Cal
     assert cursor is None
 
 
+@both_databases
 def test_jobs_are_listed_by_state(client: TestClient, make_job: Callable[..., str]) -> None:
     done, open_job = make_job(), make_job()
     finish(done)
@@ -182,6 +186,7 @@ def test_jobs_are_listed_by_state(client: TestClient, make_job: Callable[..., st
     assert [[job["id"] for job in found] for found in by_state.values()] == [[done], [open_job]]
 
 
+@both_databases
 def test_findings_and_coverage_are_those_that_were_kept(client: TestClient, make_job: Callable[..., str]) -> None:
     job_id = make_job()
     covered = Coverage(asked=10, checked=9, gaps=[Gap(subject="host", reason=GapReason.TIMEOUT)])

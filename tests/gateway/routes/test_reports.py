@@ -12,6 +12,7 @@ from gateway.routes.reports import disposition
 from shared.contracts.report import ReportDocument
 from shared.store import deliveries, reports
 from shared.store.engine import writing
+from tests.gateway.driving import both_databases
 
 HTML = b"<!doctype html><script>alert(1)</script>"
 
@@ -25,6 +26,7 @@ def job_id(make_job: Callable[..., str]) -> str:
     return made
 
 
+@both_databases
 def test_a_report_is_downloaded_as_it_was_written(client: TestClient, job_id: str) -> None:
     answer = client.get(f"/api/v1/jobs/{job_id}/reports/html")
     assert answer.content == HTML
