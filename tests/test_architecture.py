@@ -13,7 +13,7 @@ OURS = {"shared", "services", "gateway", "control", "vedette", "tests"}
 
 # Inside `shared`, a module may import those to its left, and its own group.
 ORDER = [
-    {"errors", "ids", "redaction"},
+    {"errors", "ids", "redaction", "text"},
     {"contracts"},
     {"settings"},
     {"registry", "telemetry", "policy", "heartbeat"},
