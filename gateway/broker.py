@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from shared.errors import Infrastructure
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -48,8 +50,8 @@ def publish(ids: Sequence[str]) -> bool:
     """Publish committed jobs; return whether the broker took them. The reconciler sends them when it did not."""
     try:
         pipeline().submit(ids)
-    except pipeline().BrokerAway as exc:
-        log.warning("gateway.jobs.unpublished", message=exc.message)
+    except Infrastructure as exc:  # the broker away; or the store, when it was to note what the broker had taken
+        log.warning("gateway.jobs.unpublished", error=exc.code, message=exc.message)
         return False
     return True
 

@@ -101,6 +101,11 @@ class Live:
         self._closing.set()
         self._mistrust_all()
 
+    async def pause(self, seconds: float) -> None:
+        """Wait, but not beyond `close`."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
+
     async def run(self) -> None:
         """Stay subscribed until `close`, whatever happens to the bus."""
         was_told = False
@@ -114,7 +119,7 @@ class Live:
                 if not was_told:
                     log.warning("live.bus.away", error=type(exc).__name__)
                 was_told = True
-            await self._pause(PING_TIMEOUT_S)
+            await self.pause(PING_TIMEOUT_S)
 
     @asynccontextmanager
     async def _subscribed(self) -> AsyncIterator[Any]:
@@ -142,11 +147,7 @@ class Live:
                 raise ConnectionError("the bus does not answer")
             if _order(await asyncio.to_thread(_newest_entry)) < _order(read):
                 raise ConnectionError("the stream was deleted or begun anew")
-            await self._pause(CHECK_EVERY_S)
-
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._closing.wait(), seconds)
+            await self.pause(CHECK_EVERY_S)
 
     async def _take(self, body: dict[str, Any]) -> None:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 
+import structlog
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.concurrency import run_in_threadpool
 
@@ -15,13 +16,16 @@ from gateway.live import Live, Watch
 from shared.contracts.events import Event
 from shared.contracts.job import JobView
 from shared.store import jobs, timeline
-from shared.store.engine import reading
+from shared.store.engine import DatabaseAway, reading
+
+log = structlog.get_logger()
 
 BEAT_S = 15.0  # a comment after so much silence; proxies close after 30 to 60 s
 POLL_S = 3.0  # when the bus is away
 POLL_CONNECTED_S = 10.0  # when it is there: an event of it may be lost all the same
 PAGE = 1000  # events per read
 RECONNECT_MS = 2000
+AWAY_S = 1.0  # between two tries to reach a database that is away
 
 
 async def events(live: Live, job_id: str, after: int) -> AsyncIterator[bytes]:
@@ -69,8 +73,13 @@ class _Reader:
         self._beat_at = time.monotonic() + BEAT_S
 
     async def kept(self) -> list[Event]:
-        """Return the kept events since the last call."""
-        found, self.is_over = await run_in_threadpool(_read, self._job_id, self._after)
+        """Return the kept events since the last call; none while the database is away, which a stream survives."""
+        try:
+            found, self.is_over = await run_in_threadpool(_read, self._job_id, self._after)
+        except DatabaseAway as exc:
+            log.warning("gateway.stream.delayed", job_id=self._job_id, error=exc.code)
+            await self._live.pause(AWAY_S)
+            return []
         for event in found:
             self._after = event.id
             self._last_of[event.stage] = event

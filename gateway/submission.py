@@ -68,7 +68,7 @@ def admit(asked: Submission) -> list[TargetModel]:
     wrong: list[FieldError] = []
     for where, data in entries:
         try:
-            singles += [(where, single) for single in _target(data).expand()]
+            singles += [(where, single) for single in _singles(data)]
         except InvalidInput as exc:
             wrong.append(FieldError(pointer=where + exc.pointer, detail=exc.message))
         if len(singles) > MAX_JOBS:
@@ -101,11 +101,13 @@ def check_plugins(connection: Connection, options: Options) -> None:
 _START = "Start one: vedette up"
 
 
-def _target(data: object) -> TargetModel:
+def _singles(data: object) -> list[TargetModel]:
     target = registry.target(data)
     if len(target.model_dump_json()) > MAX_TARGET_BYTES:
         raise InvalidInput(f"The target is larger than {MAX_TARGET_BYTES} bytes.")
-    return target
+    if singles := target.expand():
+        return singles
+    raise InvalidInput(f"The target {target.label[:80]} stands for nothing that could be scanned.")
 
 
 def _unscannable(singles: Sequence[tuple[str, TargetModel]]) -> list[FieldError]:

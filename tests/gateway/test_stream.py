@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,8 @@ from shared import bus
 from shared.contracts.events import Event
 from shared.contracts.job import Progress, StageName
 from shared.layers.ledger import Step
-from shared.store import timeline
+from shared.settings import settings
+from shared.store import engine, timeline
 from shared.store.engine import reading
 from shared.testing import RedisServer, wait_for
 from tests.gateway.driving import Served, both_databases, finish, run_stage
@@ -131,6 +133,29 @@ def test_a_bus_that_is_away_delays_events_and_loses_none(
     finish(job_id)
     assert follower.ended()
     assert follower.ids == kept(job_id)
+
+
+def test_a_database_that_is_away_for_a_while_does_not_end_a_stream(
+    served: Served, make_job: Callable[..., str], fresh_settings: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    job_id = make_job()
+    follower = Follower(served, job_id)
+    wait_for(lambda: follower.types, "the stream")
+    url = settings().database_url.get_secret_value()
+    use_database(fresh_settings, f"sqlite:///{tmp_path}/none/v.db")
+    bus.publish([follower.events[-1].model_copy(update={"id": 999})])
+    wait_for(lambda: served.http.get("/readyz").status_code == 503, "the database is away")
+    use_database(fresh_settings, url)
+    finish(job_id)
+    assert follower.ended()
+    assert follower.ids == kept(job_id)
+
+
+def use_database(environment: pytest.MonkeyPatch, url: str) -> None:
+    engine.engine().dispose()
+    environment.setenv("VEDETTE_DATABASE_URL", url)
+    settings.cache_clear()
+    engine.forget()
 
 
 def test_events_that_the_bus_lost_are_found_in_the_timeline(
