@@ -14,6 +14,7 @@ from services.scan.net import record, resolve
 from services.scan.net.connect import Sweep, Tally
 from services.scan.net.endpoint import destination
 from services.scan.net.identify import BUDGET, Identity, identify
+from shared import policy
 from shared.contracts import ports
 from shared.contracts.job import Progress
 from shared.contracts.kinds.host import Target
@@ -33,9 +34,15 @@ class HostUnreachable(Temporary):
 
 
 async def scan(target: Target, run: Run) -> Result:
-    """Scan all addresses of `target`. Raises TargetUnresolvable, ResolverFailed, HostUnreachable, SocketsExhausted."""
+    """Scan all addresses of `target`: those it has now, each guarded again, since names change what they mean.
+
+    Raises TargetUnresolvable, ResolverFailed, TargetRefused, HostUnreachable or SocketsExhausted.
+    """
     asked = target.port_list(run.profile)
-    tallies = await _sweep(await resolve.addresses(target.host), asked, run)
+    addresses = await resolve.addresses(target.host)
+    for address in addresses:
+        policy.guard(address)
+    tallies = await _sweep(addresses, asked, run)
     _require_reachable(target.host, tallies)
     looked_at, unlisted = _share_out(tallies)
     identities = [identity async for identity in _identify(looked_at, tallies, target.host, run)]

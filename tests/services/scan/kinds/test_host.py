@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from services.scan.kinds import Result, Run, host
-from services.scan.kinds.host import HostUnreachable, scan
+from services.scan.kinds.host import scan
 from services.scan.net import resolve
 from shared.contracts.job import Profile, Progress
 from shared.contracts.kinds.host import FACTS, Target
 from shared.contracts.observation import GapReason
 from shared.contracts.ports import PortGroup
+from shared.policy import TargetRefused
 from tests.services.scan.farm import Ports
 
 Peer = Callable[..., int]
@@ -82,8 +86,20 @@ def test_a_host_that_drops_everything_is_a_result(blackhole: int) -> None:
 
 
 def test_a_host_without_a_route_is_unreachable() -> None:
-    with pytest.raises(HostUnreachable, match=r"255\.255\.255\.255"):
-        scanned("80,443", name="255.255.255.255")
+    program = "from tests.services.scan.kinds.test_host import scanned; scanned('80,443', name='192.0.2.1')"
+    alone = ["unshare", "--map-root-user", "--net", sys.executable, "-c", program]  # a network without any route
+    done = subprocess.run(alone, capture_output=True, text=True, timeout=60, check=False)
+    if "unshare" in done.stderr and os.environ.get("VEDETTE_TEST_ALL") != "1":
+        pytest.skip("no network namespaces here")
+    assert "HostUnreachable" in done.stderr
+    assert "192.0.2.1" in done.stderr
+
+
+def test_an_address_that_is_never_scanned_is_not_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = [(0, 0, 0, "", (address, 0)) for address in ("127.0.0.1", "169.254.169.254")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
+    with pytest.raises(TargetRefused, match=r"169\.254\.169\.254"):
+        scanned("80", name="rebound.invalid")
 
 
 def test_all_addresses_of_a_name_are_scanned(monkeypatch: pytest.MonkeyPatch, redis_locked: Ports) -> None:
