@@ -1,0 +1,203 @@
+"""The four real services on a real Redis, on SQLite and on PostgreSQL, and a receiver that counts notifications."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from shared import bus, testing
+from shared.contracts.job import JobView, StageName, StepView
+from shared.contracts.submission import Options
+from shared.pipeline import submit
+from shared.settings import settings
+from shared.store import engine, jobs
+from shared.store.engine import reading
+from tests import broker
+from tests.shared.store.making import make, new_job
+
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+END_S = 60.0  # a job of a second, on a machine with a hundred other things to do
+REPORTS = ["html", "json"]
+
+
+class Receiver:
+    """An HTTP server on loopback that keeps what it was sent."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                outer.told.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+                self.send_response(204)
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                self.send_error(404)
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = int(self.server.server_address[1])
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def of(self, job_id: str) -> list[dict[str, Any]]:
+        return [told["data"] for told in self.told if told["data"]["job_id"] == job_id]
+
+
+@dataclass
+class Stack:
+    """Workers, each a process group of its own, and what they work on."""
+
+    folder: Path
+    environment: dict[str, str]
+    receiver: Receiver
+    processes: ExitStack
+    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, *services: str) -> None:
+        for service in services:
+            if service in self.workers and self.workers[service].poll() is None:
+                continue
+            command = testing.worker(service)
+            made = testing.process(command, self.environment, self.folder / f"{service}.log")
+            self.workers[service] = self.processes.enter_context(made)
+        for service in services:
+            testing.wait_for(lambda name=service: self.is_ready(name), f"{service} is ready", END_S)
+
+    def is_ready(self, service: str) -> bool:
+        beat = self.folder / f"vedette-{service}.alive"
+        return beat.exists() and beat.read_text() == str(self.workers[service].pid)
+
+    def kill(self, service: str) -> None:
+        """SIGKILL for the worker and its children, as a machine that loses its power."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.workers[service].pid, signal.SIGKILL)
+        self.workers[service].wait(10)
+
+    def child(self, service: str) -> int:
+        """The pid of the process that runs the tasks of a worker of one."""
+        pid = self.workers[service].pid
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+    def submit(self, host: str, ports: str) -> str:
+        target = new_job(host, options=Options(reports=REPORTS), parts={StageName.REPORT: REPORTS})
+        fields = {**target.__dict__, "trace_id": TRACE_ID, "traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
+        fields["target"] = target.target.model_copy(update={"ports": ports})
+        [job_id] = make(jobs.NewJob(**fields))
+        submit([job_id])
+        return job_id
+
+    def view(self, job_id: str) -> JobView:
+        with reading() as connection:
+            return jobs.view(connection, job_id)
+
+    def step(self, job_id: str, stage: StageName) -> StepView:
+        return next(step for step in self.view(job_id).steps if step.stage is stage and not step.part)
+
+    def ended(self, job_id: str) -> JobView:
+        testing.wait_for(lambda: self.view(job_id).state.is_terminal, f"job {job_id} ends", END_S)
+        return self.view(job_id)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What the workers logged that is JSON: Celery says a few words of its own before the logs are set up."""
+        found = []
+        for log in self.folder.glob("*.log"):
+            for line in log.read_text(encoding="utf-8").splitlines():
+                with contextlib.suppress(ValueError):
+                    found.append(json.loads(line))
+        return [line for line in found if isinstance(line, dict)]
+
+    def events(self, job_id: str) -> list[dict[str, Any]]:
+        entries: Any = bus.client().xrange(bus.STREAM)
+        events = [json.loads(json.loads(entry[b"__data__"])["data"]) for _, entry in entries]
+        return [event for event in events if event["job_id"] == job_id]
+
+    @property
+    def broker(self) -> redis.Redis:
+        url = self.environment["VEDETTE_REDIS_URL"]
+        return redis.Redis.from_url(f"{url}?db={settings().redis_broker_db}")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def stack(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    new_database: Callable[[str, Path], str],
+) -> Iterator[Stack]:
+    """A stack that the tests of a module share, its settings those of this process too. Its workers start in a test."""
+    folder = tmp_path_factory.mktemp("stack")
+    receiver = Receiver()
+    with ExitStack() as processes, pytest.MonkeyPatch.context() as patch:
+        server = processes.enter_context(testing.redis_server())
+        environment = {
+            "VEDETTE_DATABASE_URL": new_database(request.param, folder),
+            "VEDETTE_REDIS_URL": server.url,
+            "VEDETTE_RUN_DIR": str(folder),
+            "VEDETTE_LOG_FORMAT": "json",
+            "VEDETTE_STAGE_SOFT_LIMIT_S": "8",
+            "VEDETTE_STAGE_HARD_LIMIT_S": "10",
+            "VEDETTE_REDELIVERY_SLACK_S": "1",
+            "VEDETTE_NOTIFY": json.dumps([f"http://127.0.0.1:{receiver.port}/hook"]),
+            "VEDETTE_NOTIFY_PRIVATE_ADDRESSES": "true",
+            "VEDETTE_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz",
+        }
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        _forget()
+        made = Stack(folder, environment, receiver, processes)
+        with broker.pointed():
+            yield made
+        for service in made.workers:
+            made.kill(service)
+    _forget()
+    receiver.server.shutdown()
+    receiver.server.server_close()
+
+
+def _forget() -> None:
+    """Have this process read its settings anew and open its connections anew."""
+    if engine.engine.cache_info().currsize:
+        engine.engine().dispose()
+    engine.forget()
+    bus.forget()
+    settings.cache_clear()
+
+
+@pytest.fixture
+def banner() -> Iterator[int]:
+    """A port whose server greets and says no more."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    peer, _ = listener.accept()
+                    with contextlib.suppress(OSError), peer:
+                        peer.sendall(b"SSH-2.0-OpenSSH_9.6 odd\x00\xff\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        yield int(listener.getsockname()[1])
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def tarpit() -> Iterator[int]:
+    """A port that connects and never answers: identifying what is there takes seconds."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        yield int(listener.getsockname()[1])
