@@ -48,6 +48,8 @@ def main() -> None:
                 reconcile()
             except Infrastructure as exc:
                 log.warning("reconciler.skipped", error=exc.code, message=exc.message)
+            except Exception:
+                log.exception("reconciler.failed")  # the next round may fare better; a loop that ended would not
         if stop.wait(heartbeat.EVERY_S):
             return
         since_s += heartbeat.EVERY_S

@@ -61,6 +61,8 @@ app.conf.update(
     broker_connection_max_retries=None,
     broker_transport_options={
         "visibility_timeout": settings().stage_hard_limit_s + settings().redelivery_slack_s,  # longer than any task
+        "unacked_restore_interval": 5,  # seconds between looks for messages of dead workers; kombu's own 100 are long
+        "unacked_restore_throttle": 1,
         "priority_steps": list(PRIORITIES.values()),
         "queue_order_strategy": "priority",
         "health_check_interval": 15,
