@@ -12,7 +12,7 @@ from vedette.cli.session import Options, keep
 
 app = typer.Typer(
     name="vedette",
-    help="Scan hosts for weaknesses, and never lose a job.",
+    help="Name a host: Vedette scans it, judges it, writes the report and tells whoever must know.",
     no_args_is_help=True,
     rich_markup_mode=None,  # rich takes 0.4 s to import, and help must be there at once
     context_settings={"help_option_names": ["-h", "--help"]},
