@@ -143,7 +143,7 @@ def _again(task: Task[Any, Any], after_s: float) -> Exception:
     try:
         return task.retry(countdown=after_s, throw=False)
     except Reject as exc:
-        return Reject(str(exc), requeue=True)
+        return Reject(exc.args[0], requeue=True)
 
 
 @before_task_publish.connect

@@ -4,31 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import redis
 
 from shared.queue import LANES, PRIORITIES, app
 from shared.settings import settings
 
+IMPATIENT = {
+    "connect_retries_timeout": 0.3,
+    "interval_start": 0.1,
+    "interval_step": 0.1,
+    "interval_max": 0.2,
+}  # seconds
+
 
 @contextmanager
 def pointed() -> Iterator[None]:
     """Have the app publish to the broker that the settings name, for the block."""
-    before = app.conf.broker_url
-    _point(settings().broker_url)
+    url, options = app.conf.broker_url, app.conf.broker_transport_options
+    _point(settings().broker_url, {**options, **IMPATIENT})
     try:
         yield
     finally:
-        _point(before)
+        _point(url, options)
 
 
 def waiting(client: redis.Redis) -> int:
     """Messages that wait in any queue. `client` speaks to the broker's database."""
     names = [f"{lane}\x06\x16{step}" for lanes in LANES.values() for lane in lanes for step in PRIORITIES.values()]
     names += [lane for lanes in LANES.values() for lane in lanes]
-    return sum(int(client.llen(name)) for name in names)  # type: ignore[arg-type]  redis-py also types the async answer
+    return sum(int(client.llen(name)) for name in names)
 
 
-def _point(url: str) -> None:
-    app.conf.broker_url = url
-    app._after_fork()
+def _point(url: str, options: dict[str, Any]) -> None:
+    app.conf.update(broker_url=url, broker_transport_options=options)
+    app._after_fork()  # type: ignore[attr-defined]

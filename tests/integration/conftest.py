@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ class Stack:
             made = testing.process(command, self.environment, self.folder / f"{service}.log")
             self.workers[service] = self.processes.enter_context(made)
         for service in services:
-            testing.wait_for(lambda name=service: self.is_ready(name), f"{service} is ready", END_S)
+            testing.wait_for(partial(self.is_ready, service), f"{service} is ready", END_S)
 
     def is_ready(self, service: str) -> bool:
         beat = self.folder / f"vedette-{service}.alive"

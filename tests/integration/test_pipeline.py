@@ -26,7 +26,7 @@ def assert_once(stack: Stack, job_id: str, state: JobState) -> None:
     assert len(ends) == 1
 
 
-def test_jobs_go_through_the_four_services(stack: Stack, banner: int):
+def test_jobs_go_through_the_four_services(stack: Stack, banner: int) -> None:
     stack.start(*SERVICES)
     with socket.create_server(("127.0.0.1", 0)) as closed:
         closed_port = closed.getsockname()[1]
@@ -63,7 +63,7 @@ def test_jobs_go_through_the_four_services(stack: Stack, banner: int):
     assert {line["trace_id"] for line in lines} == {TRACE_ID}
 
 
-def test_jobs_outlive_those_who_work_on_them(stack: Stack, banner: int, tarpit: int):
+def test_jobs_outlive_those_who_work_on_them(stack: Stack, banner: int, tarpit: int) -> None:
     stack.start(*SERVICES)
     orphaned = lose_the_report_worker(stack, banner)
     stack.start("report")  # the message comes back when its time is up; meanwhile:

@@ -43,31 +43,31 @@ async def read(count: int) -> list[Event]:
     return got
 
 
-def test_a_faststream_subscriber_gets_events_as_they_were_published(bus_url: str):
+def test_a_faststream_subscriber_gets_events_as_they_were_published(bus_url: str) -> None:
     sent = [event(n, data={"text": "é\x00\n\"'", "deep": {"list": [1, None, 2.5]}}, trace_id="t") for n in (1, 2, 3)]
     bus.publish(sent[:2])
     bus.publish(sent[2:])
     assert asyncio.run(read(3)) == sent
 
 
-def test_an_event_carries_the_trace_that_it_was_published_in(bus_url: str):
+def test_an_event_carries_the_trace_that_it_was_published_in(bus_url: str) -> None:
     with telemetry.span("stage", traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"):
         bus.publish([event(1), event(2, trace_id="its own")])
     assert [got.trace_id for got in asyncio.run(read(2))] == ["4bf92f3577b34da6a3ce929d0e0e4736", "its own"]
 
 
-def test_no_events_are_no_message(bus_url: str):
+def test_no_events_are_no_message(bus_url: str) -> None:
     bus.publish([])
     assert bus.client().exists(bus.STREAM) == 0
 
 
-def test_the_stream_does_not_grow_for_ever(bus_url: str, monkeypatch: pytest.MonkeyPatch):
+def test_the_stream_does_not_grow_for_ever(bus_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bus, "MAXLEN", 100)
     bus.publish([event(n) for n in range(1000)])
     assert bus.client().xlen(bus.STREAM) < 300
 
 
-def test_an_absent_bus_is_no_error_and_costs_no_time(tmp_path: Path, fresh_settings: pytest.MonkeyPatch):
+def test_an_absent_bus_is_no_error_and_costs_no_time(tmp_path: Path, fresh_settings: pytest.MonkeyPatch) -> None:
     fresh_settings.setenv("VEDETTE_REDIS_URL", f"unix://{tmp_path}/none.sock")
     started = time.perf_counter()
     bus.publish([event()])
@@ -81,14 +81,14 @@ def silent() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def test_a_frozen_bus_costs_no_more_than_its_time_out(silent: int, fresh_settings: pytest.MonkeyPatch):
+def test_a_frozen_bus_costs_no_more_than_its_time_out(silent: int, fresh_settings: pytest.MonkeyPatch) -> None:
     fresh_settings.setenv("VEDETTE_REDIS_URL", f"redis://127.0.0.1:{silent}")
     started = time.perf_counter()
     bus.publish([event()])
     assert time.perf_counter() - started < bus.TIMEOUT_S + QUICK_S
 
 
-def test_a_bus_that_comes_back_is_used_again(fresh_settings: pytest.MonkeyPatch):
+def test_a_bus_that_comes_back_is_used_again(fresh_settings: pytest.MonkeyPatch) -> None:
     with testing.redis_server() as server:
         fresh_settings.setenv("VEDETTE_REDIS_URL", server.url)
         bus.publish([event(1)])

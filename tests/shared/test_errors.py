@@ -40,13 +40,13 @@ def through_pickle(error: errors.VedetteError) -> errors.VedetteError:
     return copy
 
 
-def test_the_pointer_of_invalid_input_survives_pickling():
+def test_the_pointer_of_invalid_input_survives_pickling() -> None:
     copy = through_pickle(errors.InvalidInput("bad", cure="mend it", pointer="/host"))
     assert isinstance(copy, errors.InvalidInput)
     assert (copy.message, copy.cure, copy.pointer, str(copy)) == ("bad", "mend it", "/host", "bad")
 
 
-def test_what_was_set_after_the_constructor_survives_pickling():
+def test_what_was_set_after_the_constructor_survives_pickling() -> None:
     busy = HTTPAnswerOdd("busy")
     busy.retry_after_s = 7.5
     copy = through_pickle(busy)
@@ -54,14 +54,14 @@ def test_what_was_set_after_the_constructor_survives_pickling():
     assert copy.retry_after_s == 7.5
 
 
-def test_a_constructor_with_arguments_of_its_own_survives_pickling():
+def test_a_constructor_with_arguments_of_its_own_survives_pickling() -> None:
     copy = through_pickle(TwoPlaces("one", 2))
     assert isinstance(copy, TwoPlaces)
     assert (copy.message, copy.second, copy.cure) == ("one and 2", 2, "Take one.")
 
 
 @given(message=some.text(), cure=some.text())
-def test_any_text_survives_pickling(message: str, cure: str):
+def test_any_text_survives_pickling(message: str, cure: str) -> None:
     copy = through_pickle(errors.Permanent(message, cure=cure))
     assert (copy.message, copy.cure) == (message, cure)
 
@@ -77,7 +77,7 @@ def test_any_text_survives_pickling(message: str, cure: str):
         (type("NoTLSOffered", (errors.Temporary,), {}), "no-tls-offered"),
     ],
 )
-def test_a_code_is_the_class_in_kebab_case(cls: type[errors.VedetteError], code: str):
+def test_a_code_is_the_class_in_kebab_case(cls: type[errors.VedetteError], code: str) -> None:
     assert cls.__new__(cls).code == code
 
 
@@ -109,31 +109,31 @@ def test_a_code_is_the_class_in_kebab_case(cls: type[errors.VedetteError], code:
         (errors.Security("no"), FailureClass.SECURITY),
     ],
 )
-def test_the_errors_of_libraries_have_a_class(exc: Exception, expected: FailureClass):
+def test_the_errors_of_libraries_have_a_class(exc: Exception, expected: FailureClass) -> None:
     assert errors.classify(exc) is expected
 
 
-def test_every_class_of_failure_has_a_policy():
+def test_every_class_of_failure_has_a_policy() -> None:
     assert set(errors.POLICIES) == set(FailureClass)
 
 
-def test_every_error_has_a_status_that_says_failure():
+def test_every_error_has_a_status_that_says_failure() -> None:
     assert all(400 <= cls.status < 600 for cls in every_error())
 
 
 @given(attempt=some.integers(min_value=0, max_value=10**9), failure_class=some.sampled_from(FailureClass))
-def test_waits_stay_between_nothing_and_the_cap(attempt: int, failure_class: FailureClass):
+def test_waits_stay_between_nothing_and_the_cap(attempt: int, failure_class: FailureClass) -> None:
     policy = errors.POLICIES[failure_class]
     assert 0 <= policy.wait_s(attempt) <= policy.cap_s
 
 
 @given(attempt=some.integers(min_value=1, max_value=60), base_s=some.floats(0.1, 10), cap_s=some.floats(10, 100))
-def test_exponential_waits_are_jittered_below_a_ceiling_that_doubles(attempt: int, base_s: float, cap_s: float):
+def test_exponential_waits_are_jittered_below_a_ceiling_that_doubles(attempt: int, base_s: float, cap_s: float) -> None:
     ceiling = min(base_s * 2 ** min(attempt - 1, 16), cap_s)
     wait_s = Policy(1, BackOff.EXPONENTIAL, base_s, cap_s).wait_s(attempt)
     assert ceiling / 10 <= wait_s <= ceiling
 
 
-def test_linear_waits_grow_by_their_base():
+def test_linear_waits_grow_by_their_base() -> None:
     policy = Policy(9, BackOff.LINEAR, base_s=10.0, cap_s=25.0)
     assert [policy.wait_s(attempt) for attempt in (1, 2, 3)] == [10.0, 20.0, 25.0]

@@ -18,7 +18,7 @@ def run_dir(tmp_path: Path, fresh_settings: pytest.MonkeyPatch) -> Path:
     return tmp_path / "run"
 
 
-def test_who_beats_is_alive(run_dir: Path):
+def test_who_beats_is_alive(run_dir: Path) -> None:
     assert heartbeat.age_s("scan") is None
     assert heartbeat.main(["scan"]) == 1
     heartbeat.beat("scan")
@@ -29,28 +29,28 @@ def test_who_beats_is_alive(run_dir: Path):
     assert heartbeat.path("scan").read_text() == str(os.getpid())
 
 
-def test_who_stopped_beating_is_not(run_dir: Path):
+def test_who_stopped_beating_is_not(run_dir: Path) -> None:
     heartbeat.beat("scan")
     old = heartbeat.path("scan").stat().st_mtime - heartbeat.STALE_S - 1
     os.utime(heartbeat.path("scan"), (old, old))
     assert heartbeat.main(["scan"]) == 1
 
 
-def test_a_clock_that_was_set_back_is_no_negative_age(run_dir: Path):
+def test_a_clock_that_was_set_back_is_no_negative_age(run_dir: Path) -> None:
     heartbeat.beat("scan")
     ahead = heartbeat.path("scan").stat().st_mtime + 3600
     os.utime(heartbeat.path("scan"), (ahead, ahead))
     assert heartbeat.age_s("scan") == 0.0
 
 
-def test_a_folder_that_cannot_be_is_told_and_kills_nobody(run_dir: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_folder_that_cannot_be_is_told_and_kills_nobody(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_dir.write_text("a file, not a folder")
     heartbeat.beat("scan")
     assert "no heartbeat" in capsys.readouterr().err
     assert heartbeat.age_s("scan") is None
 
 
-def test_the_probe_is_a_program(run_dir: Path):
+def test_the_probe_is_a_program(run_dir: Path) -> None:
     heartbeat.beat("report")
     probe = [sys.executable, "-m", "shared.heartbeat"]
     assert subprocess.run([*probe, "report"], timeout=30, check=False).returncode == 0

@@ -28,21 +28,21 @@ ANY = some.text(max_size=12)
         ("slack:T000/B000/secret", "slack:…"),
     ],
 )
-def test_what_is_left_lets_one_know_it_again(url: str, expected: str):
+def test_what_is_left_lets_one_know_it_again(url: str, expected: str) -> None:
     assert shown(url) == expected
 
 
 @given(user=some.sampled_from(["", "ann"]), before=ANY, after=ANY, query=ANY)
-def test_no_password_and_no_query_is_ever_shown(user: str, before: str, after: str, query: str):
+def test_no_password_and_no_query_is_ever_shown(user: str, before: str, after: str, query: str) -> None:
     secret = f"{before}{SECRET}{after}".replace("/", "").replace("?", "").replace("#", "").replace("\\", "")
     assert SECRET not in shown(f"https://{user}:{secret}@hooks.example/a?{query}{SECRET}#{SECRET}")
 
 
 @given(scheme=some.sampled_from(["https:", "https:/", "mailto:", "x:"]), rest=ANY)
-def test_what_has_no_host_shows_nothing_but_its_scheme(scheme: str, rest: str):
+def test_what_has_no_host_shows_nothing_but_its_scheme(scheme: str, rest: str) -> None:
     assert SECRET not in shown(f"{scheme}{rest}{SECRET}:pw@h".replace("//", "/"))
 
 
 @given(url=some.text(max_size=60) | some.text(alphabet="htps:/@?#[].%1a\n\ud800", max_size=30))
-def test_any_text_can_be_shown_on_one_line(url: str):
+def test_any_text_can_be_shown_on_one_line(url: str) -> None:
     assert shown(url).isprintable()

@@ -21,14 +21,14 @@ KEYS = some.sampled_from(["kind", "host", "ports", "port_groups", "a/b~c", "\ud8
 
 
 @given(data=JSON | some.dictionaries(KEYS, JSON | some.just("host"), max_size=4))
-def test_any_data_is_a_target_or_invalid_input(data: object):
+def test_any_data_is_a_target_or_invalid_input(data: object) -> None:
     try:
         registry.target(data)
     except InvalidInput as exc:
         assert exc.pointer.isprintable()  # noqa: PT017  a property of every refusal
 
 
-def test_the_model_of_the_kind_checks_the_target():
+def test_the_model_of_the_kind_checks_the_target() -> None:
     assert registry.target({"kind": "host", "host": "a.example"}) == host.Target(host="a.example")
 
 
@@ -45,13 +45,13 @@ def test_the_model_of_the_kind_checks_the_target():
         ({"kind": "host", "host": "a", "port_groups": ["critical", 5]}, "/port_groups/1"),
     ],
 )
-def test_the_pointer_names_what_is_wrong(data: object, pointer: str):
+def test_the_pointer_names_what_is_wrong(data: object, pointer: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         registry.target(data)
     assert refused.value.pointer == pointer
 
 
-def test_an_unknown_plugin_is_refused_naming_those_that_exist():
+def test_an_unknown_plugin_is_refused_naming_those_that_exist() -> None:
     with pytest.raises(registry.UnknownPlugin) as refused:
         registry.plugin("shared.contracts.kinds", "os")
     assert "host" in refused.value.cure
@@ -60,12 +60,12 @@ def test_an_unknown_plugin_is_refused_naming_those_that_exist():
 
 
 @pytest.mark.parametrize("name", ["__init__", "host.Target", "../errors", "", "shared.errors"])
-def test_no_name_reaches_out_of_the_folder(name: str):
+def test_no_name_reaches_out_of_the_folder(name: str) -> None:
     with pytest.raises(registry.UnknownPlugin):
         registry.plugin("shared.contracts.kinds", name)
 
 
-def test_a_file_is_a_plugin_unless_it_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_is_a_plugin_unless_it_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "drawer_of_test_registry"
     folder.mkdir()
     for name in ("__init__", "fork", "knife", "_rust"):
@@ -78,6 +78,6 @@ def test_a_file_is_a_plugin_unless_it_is_private(tmp_path: Path, monkeypatch: py
     }
 
 
-def test_every_kind_has_a_target_with_its_name():
+def test_every_kind_has_a_target_with_its_name() -> None:
     for name, model in registry.kinds().items():
         assert model.model_fields["kind"].default == name

@@ -51,33 +51,33 @@ def lines() -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stderr.splitlines()]
 
 
-def test_every_line_is_one_json_object_with_its_service(lines: list[dict[str, Any]]):
+def test_every_line_is_one_json_object_with_its_service(lines: list[dict[str, Any]]) -> None:
     assert [line["event"] for line in lines] == ["before", "ours", "theirs x", "failed", "after"]
     assert {line["service"] for line in lines} == {"scan"}
     assert all(line["timestamp"].endswith("Z") and line["level"] for line in lines)
 
 
-def test_lines_of_a_stage_carry_its_job_and_trace_ours_and_those_of_libraries(lines: list[dict[str, Any]]):
+def test_lines_of_a_stage_carry_its_job_and_trace_ours_and_those_of_libraries(lines: list[dict[str, Any]]) -> None:
     for line in lines[1:4]:
         assert line["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
         assert (line["job_id"], line["org_id"], line["stage"], line["attempt"]) == ("j1", "o1", "scan", 3)
 
 
-def test_lines_outside_of_a_stage_carry_neither(lines: list[dict[str, Any]]):
+def test_lines_outside_of_a_stage_carry_neither(lines: list[dict[str, Any]]) -> None:
     for line in (lines[0], lines[4]):
         assert not {"trace_id", "job_id", "stage"} & set(line)
 
 
-def test_a_secret_is_not_shown_and_odd_values_do_not_break_the_line(lines: list[dict[str, Any]]):
+def test_a_secret_is_not_shown_and_odd_values_do_not_break_the_line(lines: list[dict[str, Any]]) -> None:
     assert "**" in lines[1]["secret"]
     assert lines[1]["odd"] == "a\nb\x00\ud800"
 
 
-def test_an_exception_is_in_its_line(lines: list[dict[str, Any]]):
+def test_an_exception_is_in_its_line(lines: list[dict[str, Any]]) -> None:
     assert "ValueError: broken" in lines[3]["exception"]
 
 
-def test_a_traceback_for_people_shows_no_local_variables():
+def test_a_traceback_for_people_shows_no_local_variables() -> None:
     program = PROGRAM.format(traceparent=TRACEPARENT).replace("try:", "try:\n        password = 'hunt' + 'er2'")
     environment = {**os.environ, "VEDETTE_LOG_FORMAT": "console"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=True, env=environment)
@@ -85,7 +85,7 @@ def test_a_traceback_for_people_shows_no_local_variables():
     assert b"hunter2" not in done.stderr
 
 
-def test_a_span_continues_the_trace_it_is_given():
+def test_a_span_continues_the_trace_it_is_given() -> None:
     with telemetry.span("child", traceparent=TRACEPARENT):
         assert telemetry.trace_id() == "4bf92f3577b34da6a3ce929d0e0e4736"
         assert telemetry.traceparent().startswith("00-4bf92f3577b34da6a3ce929d0e0e4736-")
@@ -93,6 +93,6 @@ def test_a_span_continues_the_trace_it_is_given():
 
 
 @pytest.mark.parametrize("bad", ["", "x", "00-0-0-0", "00-" + "0" * 32 + "-" + "0" * 16 + "-01", "é" * 55])
-def test_a_bad_traceparent_breaks_nothing(bad: str):
+def test_a_bad_traceparent_breaks_nothing(bad: str) -> None:
     with telemetry.span("alone", traceparent=bad):
         assert telemetry.trace_id() != "4bf92f3577b34da6a3ce929d0e0e4736"

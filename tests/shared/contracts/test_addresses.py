@@ -18,7 +18,7 @@ NEARLY = some.text(alphabet="0123456789abcdefg.:/-[]%_ \n\x00é。\ud800１", ma
 
 
 @given(expression=some.one_of(NEARLY, some.text(max_size=80)))
-def test_any_text_is_hosts_or_invalid_input(expression: str):
+def test_any_text_is_hosts_or_invalid_input(expression: str) -> None:
     try:
         hosts = expand(expression)
     except InvalidInput:
@@ -29,13 +29,13 @@ def test_any_text_is_hosts_or_invalid_input(expression: str):
 
 
 @given(address=some.ip_addresses())
-def test_an_address_is_its_shortest_spelling(address: ipaddress.IPv4Address | ipaddress.IPv6Address):
+def test_an_address_is_its_shortest_spelling(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     assert expand(str(address)) == [str(address)]
     assert expand(f" [{address.exploded.upper()}] ") == [str(address)]
 
 
 @given(name=NAME)
-def test_a_name_stays_a_name(name: str):
+def test_a_name_stays_a_name(name: str) -> None:
     assert expand(name) == [name]
     assert expand(f"{name.upper()}.") == [name]
 
@@ -43,12 +43,12 @@ def test_a_name_stays_a_name(name: str):
 @pytest.mark.parametrize(
     "name", ["cafe-bad.de", "dead-beef", "abc-def.example", "a-b", "1-2.example.org", "_dmarc.a.b"]
 )
-def test_a_name_of_hexadecimal_letters_is_no_range(name: str):
+def test_a_name_of_hexadecimal_letters_is_no_range(name: str) -> None:
     assert expand(name) == [name]
 
 
 @given(first=some.ip_addresses(v=4), length=some.integers(min_value=0, max_value=40))
-def test_a_range_has_both_its_ends(first: ipaddress.IPv4Address, length: int):
+def test_a_range_has_both_its_ends(first: ipaddress.IPv4Address, length: int) -> None:
     last = ipaddress.IPv4Address(min(int(first) + length, 2**32 - 1))
     hosts = expand(f"{first}-{last}")
     assert hosts == [str(ipaddress.IPv4Address(value)) for value in range(int(first), int(last) + 1)]
@@ -73,7 +73,7 @@ def test_a_range_has_both_its_ends(first: ipaddress.IPv4Address, length: int):
         ("xn--bcher-kva.example.", ["xn--bcher-kva.example"]),
     ],
 )
-def test_what_people_write_is_understood(expression: str, hosts: list[str]):
+def test_what_people_write_is_understood(expression: str, hosts: list[str]) -> None:
     assert expand(expression) == hosts
 
 
@@ -107,13 +107,13 @@ def test_what_people_write_is_understood(expression: str, hosts: list[str]):
         *("\ud800.example", "*.example.org", "a@b", "localhost\\"),
     ],
 )
-def test_what_is_no_host_is_refused(expression: str):
+def test_what_is_no_host_is_refused(expression: str) -> None:
     with pytest.raises(InvalidInput):
         expand(expression)
 
 
 @pytest.mark.parametrize("text", ["a" * 10**6, "é" * 10**5, "1." * 10**5, "a-" * 10**5, ":" * 10**6, "1/" * 10**5])
-def test_a_megabyte_is_refused_at_once_and_not_repeated(text: str):
+def test_a_megabyte_is_refused_at_once_and_not_repeated(text: str) -> None:
     started = time.perf_counter()
     with pytest.raises(InvalidInput) as refused:
         expand(text)
@@ -121,7 +121,7 @@ def test_a_megabyte_is_refused_at_once_and_not_repeated(text: str):
     assert time.perf_counter() - started < 2
 
 
-def test_the_largest_network_and_range_are_whole():
+def test_the_largest_network_and_range_are_whole() -> None:
     assert len(expand("10.0.0.0/20")) == MAX_HOSTS - 2
     assert len(expand("10.0.0.0-10.0.15.255")) == MAX_HOSTS
     with pytest.raises(InvalidInput, match="more than 4096"):

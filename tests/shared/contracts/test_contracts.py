@@ -58,14 +58,14 @@ def values(annotation: Any) -> some.SearchStrategy[Any]:
 @pytest.mark.parametrize("cls", [cls for cls in every_contract() if cls.__name__ not in HAND_MADE], ids=str)
 @given(data=some.data())
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
-def test_a_contract_survives_json(cls: type[Parent], data: some.DataObject):
+def test_a_contract_survives_json(cls: type[Parent], data: some.DataObject) -> None:
     made = data.draw(models(cls))
     assert cls.model_validate_json(made.model_dump_json()) == made
     assert cls.model_validate(made.model_dump(mode="json")) == made
 
 
 @pytest.mark.parametrize("cls", every_contract(), ids=str)
-def test_a_contract_refuses_unknown_fields_and_does_not_change(cls: type[Parent]):
+def test_a_contract_refuses_unknown_fields_and_does_not_change(cls: type[Parent]) -> None:
     assert cls.model_config["extra"] == "forbid"
     assert cls.model_config["frozen"]
 
@@ -88,17 +88,17 @@ def test_a_contract_refuses_unknown_fields_and_does_not_change(cls: type[Parent]
         {"notify": ["https://a\n"]},
     ],
 )
-def test_options_have_limits(options: dict[str, object]):
+def test_options_have_limits(options: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Options.model_validate(options)
 
 
-def test_the_stages_are_in_their_order_and_the_ends_are_known():
+def test_the_stages_are_in_their_order_and_the_ends_are_known() -> None:
     assert list(StageName) == ["scan", "process", "report", "notify"]
     assert {state for state in JobState if state.is_terminal} == {"cancelled", "succeeded", "partial", "failed", "dead"}
 
 
-def test_evidence_is_bounded():
+def test_evidence_is_bounded() -> None:
     assert Evidence(source="banner", text="x" * MAX_EVIDENCE)
     with pytest.raises(ValidationError):
         Evidence(source="banner", text="x" * (MAX_EVIDENCE + 1))

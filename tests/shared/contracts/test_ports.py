@@ -18,7 +18,7 @@ NEARLY = some.text(alphabet="0123456789,- \t+_.x٣²", max_size=40)
 
 
 @given(expression=some.one_of(NEARLY, some.text(max_size=60)))
-def test_any_text_is_ports_or_invalid_input(expression: str):
+def test_any_text_is_ports_or_invalid_input(expression: str) -> None:
     try:
         found = ports.parse(expression)
     except InvalidInput:
@@ -28,18 +28,18 @@ def test_any_text_is_ports_or_invalid_input(expression: str):
 
 
 @given(wanted=some.sets(PORT, min_size=1, max_size=50))
-def test_a_list_comes_back_sorted_and_once(wanted: set[int]):
+def test_a_list_comes_back_sorted_and_once(wanted: set[int]) -> None:
     expression = ",".join(str(port) for port in [*wanted, *wanted])
     assert ports.parse(expression) == sorted(wanted)
 
 
 @given(spans=some.lists(some.tuples(FEW, FEW).map(sorted), min_size=1, max_size=6))
-def test_overlapping_ranges_are_their_union(spans: list[list[int]]):
+def test_overlapping_ranges_are_their_union(spans: list[list[int]]) -> None:
     expression = ", ".join(f"{first} - {last}" for first, last in spans)
     assert set(ports.parse(expression)) == {port for first, last in spans for port in range(first, last + 1)}
 
 
-def test_open_ends_reach_the_first_and_the_last_port():
+def test_open_ends_reach_the_first_and_the_last_port() -> None:
     assert ports.parse("-") == list(range(1, LAST_PORT + 1))
     assert ports.parse("-3") == [1, 2, 3]
     assert ports.parse("65534-") == [65534, 65535]
@@ -48,20 +48,20 @@ def test_open_ends_reach_the_first_and_the_last_port():
 @pytest.mark.parametrize(
     "expression", ["", ",", "1,", "0", "65536", "9-1", "1-2-3", "--", "http", "٣", "²", "1e3", "+5", "000022", "1_0"]
 )
-def test_what_names_no_ports_is_refused_with_a_cure(expression: str):
+def test_what_names_no_ports_is_refused_with_a_cure(expression: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         ports.parse(expression)
     assert refused.value.cure
 
 
-def test_naming_every_port_a_hundred_thousand_times_is_no_work():
+def test_naming_every_port_a_hundred_thousand_times_is_no_work() -> None:
     started = time.perf_counter()
     assert len(ports.parse(",".join(["-"] * 100_000))) == LAST_PORT
     assert time.perf_counter() - started < 2
 
 
 @pytest.mark.parametrize("group", list(GROUPS))
-def test_the_group_of_a_port_is_the_worst_that_lists_it(group: PortGroup):
+def test_the_group_of_a_port_is_the_worst_that_lists_it(group: PortGroup) -> None:
     order = list(PortGroup)
     for port in GROUPS[group]:
         assert order.index(ports.group_of(port)) <= order.index(group)
@@ -69,7 +69,7 @@ def test_the_group_of_a_port_is_the_worst_that_lists_it(group: PortGroup):
 
 
 @given(wanted=some.sets(PORT, max_size=100))
-def test_grouping_loses_no_port_and_doubles_none(wanted: set[int]):
+def test_grouping_loses_no_port_and_doubles_none(wanted: set[int]) -> None:
     grouped = ports.in_groups(sorted(wanted))
     assert sorted(port for members in grouped.values() for port in members) == sorted(wanted)
     assert list(grouped) == [group for group in PortGroup if group in grouped]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import pytest
@@ -47,7 +47,7 @@ def run(
 def nothing(_: Step) -> None: ...
 
 
-def raises(exc: Exception) -> Callable[[Step], object]:
+def raises(exc: BaseException) -> Callable[[Step], object]:
     def body(_: Step) -> None:
         raise exc
 
@@ -64,9 +64,10 @@ def step_of(job_id: str, stage: StageName, part: str = "") -> StepView:
 
 
 def keep(name: str) -> Callable[[Connection], None]:
-    return lambda connection: connection.execute(  # type: ignore[func-returns-value]  a Write returns nothing
-        insert(plugins), {"folder": "kept", "name": name, "announced_at": now()}
-    )
+    def write(connection: Connection) -> None:
+        connection.execute(insert(plugins), {"folder": "kept", "name": name, "announced_at": now()})
+
+    return write
 
 
 def kept() -> list[str]:
@@ -74,7 +75,7 @@ def kept() -> list[str]:
         return sorted(connection.execute(text("SELECT name FROM plugins WHERE folder = 'kept'")).scalars())
 
 
-def test_a_stage_that_returns_has_succeeded_with_what_it_keeps():
+def test_a_stage_that_returns_has_succeeded_with_what_it_keeps() -> None:
     [job_id] = make()
 
     def body(step: Step) -> None:
@@ -88,7 +89,7 @@ def test_a_stage_that_returns_has_succeeded_with_what_it_keeps():
     assert (step_of(job_id, SCAN).state, step_of(job_id, SCAN).summary) == (StepState.SUCCEEDED, "seen\ufffd \ufffd")
 
 
-def test_a_write_that_raises_leaves_nothing_of_the_others():
+def test_a_write_that_raises_leaves_nothing_of_the_others() -> None:
     [job_id] = make()
 
     def body(step: Step) -> None:
@@ -105,7 +106,7 @@ def test_a_write_that_raises_leaves_nothing_of_the_others():
 
 
 @pytest.mark.parametrize("cls", [Temporary, External, Infrastructure, Resource, Permanent, Security])
-def test_a_failure_is_retried_as_often_as_its_class_says(cls: type[Permanent]):
+def test_a_failure_is_retried_as_often_as_its_class_says(cls: type[Permanent]) -> None:
     [job_id] = make()
     policy = POLICIES[cls.failure_class]
     for retries in range(policy.retries):
@@ -125,7 +126,7 @@ def test_a_failure_is_retried_as_often_as_its_class_says(cls: type[Permanent]):
     ]
 
 
-def test_whoever_asks_for_time_gets_it_up_to_the_cap():
+def test_whoever_asks_for_time_gets_it_up_to_the_cap() -> None:
     busy = External("busy")
     for asked_s, least_s in ((50.0, 50.0), (86_400.0, 60.0)):
         busy.retry_after_s = asked_s
@@ -135,21 +136,21 @@ def test_whoever_asks_for_time_gets_it_up_to_the_cap():
         assert least_s <= later.value.after_s <= 60.0
 
 
-def test_an_unknown_error_is_a_bug_and_tells_nothing_of_itself():
+def test_an_unknown_error_is_a_bug_and_tells_nothing_of_itself() -> None:
     [job_id] = make()
     with pytest.raises(StageFailed):
         run(job_id, raises(KeyError("hunter2")))
     assert "hunter2" not in view(job_id).model_dump_json()
 
 
-def test_a_system_exit_passes_and_the_step_stays_taken():
+def test_a_system_exit_passes_and_the_step_stays_taken() -> None:
     [job_id] = make()
     with pytest.raises(SystemExit):
-        run(job_id, raises(SystemExit()))  # type: ignore[arg-type]  a worker that is stopped
+        run(job_id, raises(SystemExit()))
     assert step_of(job_id, SCAN).state is StepState.RUNNING
 
 
-def test_a_finished_step_is_not_run_again():
+def test_a_finished_step_is_not_run_again() -> None:
     [job_id] = make()
     run(job_id, nothing)
     with pytest.raises(AlreadyOver) as over:
@@ -157,7 +158,7 @@ def test_a_finished_step_is_not_run_again():
     assert (over.value.succeeded, over.value.failed) == (True, False)
 
 
-def test_a_failed_step_is_not_run_again_and_says_that_it_failed():
+def test_a_failed_step_is_not_run_again_and_says_that_it_failed() -> None:
     [job_id] = make()
     with pytest.raises(StageFailed):
         run(job_id, raises(Permanent("no")))
@@ -166,7 +167,7 @@ def test_a_failed_step_is_not_run_again_and_says_that_it_failed():
     assert (over.value.succeeded, over.value.failed) == (False, True)
 
 
-def test_who_was_superseded_leaves_nothing_and_fails_nothing():
+def test_who_was_superseded_leaves_nothing_and_fails_nothing() -> None:
     [job_id] = make()
 
     def body(step: Step) -> None:
@@ -180,7 +181,7 @@ def test_who_was_superseded_leaves_nothing_and_fails_nothing():
     assert step_of(job_id, SCAN).state is StepState.RUNNING
 
 
-def test_who_was_superseded_and_then_fails_does_not_fail_the_step():
+def test_who_was_superseded_and_then_fails_does_not_fail_the_step() -> None:
     [job_id] = make()
 
     def body(_: Step) -> None:
@@ -192,7 +193,7 @@ def test_who_was_superseded_and_then_fails_does_not_fail_the_step():
     assert step_of(job_id, SCAN).state is StepState.RUNNING
 
 
-def test_a_long_stage_hears_that_it_was_superseded(monkeypatch: pytest.MonkeyPatch):
+def test_a_long_stage_hears_that_it_was_superseded(monkeypatch: pytest.MonkeyPatch) -> None:
     [job_id] = make()
     monkeypatch.setattr("shared.layers.progress.TELL_EVERY_S", 0.0)
     monkeypatch.setattr("shared.layers.progress.KEEP_EVERY_S", 0.0)
@@ -210,7 +211,7 @@ def test_a_long_stage_hears_that_it_was_superseded(monkeypatch: pytest.MonkeyPat
     assert steps == [0, 1]
 
 
-def test_a_job_past_its_deadline_fails_without_running_and_is_told_of():
+def test_a_job_past_its_deadline_fails_without_running_and_is_told_of() -> None:
     [job_id] = make()
     with pytest.raises(StageFailed):
         run(job_id, raises(AssertionError("ran")), late_s=1)
@@ -223,11 +224,11 @@ def test_a_job_past_its_deadline_fails_without_running_and_is_told_of():
     assert view(job_id).state is JobState.FAILED
 
 
-def test_a_step_whose_workers_die_is_given_up_after_a_few():
+def test_a_step_whose_workers_die_is_given_up_after_a_few() -> None:
     [job_id] = make()
     for _ in range(layer.LOST_LIMIT):
         with pytest.raises(SystemExit):
-            run(job_id, raises(SystemExit()))  # type: ignore[arg-type]  stands for SIGKILL
+            run(job_id, raises(SystemExit()))
     with pytest.raises(StageFailed):
         run(job_id, raises(AssertionError("ran again")))
     failed = step_of(job_id, SCAN)
@@ -235,7 +236,7 @@ def test_a_step_whose_workers_die_is_given_up_after_a_few():
     assert failed.failure.code == "worker-killed"
 
 
-def test_retries_are_no_dead_workers():
+def test_retries_are_no_dead_workers() -> None:
     [job_id] = make()
     for retries in range(8):
         with pytest.raises(RetryLater):
@@ -244,7 +245,7 @@ def test_retries_are_no_dead_workers():
     assert step_of(job_id, SCAN).state is StepState.SUCCEEDED
 
 
-def test_an_unknown_job_has_nothing_to_run():
+def test_an_unknown_job_has_nothing_to_run() -> None:
     with pytest.raises(StageFailed):
         run("none", raises(AssertionError("ran")))
 
@@ -265,7 +266,7 @@ def forget() -> None:
 
 
 @pytest.mark.parametrize("retries", [0, 3, LAST])
-def test_a_store_that_is_away_at_the_start_is_waited_for(retries: int, fresh_settings: pytest.MonkeyPatch):
+def test_a_store_that_is_away_at_the_start_is_waited_for(retries: int, fresh_settings: pytest.MonkeyPatch) -> None:
     [job_id] = make()
     url = lose_the_store(fresh_settings)
     with pytest.raises(RetryLater) as later:
@@ -281,7 +282,7 @@ def test_a_store_that_is_away_at_the_start_is_waited_for(retries: int, fresh_set
 @pytest.mark.parametrize("end", [None, Permanent("no"), Temporary("not yet")])
 def test_a_store_that_is_away_at_the_end_is_waited_for(
     retries: int, end: Exception | None, fresh_settings: pytest.MonkeyPatch
-):
+) -> None:
     [job_id] = make()
     urls: list[str] = []
 
@@ -300,7 +301,9 @@ def test_a_store_that_is_away_at_the_end_is_waited_for(
     assert step_of(job_id, SCAN).state is StepState.SUCCEEDED
 
 
-def test_progress_that_cannot_be_kept_ends_no_scan(monkeypatch: pytest.MonkeyPatch, fresh_settings: pytest.MonkeyPatch):
+def test_progress_that_cannot_be_kept_ends_no_scan(
+    monkeypatch: pytest.MonkeyPatch, fresh_settings: pytest.MonkeyPatch
+) -> None:
     [job_id] = make()
     monkeypatch.setattr("shared.layers.progress.KEEP_EVERY_S", 0.0)
 
@@ -320,7 +323,7 @@ def job_at_report(*parts: str) -> str:
     return job_id
 
 
-def parts(calls: list[str], failing: dict[str, Exception]) -> Callable[[Step], None]:
+def parts(calls: list[str], failing: Mapping[str, Exception]) -> Callable[[Step], None]:
     def body(step: Step) -> None:
         for name in ("a", "b", "c"):
             with step.part(name) as part:
@@ -334,7 +337,7 @@ def parts(calls: list[str], failing: dict[str, Exception]) -> Callable[[Step], N
     return body
 
 
-def test_a_part_that_fails_for_good_leaves_the_others_and_makes_the_job_partial():
+def test_a_part_that_fails_for_good_leaves_the_others_and_makes_the_job_partial() -> None:
     job_id, calls = job_at_report("a", "b", "c"), list[str]()
     run(job_id, parts(calls, {"b": Permanent("b is broken")}), REPORT)
     run(job_id, nothing, NOTIFY)
@@ -343,7 +346,7 @@ def test_a_part_that_fails_for_good_leaves_the_others_and_makes_the_job_partial(
     assert view(job_id).state is JobState.PARTIAL
 
 
-def test_a_stage_all_of_whose_parts_failed_has_failed_with_their_message():
+def test_a_stage_all_of_whose_parts_failed_has_failed_with_their_message() -> None:
     job_id, calls = job_at_report("a", "b", "c"), list[str]()
     everything = {name: Permanent(f"{name} is broken", cure="Mend it.") for name in "abc"}
     with pytest.raises(StageFailed):
@@ -355,7 +358,7 @@ def test_a_stage_all_of_whose_parts_failed_has_failed_with_their_message():
     assert (view(job_id).state, kept()) == (JobState.FAILED, [])
 
 
-def test_a_retried_stage_runs_only_the_parts_that_are_left():
+def test_a_retried_stage_runs_only_the_parts_that_are_left() -> None:
     job_id, calls = job_at_report("a", "b", "c"), list[str]()
     with pytest.raises(RetryLater):
         run(job_id, parts(calls, {"b": Temporary("not yet")}), REPORT)
@@ -366,7 +369,7 @@ def test_a_retried_stage_runs_only_the_parts_that_are_left():
     assert step_of(job_id, REPORT).state is StepState.SUCCEEDED
 
 
-def test_a_part_that_failed_before_a_redelivery_still_counts_after_it():
+def test_a_part_that_failed_before_a_redelivery_still_counts_after_it() -> None:
     job_id, calls = job_at_report("a", "b", "c"), list[str]()
     broken = {name: Permanent(f"{name} is broken") for name in "ab"}
     with pytest.raises(RetryLater):
@@ -376,7 +379,7 @@ def test_a_part_that_failed_before_a_redelivery_still_counts_after_it():
     assert calls == ["a", "b", "c", "c"]
 
 
-def test_a_part_whose_write_raises_leaves_nothing_and_does_not_take_the_others_along():
+def test_a_part_whose_write_raises_leaves_nothing_and_does_not_take_the_others_along() -> None:
     job_id = job_at_report("a", "b")
 
     def body(step: Step) -> None:
@@ -391,7 +394,7 @@ def test_a_part_whose_write_raises_leaves_nothing_and_does_not_take_the_others_a
     assert step_of(job_id, REPORT, "a").state is StepState.FAILED
 
 
-def test_parts_that_are_only_known_now_are_added():
+def test_parts_that_are_only_known_now_are_added() -> None:
     job_id = job_at_report()
 
     def body(step: Step) -> None:
@@ -405,7 +408,7 @@ def test_parts_that_are_only_known_now_are_added():
     assert step_of(job_id, REPORT, "y").state is StepState.PENDING
 
 
-def test_who_ends_a_step_and_who_takes_it_do_not_wait_for_each_other():
+def test_who_ends_a_step_and_who_takes_it_do_not_wait_for_each_other() -> None:
     """The end writes the job's row too; a redelivery takes the step and then the job. Neither order may lock up."""
     [job_id] = make()
     run(job_id, nothing)
@@ -424,7 +427,7 @@ def test_who_ends_a_step_and_who_takes_it_do_not_wait_for_each_other():
     assert (view(job_id).grade, step_of(job_id, PROCESS).state) == ("A", StepState.SUCCEEDED)
 
 
-def test_every_class_is_tested_here():
+def test_every_class_is_tested_here() -> None:
     assert {cls.failure_class for cls in (Temporary, External, Infrastructure, Resource, Permanent, Security)} == set(
         FailureClass
     )

@@ -15,7 +15,7 @@ from shared.store.tables import jobs as jobs_table
 from tests.shared.store.making import ORG, make, new_job
 
 
-def test_a_reader_sees_one_moment(database: str):
+def test_a_reader_sees_one_moment(database: str) -> None:
     make()
     with reading() as connection:
         count = select(func.count()).select_from(jobs_table)
@@ -26,14 +26,14 @@ def test_a_reader_sees_one_moment(database: str):
         assert connection.execute(count).scalar_one() == before + 2
 
 
-def test_a_reader_waits_for_no_writer(database: str):
+def test_a_reader_waits_for_no_writer(database: str) -> None:
     make()
     with writing() as writer, reading() as reader:
         jobs.create(writer, [new_job()])
         assert len(jobs.page(reader, ORG, limit=9)) == 1
 
 
-def test_what_a_reader_writes_is_not_kept(database: str):
+def test_what_a_reader_writes_is_not_kept(database: str) -> None:
     try:
         with reading() as connection:
             jobs.create(connection, [new_job()])
@@ -43,7 +43,9 @@ def test_what_a_reader_writes_is_not_kept(database: str):
         assert jobs.page(connection, ORG, limit=1) == []
 
 
-def test_a_database_that_is_away_is_an_infrastructure_failure(tmp_path: Path, fresh_settings: pytest.MonkeyPatch):
+def test_a_database_that_is_away_is_an_infrastructure_failure(
+    tmp_path: Path, fresh_settings: pytest.MonkeyPatch
+) -> None:
     for url in (f"sqlite:///{tmp_path}/no/folder/v.db", f"postgresql://u:hunter2@/x?host={tmp_path}"):
         engine.forget()
         fresh_settings.setenv("VEDETTE_DATABASE_URL", url)
@@ -58,14 +60,14 @@ def test_a_database_that_is_away_is_an_infrastructure_failure(tmp_path: Path, fr
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-def test_a_statement_that_was_cut_off_is_an_infrastructure_failure(database: str):
+def test_a_statement_that_was_cut_off_is_an_infrastructure_failure(database: str) -> None:
     with pytest.raises(DatabaseAway), writing() as connection:  # noqa: PT012  the block is the transaction
         connection.execute(text("SET LOCAL statement_timeout = 50"))
         connection.execute(text("SELECT pg_sleep(10)"))
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-def test_a_server_that_dropped_its_connections_is_found_again(database: str):
+def test_a_server_that_dropped_its_connections_is_found_again(database: str) -> None:
     make()
     with writing() as connection:
         others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
@@ -73,7 +75,7 @@ def test_a_server_that_dropped_its_connections_is_found_again(database: str):
     make()
 
 
-def test_a_forked_child_uses_connections_of_its_own(database: str):
+def test_a_forked_child_uses_connections_of_its_own(database: str) -> None:
     make()
     child = os.fork()
     if child == 0:
@@ -90,7 +92,7 @@ def test_a_forked_child_uses_connections_of_its_own(database: str):
         assert len(jobs.page(connection, ORG, limit=9)) == 3
 
 
-def test_plugins_are_replaced_and_known(database: str):
+def test_plugins_are_replaced_and_known(database: str) -> None:
     for names in (["pdf", "html"], ["html", "json"], [], ["csv"]):
         with writing() as connection:
             plugins.announce(connection, "formats", names)
@@ -100,5 +102,5 @@ def test_plugins_are_replaced_and_known(database: str):
             assert plugins.known(connection, "channels") == ["mailto"]
 
 
-def test_the_schema_is_the_newest(database: str):
+def test_the_schema_is_the_newest(database: str) -> None:
     assert migrate.current() == migrate.head()

@@ -23,7 +23,7 @@ OPTIONS = Options(
 )
 
 
-def test_a_new_job_waits_with_all_its_steps(database: str):
+def test_a_new_job_waits_with_all_its_steps(database: str) -> None:
     [job_id] = make(new_job(options=OPTIONS, parts={StageName.REPORT: ["pdf", "json"]}, batch_id="b", trace_id="t"))
     with reading() as connection:
         view = jobs.view(connection, job_id, ORG)
@@ -41,7 +41,7 @@ def test_a_new_job_waits_with_all_its_steps(database: str):
     assert (view.failure, view.score, view.total_s, view.waited_s) == (None, None, None, None)
 
 
-def test_a_view_shows_no_secret_of_a_destination_and_the_request_keeps_it(database: str):
+def test_a_view_shows_no_secret_of_a_destination_and_the_request_keeps_it(database: str) -> None:
     [job_id] = make(new_job(options=OPTIONS))
     with reading() as connection:
         assert "hunter2" not in jobs.view(connection, job_id).model_dump_json()
@@ -50,17 +50,18 @@ def test_a_view_shows_no_secret_of_a_destination_and_the_request_keeps_it(databa
     assert options == OPTIONS
 
 
-def test_times_come_back_in_utc_to_the_microsecond(database: str):
+def test_times_come_back_in_utc_to_the_microsecond(database: str) -> None:
     deadline_at = datetime.fromisoformat("2031-02-03T04:05:06.789012+02:00")
     [job_id] = make(new_job(deadline_at=deadline_at))
     with reading() as connection:
         view = jobs.view(connection, job_id)
         message, _ = jobs.envelope(connection, job_id)
     assert view.deadline_at == message.deadline_at == deadline_at
+    assert view.deadline_at is not None
     assert view.deadline_at.utcoffset() == view.created_at.utcoffset() == timedelta(0)
 
 
-def test_ids_come_in_the_order_of_the_jobs_and_sort_by_it(database: str):
+def test_ids_come_in_the_order_of_the_jobs_and_sort_by_it(database: str) -> None:
     ids = make(*(new_job(f"10.0.0.{n}") for n in range(100)))
     assert ids == sorted(ids)
     with reading() as connection:
@@ -68,7 +69,7 @@ def test_ids_come_in_the_order_of_the_jobs_and_sort_by_it(database: str):
         assert [view.id for view in jobs.views(connection, [*ids[:2], "none"])] == ids[:2]
 
 
-def test_a_foreign_organisation_sees_nothing(database: str):
+def test_a_foreign_organisation_sees_nothing(database: str) -> None:
     [job_id] = make()
     with reading() as connection:
         with pytest.raises(jobs.JobNotFound):
@@ -78,7 +79,7 @@ def test_a_foreign_organisation_sees_nothing(database: str):
         assert jobs.ids_like(connection, OTHER, job_id) == []
 
 
-def test_pages_follow_each_other_without_gap_or_overlap(database: str):
+def test_pages_follow_each_other_without_gap_or_overlap(database: str) -> None:
     ids = make(*(new_job(batch_id="b" if n % 2 else None) for n in range(7)))
     make(new_job(org_id=OTHER, batch_id="b"))
     run_through(ids[0])
@@ -92,17 +93,17 @@ def test_pages_follow_each_other_without_gap_or_overlap(database: str):
 
 
 @pytest.mark.parametrize("case", [str.lower, str.upper])
-def test_a_job_is_found_by_either_end_of_its_id_in_any_case(database: str, case: object):
+def test_a_job_is_found_by_either_end_of_its_id_in_any_case(database: str, case: object) -> None:
     ids = make(*(new_job() for _ in range(3)))
     with reading() as connection:
-        assert jobs.ids_like(connection, ORG, case(ids[1][-8:])) == [ids[1]]  # type: ignore[operator]  str.lower or upper
+        assert jobs.ids_like(connection, ORG, case(ids[1][-8:])) == [ids[1]]  # type: ignore[operator]  # str.lower or upper
         assert jobs.ids_like(connection, ORG, ids[1]) == [ids[1]]
         assert jobs.ids_like(connection, ORG, ids[0][:6]) == ids[::-1]
         assert jobs.ids_like(connection, ORG, ids[0][:6], limit=2) == ids[:0:-1]
 
 
 @pytest.mark.parametrize("piece", ["%", "_", "\\", "'", "\x00", "\ud800", "é", "x" * 100_000])
-def test_odd_letters_find_nothing_and_break_nothing(database: str, piece: str):
+def test_odd_letters_find_nothing_and_break_nothing(database: str, piece: str) -> None:
     [job_id] = make()
     with reading() as connection:
         assert jobs.ids_like(connection, ORG, piece) == []
@@ -112,7 +113,7 @@ def test_odd_letters_find_nothing_and_break_nothing(database: str, piece: str):
             jobs.request(connection, job_id[:-1] + piece)
 
 
-def test_a_job_that_was_not_published_in_time_is_listed_until_it_is(database: str):
+def test_a_job_that_was_not_published_in_time_is_listed_until_it_is(database: str) -> None:
     ids = make(new_job(), new_job())
     later = now() + timedelta(seconds=1)
     with writing() as connection:
@@ -123,7 +124,7 @@ def test_a_job_that_was_not_published_in_time_is_listed_until_it_is(database: st
         assert jobs.unpublished(connection, later) == ids[1:]
 
 
-def test_times_that_add_up_are_shown_apart(database: str):
+def test_times_that_add_up_are_shown_apart(database: str) -> None:
     [job_id] = make()
     run_through(job_id)
     with reading() as connection:
@@ -134,7 +135,7 @@ def test_times_that_add_up_are_shown_apart(database: str):
     assert view.total_s == pytest.approx(view.ran_s + view.waited_s, abs=0.002)
 
 
-def test_nothing_at_all_can_be_asked_for(database: str):
+def test_nothing_at_all_can_be_asked_for(database: str) -> None:
     with reading() as connection:
         assert jobs.views(connection, []) == []
         with pytest.raises(jobs.JobNotFound):
@@ -143,7 +144,7 @@ def test_nothing_at_all_can_be_asked_for(database: str):
             jobs.envelope(connection, "none")
 
 
-def test_what_fails_half_way_leaves_nothing(database: str):
+def test_what_fails_half_way_leaves_nothing(database: str) -> None:
     with pytest.raises(ZeroDivisionError), writing() as connection:  # noqa: PT012  the block is one transaction
         jobs.create(connection, [new_job()])
         raise ZeroDivisionError
@@ -151,7 +152,7 @@ def test_what_fails_half_way_leaves_nothing(database: str):
         assert jobs.page(connection, ORG, limit=1) == []
 
 
-def test_a_job_begins_its_timeline(database: str):
+def test_a_job_begins_its_timeline(database: str) -> None:
     [job_id] = make()
     with reading() as connection:
         assert [event.type for event in timeline.of_job(connection, job_id)] == ["job.created"]

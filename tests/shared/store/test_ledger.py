@@ -51,7 +51,7 @@ def told(job_id: str) -> list[str]:
         return [event.type.value for event in timeline.of_job(connection, job_id)]
 
 
-def test_taking_a_step_starts_it_and_its_job(database: str):
+def test_taking_a_step_starts_it_and_its_job(database: str) -> None:
     [job_id] = make()
     taken = take_step(job_id, worker="scan@host")
     assert (taken.attempt, taken.is_over) == (1, False)
@@ -61,7 +61,7 @@ def test_taking_a_step_starts_it_and_its_job(database: str):
     assert told(job_id) == ["job.created", "job.started", "stage.started"]
 
 
-def test_a_step_that_is_not_in_the_ledger_is_unknown(database: str):
+def test_a_step_that_is_not_in_the_ledger_is_unknown(database: str) -> None:
     [job_id] = make()
     for key in (Key("none", ORG, SCAN), Key(job_id, ORG, REPORT, "pdf"), Key(job_id, ORG, SCAN, "\x00")):
         with pytest.raises(ledger.StepUnknown), writing() as connection:
@@ -69,7 +69,7 @@ def test_a_step_that_is_not_in_the_ledger_is_unknown(database: str):
 
 
 @pytest.mark.parametrize("end", [finish_step, fail_step, retry_step, note_progress])
-def test_a_superseded_delivery_can_do_nothing(database: str, end: Callable[[Taken], None]):
+def test_a_superseded_delivery_can_do_nothing(database: str, end: Callable[[Taken], None]) -> None:
     [job_id] = make()
     first = take_step(job_id)
     second = take_step(job_id)
@@ -80,7 +80,7 @@ def test_a_superseded_delivery_can_do_nothing(database: str, end: Callable[[Take
     finish_step(second)
 
 
-def test_the_end_of_a_stage_readies_the_next(database: str):
+def test_the_end_of_a_stage_readies_the_next(database: str) -> None:
     [job_id] = make()
     for stage, following in ((SCAN, PROCESS), (PROCESS, REPORT), (REPORT, NOTIFY)):
         assert step(job_id, following).ready_at is None
@@ -93,7 +93,7 @@ def test_the_end_of_a_stage_readies_the_next(database: str):
     assert told(job_id)[-1] == "job.finished"
 
 
-def test_a_step_that_is_over_is_not_taken_again(database: str):
+def test_a_step_that_is_over_is_not_taken_again(database: str) -> None:
     [job_id] = make()
     run_through(job_id)
     before = (view(job_id), told(job_id))
@@ -105,7 +105,7 @@ def test_a_step_that_is_over_is_not_taken_again(database: str):
     assert (view(job_id), told(job_id)) == before
 
 
-def test_a_failed_scan_skips_what_needs_it_and_leaves_the_telling(database: str):
+def test_a_failed_scan_skips_what_needs_it_and_leaves_the_telling(database: str) -> None:
     [job_id] = make(new_job(parts={REPORT: ["json", "pdf"]}))
     fail_step(take_step(job_id))
     steps = {(each.stage, each.part): each for each in view(job_id).steps}
@@ -121,7 +121,7 @@ def test_a_failed_scan_skips_what_needs_it_and_leaves_the_telling(database: str)
     assert (ended.failure.code, ended.failure.cure) == ("broken", "Mend it.")
 
 
-def test_the_failure_of_the_job_is_the_first_one(database: str):
+def test_the_failure_of_the_job_is_the_first_one(database: str) -> None:
     [job_id] = make()
     fail_step(take_step(job_id))
     fail_step(take_step(job_id, NOTIFY), BROKEN.model_copy(update={"code": "receiver-gone"}))
@@ -131,7 +131,7 @@ def test_the_failure_of_the_job_is_the_first_one(database: str):
     assert ended.failure.code == "broken"
 
 
-def test_a_failed_part_makes_the_job_partial_and_stops_nothing(database: str):
+def test_a_failed_part_makes_the_job_partial_and_stops_nothing(database: str) -> None:
     [job_id] = make(new_job(parts={REPORT: ["json", "pdf"]}))
     run_through(job_id, SCAN, PROCESS)
     stage = take_step(job_id, REPORT)
@@ -144,7 +144,7 @@ def test_a_failed_part_makes_the_job_partial_and_stops_nothing(database: str):
     assert step(job_id, REPORT, "pdf").failure is not None
 
 
-def test_a_step_that_waits_for_its_next_attempt_says_so(database: str):
+def test_a_step_that_waits_for_its_next_attempt_says_so(database: str) -> None:
     [job_id] = make()
     taken = take_step(job_id)
     note_progress(taken)
@@ -160,7 +160,7 @@ def test_a_step_that_waits_for_its_next_attempt_says_so(database: str):
     assert running.started_at == view(job_id).started_at
 
 
-def test_parts_are_added_once_and_keep_what_they_have(database: str):
+def test_parts_are_added_once_and_keep_what_they_have(database: str) -> None:
     [job_id] = make()
     for names in (["a"], ["b", "a"], [], ["a", "b"]):
         with writing() as connection:
@@ -189,7 +189,7 @@ OK, NO, SKIP = StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED
 )
 def test_the_state_of_a_job_follows_from_its_steps(
     scan: StepState, report: StepState, part: StepState, notify: StepState, state: JobState
-):
+) -> None:
     process = SKIP if scan is NO else OK
     rows = [(SCAN, "", scan), (PROCESS, "", process), (REPORT, "", report), (REPORT, "pdf", part), (NOTIFY, "", notify)]
     assert ledger.outcome([(str(stage), name, each) for stage, name, each in rows]) is state
@@ -200,7 +200,7 @@ def test_the_state_of_a_job_follows_from_its_steps(
         some.tuples(some.sampled_from(StageName), some.sampled_from(["", "a"]), some.sampled_from([OK, NO, SKIP]))
     )
 )
-def test_only_what_failed_keeps_a_job_from_success(ended: list[tuple[str, str, StepState]]):
+def test_only_what_failed_keeps_a_job_from_success(ended: list[tuple[str, str, StepState]]) -> None:
     state = ledger.outcome(ended)
     assert state.is_terminal
     assert (state is JobState.SUCCEEDED) == (NO not in {each for *_, each in ended})
@@ -221,7 +221,7 @@ def at_once(count: int, do: Callable[[int], object]) -> list[object]:
         return list(pool.map(one, range(count)))
 
 
-def test_of_many_who_take_a_step_at_once_one_ends_it(database: str):
+def test_of_many_who_take_a_step_at_once_one_ends_it(database: str) -> None:
     [job_id] = make()
 
     def work(_: int) -> str:
@@ -235,7 +235,7 @@ def test_of_many_who_take_a_step_at_once_one_ends_it(database: str):
     assert told(job_id).count("stage.finished") == 1
 
 
-def test_parts_may_end_in_parallel(database: str):
+def test_parts_may_end_in_parallel(database: str) -> None:
     names = [f"part{n}" for n in range(8)]
     [job_id] = make(new_job(parts={REPORT: names}))
     run_through(job_id, SCAN, PROCESS)
@@ -250,7 +250,7 @@ def test_parts_may_end_in_parallel(database: str):
     assert ids == sorted(set(ids))
 
 
-def test_two_may_add_the_same_parts_at_once(database: str):
+def test_two_may_add_the_same_parts_at_once(database: str) -> None:
     [job_id] = make()
 
     def add(_: int) -> None:

@@ -30,24 +30,24 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path, fresh_settings: pytest
     return url
 
 
-def test_a_new_database_has_no_revision(empty: str):
+def test_a_new_database_has_no_revision(empty: str) -> None:
     assert migrate.current() == ""
 
 
-def test_migrating_twice_is_migrating_once(empty: str):
+def test_migrating_twice_is_migrating_once(empty: str) -> None:
     migrate.upgrade()
     migrate.upgrade()
     assert migrate.current() == migrate.head() != ""
 
 
-def test_the_migrated_schema_is_that_of_the_tables(empty: str):
+def test_the_migrated_schema_is_that_of_the_tables(empty: str) -> None:
     migrate.upgrade()
     with engine.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "target_metadata": metadata})
         assert compare_metadata(context, metadata) == []
 
 
-def test_processes_that_migrate_at_once_all_succeed(empty: str):
+def test_processes_that_migrate_at_once_all_succeed(empty: str) -> None:
     command = [sys.executable, "-m", "shared.store.migrate"]
     environment = {**os.environ, "VEDETTE_DATABASE_URL": empty}
     started = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) for _ in range(3)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.contracts.events import EventType
 from shared.contracts.finding import Assessment, ChangeState, Finding, Severity
 from shared.contracts.job import StageName
 from shared.contracts.observation import Coverage, Evidence, Gap, GapReason, Observation
@@ -39,7 +40,7 @@ def judge(job_id: str, *judged: Finding, score: int = 71, org_id: str = ORG) -> 
         findings.save(connection, job_id, org_id, judged, assessment)
 
 
-def test_what_was_seen_comes_back_in_its_order(database: str):
+def test_what_was_seen_comes_back_in_its_order(database: str) -> None:
     [job_id] = make()
     deep = {"list": [1, 2.5, None, True, {"é": "\\u0000 'x'"}], "big": 2**70}
     seen = [observation(subject=f"tcp/h:{n}", data=deep, evidence=[Evidence(source="b", text="é")]) for n in range(50)]
@@ -52,7 +53,7 @@ def test_what_was_seen_comes_back_in_its_order(database: str):
         assert evidence.covered(connection, job_id) == covered
 
 
-def test_odd_bytes_of_a_target_are_kept_as_replacements(database: str):
+def test_odd_bytes_of_a_target_are_kept_as_replacements(database: str) -> None:
     [job_id] = make()
     odd = observation(
         subject="nul \x00 half \ud800",
@@ -69,7 +70,7 @@ def test_odd_bytes_of_a_target_are_kept_as_replacements(database: str):
     assert kept.evidence[0].text == "a\ufffdb"
 
 
-def test_megabytes_of_observations_are_kept(database: str):
+def test_megabytes_of_observations_are_kept(database: str) -> None:
     [job_id] = make()
     large = [observation(subject=f"s{n}", data={"text": "x" * 1_000_000}) for n in range(5)]
     many = [observation(subject=f"m{n}") for n in range(3000)]
@@ -81,7 +82,7 @@ def test_megabytes_of_observations_are_kept(database: str):
     assert len(seen[4].data["text"]) == 1_000_000
 
 
-def test_a_job_that_was_never_scanned_has_seen_nothing(database: str):
+def test_a_job_that_was_never_scanned_has_seen_nothing(database: str) -> None:
     [job_id] = make()
     with reading() as connection:
         assert evidence.observed(connection, job_id) == []
@@ -90,7 +91,7 @@ def test_a_job_that_was_never_scanned_has_seen_nothing(database: str):
         assert reports.document(connection, job_id).assessment.grade == "-"
 
 
-def test_findings_come_worst_first_and_sum_up_in_the_job(database: str):
+def test_findings_come_worst_first_and_sum_up_in_the_job(database: str) -> None:
     [job_id] = make()
     judge(job_id, finding("z", Severity.LOW), finding("b"), finding("a"), finding("c", Severity.CRITICAL))
     with reading() as connection:
@@ -99,7 +100,7 @@ def test_findings_come_worst_first_and_sum_up_in_the_job(database: str):
     assert (view.score, view.grade, view.severities) == (71, "C", {"high": 4})
 
 
-def test_judging_again_replaces_what_was_judged(database: str):
+def test_judging_again_replaces_what_was_judged(database: str) -> None:
     [job_id] = make()
     judge(job_id, finding("a"), finding("b"))
     judge(job_id, finding("b"), score=90)
@@ -108,7 +109,7 @@ def test_judging_again_replaces_what_was_judged(database: str):
         assert jobs.view(connection, job_id).score == 90
 
 
-def test_the_scan_before_is_the_last_judged_one_of_the_same_target_and_organisation(database: str):
+def test_the_scan_before_is_the_last_judged_one_of_the_same_target_and_organisation(database: str) -> None:
     older, old, failed, foreign, other, current = make(
         *(new_job(), new_job(), new_job(), new_job(org_id="foreign"), new_job("10.0.0.1"), new_job())
     )
@@ -123,7 +124,7 @@ def test_the_scan_before_is_the_last_judged_one_of_the_same_target_and_organisat
         assert findings.first_seen(connection, current) == {"f-a": AT.replace(year=2021)}
 
 
-def test_a_report_document_parts_what_is_now_from_what_was(database: str):
+def test_a_report_document_parts_what_is_now_from_what_was(database: str) -> None:
     [job_id] = make()
     states = {"now": ChangeState.NEW, "gone": ChangeState.FIXED, "unchecked": ChangeState.STANDING}
     judge(job_id, *(finding(rule, change=change) for rule, change in states.items()))
@@ -136,7 +137,7 @@ def test_a_report_document_parts_what_is_now_from_what_was(database: str):
     ]
 
 
-def test_a_report_is_kept_once_per_format_byte_for_byte(database: str):
+def test_a_report_is_kept_once_per_format_byte_for_byte(database: str) -> None:
     [job_id] = make()
     every_byte = bytes(range(256)) * 100
     for content in (b"first", every_byte):
@@ -150,7 +151,7 @@ def test_a_report_is_kept_once_per_format_byte_for_byte(database: str):
             reports.content(connection, job_id, "csv\x00")
 
 
-def test_a_report_has_a_limit(database: str, fresh_settings: pytest.MonkeyPatch):
+def test_a_report_has_a_limit(database: str, fresh_settings: pytest.MonkeyPatch) -> None:
     fresh_settings.setenv("VEDETTE_BLOB_LIMIT_BYTES", "10")
     settings.cache_clear()
     assert reports.describe("j", "pdf", "m", "f", b"x" * 10).size_bytes == 10
@@ -158,7 +159,7 @@ def test_a_report_has_a_limit(database: str, fresh_settings: pytest.MonkeyPatch)
         reports.describe("j", "pdf", "m", "f", b"x" * 11)
 
 
-def test_a_destination_has_one_delivery_per_job_and_shows_no_secret(database: str):
+def test_a_destination_has_one_delivery_per_job_and_shows_no_secret(database: str) -> None:
     first, second = make(new_job(), new_job())
     url = "https://u:hunter2@hooks.example/T0/secret"
     with writing() as connection:
@@ -173,9 +174,10 @@ def test_a_destination_has_one_delivery_per_job_and_shows_no_secret(database: st
     assert "hunter2" not in repr(sent)
 
 
-def test_the_timeline_is_read_from_any_place_in_order(database: str):
+def test_the_timeline_is_read_from_any_place_in_order(database: str) -> None:
     [job_id] = make()
-    facts = [Fact(ORG, job_id, "stage.finished", "scan", data={"n": n, "text": "\x00\ud800"}) for n in range(20)]  # type: ignore[arg-type]  a StrEnum's value
+    odd = "\x00\ud800"
+    facts = [Fact(ORG, job_id, EventType.STAGE_FINISHED, "scan", data={"n": n, "text": odd}) for n in range(20)]
     with writing() as connection:
         added = timeline.add(connection, facts[:10]) + timeline.add(connection, facts[10:12])
         added += timeline.add(connection, facts[12:])
