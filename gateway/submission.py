@@ -11,7 +11,7 @@ from pydantic import Field, WithJsonSchema, model_validator
 
 from gateway import openapi
 from gateway.problems import InvalidRequest
-from shared import policy, registry
+from shared import policy, registry, resolver
 from shared.contracts.problems import FieldError
 from shared.contracts.submission import MAX_TARGETS, Options
 from shared.contracts.target import TargetModel
@@ -119,7 +119,7 @@ def _unscannable(singles: Sequence[tuple[str, TargetModel]]) -> list[FieldError]
         tasks = [pool.submit(_refusal, where, single) for where, single in reversed(places.values())]
         _, open_tasks = wait(tasks, RESOLVE_ALL_TIMEOUT_S)
         if open_tasks:
-            raise policy.ResolverAway(f"{len(open_tasks)} names were not resolved in {RESOLVE_ALL_TIMEOUT_S:g} s.")
+            raise resolver.ResolverAway(f"{len(open_tasks)} names were not resolved in {RESOLVE_ALL_TIMEOUT_S:g} s.")
         return [error for task in tasks if (error := task.result())]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

@@ -7,14 +7,12 @@ organisations.
 from __future__ import annotations
 
 import ipaddress
-import socket
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooLate
 
+from shared import resolver
 from shared.contracts.target import TargetModel
-from shared.errors import InvalidInput, Security, Temporary
+from shared.errors import Security
 
-RESOLVE_TIMEOUT_S = 5.0  # two tries of a common resolver configuration
+RESOLVE_TIMEOUT_S = 5.0  # somebody waits for the answer to a submission
 NEVER = {
     ipaddress.ip_network("0.0.0.0/8"): "no host (RFC 791)",
     ipaddress.ip_network("169.254.0.0/16"): "link-local (RFC 3927), where clouds keep their metadata services",
@@ -25,15 +23,6 @@ NEVER = {
     ipaddress.ip_network("fe80::/10"): "link-local (RFC 4291)",
     ipaddress.ip_network("ff00::/8"): "multicast (RFC 4291)",
 }
-_POOL = ThreadPoolExecutor(max_workers=8, thread_name_prefix="resolve")
-
-
-class TargetUnresolvable(InvalidInput):
-    """The name has no address."""
-
-
-class ResolverAway(Temporary):
-    """The resolver did not answer in time, so nothing is known of the name."""
 
 
 class TargetRefused(Security):
@@ -47,7 +36,7 @@ def check(target: TargetModel) -> None:
     """
     host = getattr(target, "host", None)
     if isinstance(host, str):
-        for address in resolve(host):
+        for address in resolver.addresses(host, RESOLVE_TIMEOUT_S):
             guard(address)
 
 
@@ -59,35 +48,3 @@ def guard(address: str) -> None:
     for network, what in NEVER.items():
         if ip.version == network.version and ip in network:
             raise TargetRefused(f"{address} is {what}, which is never scanned.", cure="Give the address of a host.")
-
-
-def resolve(host: str) -> list[str]:
-    """Return all addresses of `host`, IPv4 first, each once. Raises TargetUnresolvable or ResolverAway."""
-    if _is_address(host):
-        return [host]
-    try:
-        answers = _POOL.submit(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM).result(RESOLVE_TIMEOUT_S)
-    except TooLate as exc:
-        raise ResolverAway(f"The resolver did not answer for {host!r} within {RESOLVE_TIMEOUT_S:g} s.") from exc
-    except socket.gaierror as exc:
-        if exc.errno == socket.EAI_AGAIN:
-            raise ResolverAway(f"The resolver failed for {host!r}: {exc.strerror}.") from exc
-        raise _unresolvable(host) from exc
-    except ValueError as exc:  # a label too long for IDNA, a NUL
-        raise _unresolvable(host) from exc
-    found = dict.fromkeys(str(answer[4][0]) for answer in answers)
-    return sorted(found, key=lambda address: ":" in address)
-
-
-def _unresolvable(host: str) -> TargetUnresolvable:
-    return TargetUnresolvable(
-        f"The name {host!r} has no address.", cure="Check its spelling, or give the address itself.", pointer="/host"
-    )
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

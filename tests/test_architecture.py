@@ -16,7 +16,7 @@ ORDER = [
     {"errors", "ids", "redaction", "text"},
     {"contracts"},
     {"settings"},
-    {"registry", "telemetry", "policy", "heartbeat"},
+    {"registry", "telemetry", "policy", "resolver", "heartbeat"},
     {"store", "bus", "broker"},
     {"layers"},
     {"queue"},

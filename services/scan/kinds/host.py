@@ -10,11 +10,11 @@ import time
 from collections.abc import AsyncIterator
 
 from services.scan.kinds import Result, Run
-from services.scan.net import record, resolve
+from services.scan.net import record
 from services.scan.net.connect import Sweep, Tally
 from services.scan.net.endpoint import destination
 from services.scan.net.identify import BUDGET, Identity, identify
-from shared import policy
+from shared import policy, resolver
 from shared.contracts import ports
 from shared.contracts.job import Progress
 from shared.contracts.kinds.host import Target
@@ -36,10 +36,10 @@ class HostUnreachable(Temporary):
 async def scan(target: Target, run: Run) -> Result:
     """Scan all addresses of `target`: those it has now, each guarded again, since names change what they mean.
 
-    Raises TargetUnresolvable, ResolverFailed, TargetRefused, HostUnreachable or SocketsExhausted.
+    Raises TargetUnresolvable, ResolverAway, TargetRefused, HostUnreachable or SocketsExhausted.
     """
     asked = target.port_list(run.profile)
-    addresses = await resolve.addresses(target.host)
+    addresses = await asyncio.to_thread(resolver.addresses, target.host)
     for address in addresses:
         policy.guard(address)
     tallies = await _sweep(addresses, asked, run)

@@ -14,12 +14,12 @@ import pytest
 
 from services.scan.kinds import Result, Run, host
 from services.scan.kinds.host import scan
-from services.scan.net import resolve
 from shared.contracts.job import Profile, Progress
 from shared.contracts.kinds.host import FACTS, Target
 from shared.contracts.observation import GapReason
 from shared.contracts.ports import PortGroup
 from shared.policy import TargetRefused
+from shared.resolver import TargetUnresolvable
 from tests.services.scan.farm import Ports
 
 Peer = Callable[..., int]
@@ -117,7 +117,7 @@ def test_a_name_without_address_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
         raise socket.gaierror(socket.EAI_NONAME, "as asked")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(resolve.TargetUnresolvable):
+    with pytest.raises(TargetUnresolvable):
         scanned("80", name="nowhere.invalid")
 
 
