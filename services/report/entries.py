@@ -1,26 +1,18 @@
-"""One finding as a reader sees it, and the raw evidence behind it."""
+"""One finding as a reader sees it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from services.report import printable, words
+from services.report import exhibits, printable, words
+from services.report.exhibits import Exhibit
 from shared.contracts.finding import ChangeState, Finding, Reference
-from shared.contracts.observation import Evidence, Observation
 
 MAX_TEXT = 2000  # characters of what, why and how to fix
-
-
-@dataclass(frozen=True)
-class Exhibit:
-    """A piece of raw evidence: where it comes from and what it says. `note` tells when it was cut at capture."""
-
-    number: int
-    source: str
-    text: str
-    note: str = ""
+_NO_ANNEX: Mapping[exhibits.Key, Exhibit] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -33,7 +25,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Entry:
-    """One finding. `number` is its number in this report: F1 is the worst."""
+    """One finding. `number` is its number in this report: F1 is the worst. `points` is its `cost` in words."""
 
     number: int
     severity: str
@@ -42,6 +34,7 @@ class Entry:
     change: str
     is_changed: bool
     points: str
+    cost: float
     what: str
     why: str
     fix: str
@@ -53,43 +46,43 @@ class Entry:
     fingerprint: str
 
 
-def entries(findings: Iterable[Finding], first: int = 1) -> list[Entry]:
-    """Return `findings` worst first, numbered from `first`. Findings of one severity keep their order."""
-    ordered = sorted(findings, key=lambda finding: finding.severity.rank)
-    return [_entry(finding, number) for number, finding in enumerate(ordered, first)]
+def entries(
+    findings: Iterable[Finding], first: int = 1, annex: Mapping[exhibits.Key, Exhibit] = _NO_ANNEX
+) -> list[Entry]:
+    """Return `findings` worst first, those of one kind together, numbered from `first`, else in the order given."""
+    kinds: dict[Hashable, list[Entry]] = {}
+    for finding in sorted(findings, key=lambda finding: finding.severity.rank):
+        entry = _entry(finding, annex)
+        kinds.setdefault(kind(entry), []).append(entry)
+    ordered = [entry for members in kinds.values() for entry in members]
+    return [replace(entry, number=number) for number, entry in enumerate(ordered, first)]
 
 
-def annex(observations: Iterable[Observation]) -> list[Exhibit]:
-    """Return the evidence of all observations, each text once per subject, numbered from 1."""
-    found = {(each.subject, item.source, item.text): item for each in observations for item in each.evidence}
-    return [_exhibit(item, number, subject) for number, ((subject, _, _), item) in enumerate(found.items(), 1)]
+def kind(entry: Entry) -> Hashable:
+    """Return what entries have in common that differ only in where they are and what is seen there."""
+    return (entry.severity, entry.rule, entry.title, entry.confidence, entry.why, entry.fix)
 
 
-def _entry(finding: Finding, number: int) -> Entry:
+def _entry(finding: Finding, annex: Mapping[exhibits.Key, Exhibit]) -> Entry:
     return Entry(
-        number=number,
+        number=0,
         severity=finding.severity.value,
         title=printable.line(finding.title) or words.NOTHING,
         subject=printable.line(finding.subject) or words.NOTHING,
         change=words.CHANGES[finding.change],
         is_changed=finding.change in (ChangeState.NEW, ChangeState.REOPENED),
         points=words.points(finding.points) if finding.points else "",
+        cost=finding.points,
         what=printable.block(finding.what, MAX_TEXT),
         why=printable.block(finding.why, MAX_TEXT),
         fix=printable.block(finding.fix, MAX_TEXT),
-        evidence=[_exhibit(item, index) for index, item in enumerate(finding.evidence, 1)],
+        evidence=exhibits.behind(finding, annex),
         links=[_link(reference) for reference in finding.references],
         rule=printable.line(finding.rule, 80),
         confidence=words.CONFIDENCES[finding.confidence],
         first_seen=words.day(finding.first_seen_at),
         fingerprint=printable.line(finding.fingerprint, 80),
     )
-
-
-def _exhibit(evidence: Evidence, number: int, subject: str = "") -> Exhibit:
-    source = printable.line(" · ".join(part for part in (subject, evidence.source) if part), 160)
-    note = "cut when it was captured" if evidence.truncated else ""
-    return Exhibit(number, source or words.NOTHING, printable.block(evidence.text) or "(empty)", note)
 
 
 def _link(reference: Reference) -> Link:

@@ -32,11 +32,12 @@ class Exhibit:
 
 def annex(observations: Iterable[Observation], findings: Iterable[Finding] = ()) -> dict[Key, Exhibit]:
     """Return all evidence, each text once per subject, numbered from 1, the pieces of one subject together."""
+    seen = [(each.subject, each.evidence) for each in observations]
+    seen += [(each.subject, each.evidence) for each in findings]
     found: dict[str, dict[Key, Evidence]] = {}
-    for each in (*observations, *findings):
-        pieces = found.setdefault(each.subject, {})
-        for item in each.evidence:
-            pieces.setdefault((each.subject, item.source, item.text), item)
+    for subject, evidence in seen:
+        for item in evidence:
+            found.setdefault(subject, {}).setdefault((subject, item.source, item.text), item)
     flat = [pair for pieces in found.values() for pair in pieces.items()]
     return {key: _exhibit(item, number, key[0]) for number, (key, item) in enumerate(flat, 1)}
 
@@ -50,7 +51,7 @@ def behind(finding: Finding, held: Mapping[Key, Exhibit]) -> list[Exhibit]:
 
 def head(text: str) -> str:
     """Return the first lines of `text`, or nothing when it is short enough to be shown whole."""
-    lines = text.rstrip().split("\n")
+    lines = text.split("\n")
     if len(lines) <= HEAD_LINES * _SLACK and len(text) <= HEAD_TEXT * _SLACK:
         return ""
     return "\n".join(lines[:HEAD_LINES])[:HEAD_TEXT].rstrip()
@@ -59,5 +60,5 @@ def head(text: str) -> str:
 def _exhibit(evidence: Evidence, number: int, subject: str = "") -> Exhibit:
     source = printable.line(" · ".join(part for part in (subject, evidence.source) if part), 160)
     note = "cut when it was captured" if evidence.truncated else ""
-    text = printable.block(evidence.text) or "(empty)"
+    text = printable.block(evidence.text).rstrip("\n") or "(empty)"
     return Exhibit(number, source or words.NOTHING, text, note, head(text))

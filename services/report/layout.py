@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from services.report import deductions, entries, printable, record, summary, words
+from services.report import deductions, entries, exhibits, printable, record, summary, words
 from services.report.deductions import Ladder
-from services.report.entries import Entry, Exhibit
+from services.report.entries import Entry
+from services.report.exhibits import Exhibit
 from services.report.record import Facts
 from services.report.tables import Table, tables
+from services.report.weaknesses import Weakness, weaknesses
 from shared.contracts.finding import ChangeState, Severity
 from shared.contracts.job import StageName
 from shared.contracts.report import ReportDocument
@@ -26,7 +28,11 @@ class Group:
     severity: str
     count: int
     share: float
-    entries: list[Entry]
+    weaknesses: list[Weakness]
+
+    @property
+    def entries(self) -> list[Entry]:
+        return [entry for weakness in self.weaknesses for entry in weakness.entries]
 
 
 @dataclass(frozen=True)
@@ -56,9 +62,9 @@ class Layout:
     groups: list[Group]
     total: int
     change: list[str]
-    changed: list[Entry]
-    fixed: list[Entry]
-    standing: list[Entry]
+    changed: list[Weakness]
+    fixed: list[Weakness]
+    standing: list[Weakness]
     coverage: str
     checked_share: float
     checked_percent: str
@@ -72,7 +78,8 @@ class Layout:
 def build(document: ReportDocument) -> Layout:
     """Return the layout of `document`."""
     judged = summary.is_judged(document)
-    findings = entries.entries(document.findings)
+    annex = exhibits.annex(document.observations, document.findings)
+    findings = entries.entries(document.findings, annex=annex)
     if (
         document.assessment.change.previous_job_id is None
     ):  # everything is new then, and saying so at each finding tells nothing
@@ -93,16 +100,16 @@ def build(document: ReportDocument) -> Layout:
         groups=_groups(findings),
         total=len(findings),
         change=_change(document),
-        changed=[entry for entry in findings if entry.is_changed],
-        fixed=entries.entries(document.fixed, first=len(findings) + 1),
-        standing=entries.entries(document.standing, first=len(findings) + len(document.fixed) + 1),
+        changed=weaknesses([entry for entry in findings if entry.is_changed]),
+        fixed=weaknesses(entries.entries(document.fixed, len(findings) + 1, annex)),
+        standing=weaknesses(entries.entries(document.standing, len(findings) + len(document.fixed) + 1, annex)),
         coverage=summary.coverage(coverage) or "This kind of scan does not count what it checks.",
         checked_share=min(1.0, coverage.checked / coverage.asked) if coverage.asked > 0 else float(judged),
         checked_percent=words.percent(coverage.checked, coverage.asked) if coverage.asked > 0 else "",
         gaps=[_gap(document, index) for index in range(len(coverage.gaps))],
         tables=tables(document.observations),
         ladder=deductions.ladder(document, findings),
-        annex=entries.annex(document.observations),
+        annex=list(annex.values()),
         facts=record.facts(document),
     )
 
@@ -125,7 +132,7 @@ def _groups(findings: list[Entry]) -> list[Group]:
     groups = []
     for severity in Severity:
         members = [entry for entry in findings if entry.severity == severity.value]
-        groups.append(Group(severity.value, len(members), len(members) / max(len(findings), 1), members))
+        groups.append(Group(severity.value, len(members), len(members) / max(len(findings), 1), weaknesses(members)))
     return groups
 
 

@@ -1,4 +1,4 @@
-"""Text of rules, with what stands in `backticks` told apart as code. Nothing else is markup; all else stays as it is."""
+"""Text of rules, with what stands in `backticks` told apart as code. Nothing else is markup."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from services.report import words
-from services.report.entries import Entry, kind
+from services.report.entries import Entry, Link, kind
 from services.report.spans import Span, spans
 
 _SENTENCE = re.compile(r"(?<=[.!?]) +(?=[A-Z])")
@@ -25,9 +25,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Weakness:
-    """`what` is said of all places, as are title, severity, links, rule and confidence of each entry.
+    """Title, severity, rule and confidence are those of each entry. `links` are those of all entries together.
 
     numbers: `F4–F9`.  where: the subject if there is only one, else `6 places`.  change: `2 new · 1 came back`.
+    what: all that is said, if that is the same everywhere.  everywhere: else the sentences that are the same.
     """
 
     numbers: str
@@ -37,6 +38,8 @@ class Weakness:
     what: list[Span]
     why: list[Span]
     fix: list[Span]
+    links: list[Link]
+    everywhere: list[Span]
     places: list[Place]
 
     @property
@@ -45,7 +48,7 @@ class Weakness:
 
 
 def weaknesses(entries: Sequence[Entry]) -> list[Weakness]:
-    """Return `entries`, which stand and are numbered by kind, as one weakness per kind."""
+    """Return `entries`, whose kinds stand together, as one weakness per kind."""
     return [_weakness(list(members)) for _, members in groupby(entries, kind)]
 
 
@@ -58,9 +61,11 @@ def _weakness(members: list[Entry]) -> Weakness:
         where=_where(members),
         change=_change(members),
         points=words.points(cost) if cost else "",
-        what=spans(shared),
+        what=[] if any(own) else spans(shared),
         why=spans(lead.why),
         fix=spans(lead.fix),
+        links=list(dict.fromkeys(link for entry in members for link in entry.links)),
+        everywhere=spans(shared) if any(own) else [],
         places=[Place(entry, spans(what)) for entry, what in zip(members, own, strict=True)],
     )
 

@@ -4,8 +4,8 @@ import pytest
 
 from services.report import entries
 from shared.contracts.finding import ChangeState, Reference, Severity
-from shared.contracts.observation import Evidence, Observation
-from tests.services.report.sample import NOW, finding
+from shared.contracts.observation import Evidence
+from tests.services.report.sample import finding
 
 
 def test_findings_are_numbered_worst_first() -> None:
@@ -54,17 +54,17 @@ def test_only_new_and_returned_findings_count_as_changed() -> None:
     assert changed == {ChangeState.NEW, ChangeState.REOPENED}
 
 
-def test_the_annex_holds_each_text_once_per_subject() -> None:
-    banner = Evidence(source="banner", text="SSH-2.0", truncated=True)
-    seen = [
-        Observation(type=kind, subject=subject, data={}, evidence=[banner], observed_at=NOW)
-        for kind, subject in (("port", "a"), ("service", "a"), ("service", "b"))
-    ]
-    annex = entries.annex(seen)
-    assert [(piece.number, piece.source) for piece in annex] == [(1, "a · banner"), (2, "b · banner")]
-    assert annex[0].note == "cut when it was captured"
-
-
 def test_empty_evidence_is_said_to_be_empty() -> None:
     (entry,) = entries.entries([finding(evidence=[Evidence(source="", text="")])])
     assert (entry.evidence[0].source, entry.evidence[0].text) == ("–", "(empty)")
+
+
+def test_findings_of_one_kind_stand_together_under_the_severity_they_have() -> None:
+    given = [finding(rule="a"), finding(rule="b"), finding(rule="a", subject="x"), finding(Severity.LOW, rule="a")]
+    found = entries.entries(given)
+    assert [(entry.number, entry.rule, entry.severity) for entry in found] == [
+        (1, "a", "high"),
+        (2, "a", "high"),
+        (3, "b", "high"),
+        (4, "a", "low"),
+    ]

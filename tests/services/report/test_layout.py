@@ -54,5 +54,5 @@ def test_a_second_clean_scan_is_told_as_such() -> None:
 
 def test_earlier_findings_are_numbered_after_the_current_ones() -> None:
     page = layout.build(typical())
-    assert [entry.number for entry in (*page.fixed, *page.standing)] == [15, 16]
+    assert [weakness.numbers for weakness in (*page.fixed, *page.standing)] == ["F15", "F16"]
     assert page.change == ["6 new", "7 unchanged", "1 came back", "1 gone", "1 not checked again"]

@@ -16,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from services.report.formats import html
+from shared.contracts.finding import Assessment, Change
+from shared.contracts.observation import Evidence
 from shared.contracts.report import ReportDocument
 from tests.services.report import sample
 from tests.services.report.documents import documents
@@ -80,6 +82,47 @@ def test_hostile_text_is_text() -> None:
     assert "{{7*7}} {% raw %} ${7*7} #{7*7}" in titles
     assert "‹ESC›[31mred‹ESC›[0m ‹U+009B›31m ‹BEL›" in titles
     assert '#import "x": * #panic("pwned") $x^2$ `raw` *bold* @ref <label>' in titles
+
+
+def test_backticks_of_rules_are_code_and_nothing_else_is() -> None:
+    hostile = "`<b onclick=x>&amp;` <i>`a` `left"
+    evidence = [Evidence(source="`s`", text="`raw`")]
+    found = sample.finding(title="`t`", subject="`u`", what=hostile, why=hostile, fix=hostile, evidence=evidence)
+    page = Page(html.render(sample.document(findings=[found])))
+    assert_inert(page)
+    assert page.texts["code"][:6] == ["<b onclick=x>&amp;", "a"] * 3
+    assert " `left" in page.texts["dd"]
+    assert (page.texts["h4"], page.texts["pre"]) == (["`t`"], ["`raw`", "`raw`"])
+
+
+def test_findings_of_one_rule_share_a_heading_and_keep_their_own_place_to_link_to() -> None:
+    found = [sample.finding(subject=f"tcp/{n}", fingerprint=str(n), what=f"Port {n} answers.") for n in range(6)]
+    page = Page(html.render(sample.document(findings=found)))
+    assert page.texts["h4"] == ["Redis answers without a password"]
+    assert [each for each in page.attributes("id") if each.startswith("f") and each != "findings"] == [
+        f"f{number}" for number in range(1, 7)
+    ]
+    assert [text for text in page.texts["p"] if text.startswith("Port")] == [f"Port {n} answers." for n in range(6)]
+
+
+def test_long_evidence_is_cut_at_the_finding_and_whole_in_the_annex_within_reach_of_the_keyboard() -> None:
+    text = "\n".join(f"line {number}" for number in range(30))
+    found = sample.finding(evidence=[Evidence(source="INFO", text=text), Evidence(source="PING", text="+PONG")])
+    page = Page(html.render(sample.document(findings=[found])))
+    assert page.texts["pre"] == ["\n".join(text.split("\n")[:8]), "+PONG", text, "+PONG"]
+    (scrolled,) = [attrs for tag, attrs in page.elements if tag == "pre" and "tabindex" in attrs]
+    assert (scrolled["id"], scrolled["role"], scrolled["tabindex"]) == ("e1", "region", "0")
+    assert scrolled["aria-label"] == "Evidence: tcp/192.0.2.10:6379 · INFO"
+    assert "#e1" in set(page.attributes("href"))
+    assert "pre.long, .scroll { max-height: none; overflow: visible; }" in CSS.partition("@media print")[2]
+
+
+def test_evidence_of_an_earlier_scan_is_shown_whole() -> None:
+    text = "\n".join(map(str, range(30)))
+    gone = sample.finding(evidence=[Evidence(source="INFO", text=text)])
+    assessment = Assessment(score=100, grade="A", change=Change(previous_job_id="before"))
+    page = Page(html.render(sample.document(fixed=[gone], assessment=assessment)))
+    assert page.texts["pre"] == [text]
 
 
 def test_the_policy_names_the_one_style_sheet_and_allows_nothing_else() -> None:

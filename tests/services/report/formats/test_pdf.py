@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 
 from services.report import typeset
 from services.report.formats import pdf
+from shared.contracts.observation import Evidence
 from shared.contracts.report import ReportDocument
 from shared.errors import FailureClass
 from tests.services.report import sample
@@ -89,6 +90,38 @@ def test_hostile_text_is_text() -> None:
     assert "=cmd|' /C calc'!A0" in whole
     assert "‹ESC›[31mred" in whole
     assert "‹U+6F22›" in whole
+
+
+def test_backticks_of_rules_are_code_and_nothing_is_run() -> None:
+    hostile = 'Set `#panic("x")` $y$ `left'
+    evidence = [Evidence(source="`s`", text="`raw`")]
+    whole = text(pdf.render(sample.document(findings=[sample.finding(title="`t`", fix=hostile, evidence=evidence)])))
+    assert 'Set #panic("x") $y$ `left' in whole
+    assert "`t`" in whole
+    assert "`raw`" in whole
+
+
+def test_findings_of_one_rule_share_a_heading_and_keep_their_numbers() -> None:
+    evidence = [Evidence(source="INFO", text="redis_version:6.0\n" * 30)]
+    found = [
+        sample.finding(subject=f"tcp/{n}", fingerprint=str(n), what=f"Port {n} answers.", evidence=evidence)
+        for n in range(6)
+    ]
+    findings = text(pdf.render(sample.document(findings=found)), "-f", "2").partition("What changed since")[0]
+    assert findings.count("Anyone who reaches the port") == 1
+    assert "F1–F6 Redis answers without a password" in findings
+    for number in range(6):
+        assert f"F{number + 1} tcp/{number}" in findings
+        assert f"Port {number} answers. Evidence E{number + 1} · " in findings
+    assert "redis_version" not in findings
+
+
+def test_long_evidence_is_cut_at_the_finding_and_whole_in_the_annex() -> None:
+    piece = Evidence(source="INFO", text="\n".join(f"line {number}." for number in range(30)))
+    whole = text(pdf.render(sample.document(findings=[sample.finding(evidence=[piece])])))
+    before, annex = whole.split("Raw answers of the target")
+    assert "line 7. … the rest stands in the annex: E1" in before
+    assert "line 29." in annex
 
 
 def test_only_references_over_https_can_be_clicked() -> None:
