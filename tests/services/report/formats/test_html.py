@@ -125,6 +125,14 @@ def test_evidence_of_an_earlier_scan_is_shown_whole() -> None:
     assert page.texts["pre"] == [text]
 
 
+def test_findings_that_are_gone_show_no_points() -> None:
+    gone = [sample.finding(subject=f"tcp/{n}") for n in range(2)]
+    assessment = Assessment(score=100, grade="A", change=Change(previous_job_id="before"))
+    page = Page(html.render(sample.document(fixed=gone, assessment=assessment)))
+    assert [attrs["class"] for tag, attrs in page.elements if "points" in (attrs.get("class") or "")] == []
+    assert [each for each in page.attributes("id") if each in ("f1", "f2")] == ["f1", "f2"]
+
+
 def test_the_policy_names_the_one_style_sheet_and_allows_nothing_else() -> None:
     page = Page(html.render(sample.typical()))
     (style,) = page.texts["style"]
