@@ -12,15 +12,31 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.job import Priority, Profile, StageName
 from shared.contracts.submission import Options
 from shared.errors import Infrastructure
-from shared.queue import LANES, PRIORITIES, app
+from shared.queue import LANES, PRIORITIES, app, task_id
 from shared.store import jobs
 from shared.store.engine import reading, writing
 
 PUBLISH_TIMEOUT_S = 1.0  # an absent broker must not hold up whoever submits
+AT_ONCE = 50  # jobs published and noted together: about 0.1 s in which another process may publish one a second time
+
+# Workers wait for a broker that is away; whoever submits a job must not. Seconds.
+_IMPATIENT = {
+    "connect_retries_timeout": 0.3,
+    "interval_start": 0.1,
+    "interval_step": 0.1,
+    "interval_max": 0.2,
+    "socket_connect_timeout": 1.0,
+    "socket_timeout": 2.0,
+}
 
 
 class BrokerAway(Infrastructure):
     """The broker does not answer. Jobs are safe in the store; the reconciler sends them when it is back."""
+
+
+def hurry() -> None:
+    """Make this process give up on an absent broker within about a second. For whoever submits, before it connects."""
+    app.conf.broker_transport_options = {**app.conf.broker_transport_options, **_IMPATIENT}
 
 
 def lane(options: Options) -> str:
@@ -33,17 +49,26 @@ def lane(options: Options) -> str:
     return heavy if options.profile is Profile.COMPREHENSIVE else standard
 
 
-def build(envelope: Envelope) -> chain:
-    """Return the chain of the four stages for one job."""
-    first, *rest = StageName
+def build(envelope: Envelope, first: StageName = StageName.SCAN) -> chain:
+    """Return the chain of the stages for one job, from `first` on."""
+    rest = list(StageName)[list(StageName).index(first) + 1 :]
     message = envelope.model_dump(mode="json")
     return chain(_step(first, envelope, message), *(_step(stage, envelope) for stage in rest))
 
 
 def submit(ids: Sequence[str]) -> None:
-    """Publish jobs that are committed, and note it. Raises BrokerAway; jobs published before that stay noted."""
+    """Publish those of the jobs that are committed and not published yet, and note it.
+
+    Raises BrokerAway; jobs published before that stay noted.
+    """
+    for start in range(0, len(ids), AT_ONCE):
+        _submit(ids[start : start + AT_ONCE])
+
+
+def _submit(ids: Sequence[str]) -> None:
     with reading() as connection:
-        ready = [jobs.envelope(connection, job_id) for job_id in ids]
+        waiting = jobs.still_unpublished(connection, ids)
+        ready = [jobs.envelope(connection, job_id) for job_id in waiting]
     published: list[str] = []
     try:
         with app.producer_pool.acquire(block=True, timeout=PUBLISH_TIMEOUT_S) as producer:
@@ -51,7 +76,7 @@ def submit(ids: Sequence[str]) -> None:
                 build(envelope).apply_async(producer=producer, headers={"traceparent": traceparent}, retry=False)
                 published.append(envelope.job_id)
     except (OperationalError, RedisError, OSError) as exc:
-        raise BrokerAway(f"The broker did not answer; {len(ids) - len(published)} jobs wait in the store.") from exc
+        raise BrokerAway(f"The broker did not answer; {len(waiting) - len(published)} jobs wait in the store.") from exc
     finally:
         if published:
             with writing() as transaction:
@@ -60,4 +85,5 @@ def submit(ids: Sequence[str]) -> None:
 
 def _step(stage: StageName, envelope: Envelope, *arguments: object) -> Signature:
     queue = envelope.lane if stage is StageName.SCAN else LANES[stage][0]
-    return app.signature(f"{stage}.run", args=arguments, queue=queue, priority=PRIORITIES[envelope.priority])
+    options = {"queue": queue, "priority": PRIORITIES[envelope.priority], "task_id": task_id(stage, envelope)}
+    return app.signature(f"{stage}.run", args=arguments, options=options)

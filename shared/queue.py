@@ -124,6 +124,11 @@ class Chained(Task[Any, Any]):
             raise Reject(exc, requeue=True)
 
 
+def task_id(stage: StageName, envelope: Envelope) -> str:
+    """Return the id of a stage's task: the same however often it is sent, so that it can be found and revoked."""
+    return f"{envelope.job_id}.{stage}"
+
+
 def tell(failed: StageName, envelope: Envelope) -> None:
     """Send a failed job straight to the last stage, so that whoever must know is told.
 
@@ -133,7 +138,8 @@ def tell(failed: StageName, envelope: Envelope) -> None:
         return
     message, priority = [envelope.model_dump(mode="json")], PRIORITIES[envelope.priority]
     try:
-        app.send_task(f"{LAST_STAGE}.run", message, queue=LANES[LAST_STAGE][0], priority=priority)
+        queue, name = LANES[LAST_STAGE][0], task_id(LAST_STAGE, envelope)
+        app.send_task(f"{LAST_STAGE}.run", message, queue=queue, priority=priority, task_id=name)
     except OperationalError as exc:
         raise Reject(exc, requeue=True) from exc
 

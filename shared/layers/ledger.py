@@ -18,7 +18,7 @@ from shared.ids import now
 from shared.layers.delivery import Delivery
 from shared.layers.progress import Meter
 from shared.store import ledger
-from shared.store.engine import Write, writing
+from shared.store.engine import Write, reading, writing
 from shared.store.jobs import STAGES
 from shared.store.ledger import Key, Superseded, Taken
 
@@ -109,7 +109,7 @@ class Step(Part):
         except Superseded:
             raise
         except Exception as exc:
-            failure, after_s = _judge(exc, part.taken, self.delivery)
+            failure, after_s = _judge(exc, part.taken, max(part.taken.retries, self.taken.retries))
             _record(part.taken, failure, after_s)
             if after_s is not None:
                 raise
@@ -130,31 +130,40 @@ def step(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator[S
         raise AlreadyOver(taken.state)
     mine = Step(taken, delivery=delivery, deadline=_deadline(stage, envelope, delivery), meter=Meter(taken))
     try:
-        _check_lost(taken, delivery)
+        _check_lost(taken)
         _check_deadline(stage, envelope)
         yield mine
         _check_parts(mine)
         _commit(mine)
     except Superseded as exc:
-        log.warning("stage.superseded", message=exc.message)
-        raise AlreadyOver(StepState.CANCELLED) from exc
+        raise _overtaken(taken, delivery) from exc
     except Exception as exc:
-        failure, after_s = _judge(exc, taken, delivery)
-        log.warning(
-            "stage.failed",
-            error=failure.code,
-            failure_class=failure.failure_class,
-            message=failure.message,
-            retry_in_s=after_s,
-            exc_info=failure.code == "internal",
-        )
-        try:
-            _record(taken, failure, after_s)
-        except Superseded:
-            raise AlreadyOver(StepState.CANCELLED) from exc
-        except Exception as away:
-            raise _unrecorded(away, delivery) from away
-        raise (StageFailed() if after_s is None else RetryLater(after_s)) from exc
+        raise _failed(exc, taken, delivery) from exc
+
+
+def _failed(exc: Exception, taken: Taken, delivery: Delivery) -> Exception:
+    """Write down that the stage failed, and return what that means for its message."""
+    failure, after_s = _judge(exc, taken, taken.retries)
+    said = {"failure_class": failure.failure_class, "message": failure.message, "retry_in_s": after_s}
+    log.warning("stage.failed", error=failure.code, **said)
+    try:
+        _record(taken, failure, after_s)
+    except Superseded:
+        return _overtaken(taken, delivery)
+    except Exception as away:  # noqa: BLE001  whatever it is, the step must not be left running
+        return _unrecorded(away, delivery)
+    return StageFailed() if after_s is None else RetryLater(after_s)
+
+
+def _overtaken(taken: Taken, delivery: Delivery) -> Exception:
+    """Return how the step stands that is not ours any more: another delivery has it, or a lost commit had succeeded."""
+    try:
+        with reading() as connection:
+            state = ledger.state(connection, taken.key)
+    except Exception as away:  # noqa: BLE001  as above
+        return _unrecorded(away, delivery)
+    log.warning("stage.overtaken", state=state)
+    return AlreadyOver(state if state in ledger.OVER else StepState.CANCELLED)
 
 
 def _take(key: Key, delivery: Delivery) -> Taken:
@@ -168,7 +177,7 @@ def _take(key: Key, delivery: Delivery) -> Taken:
 def _commit(part: Part) -> None:
     with writing() as connection:
         # The step's row is locked first, as by whoever takes it: in the other order the two would wait for each other.
-        told = ledger.finish(connection, part.taken, summary=part.summary, result=None)
+        told = ledger.finish(connection, part.taken, summary=part.summary)
         for write in part.writes:
             write(connection)
     bus.publish(told)
@@ -183,11 +192,11 @@ def _record(taken: Taken, failure: Failure, after_s: float | None) -> None:
     bus.publish(told)
 
 
-def _judge(exc: Exception, taken: Taken, delivery: Delivery) -> tuple[Failure, float | None]:
-    """Return what failed, and the seconds until the next attempt, or None when there is none."""
+def _judge(exc: Exception, taken: Taken, retries: int) -> tuple[Failure, float | None]:
+    """Return what failed, and the seconds until the next attempt, or None when there is none after so many retries."""
     failure_class = classify(exc)
     policy = POLICIES[failure_class]
-    after_s = policy.wait_s(delivery.retries + 1) if delivery.retries < policy.retries else None
+    after_s = policy.wait_s(retries + 1) if retries < policy.retries else None
     if after_s is not None and isinstance(exc, External) and exc.retry_after_s is not None:
         after_s = max(after_s, min(exc.retry_after_s, policy.cap_s))
     ours = isinstance(exc, VedetteError)
@@ -213,11 +222,10 @@ def _unrecorded(exc: Exception, delivery: Delivery) -> RetryLater:
     return RetryLater(POLICIES[FailureClass.INFRASTRUCTURE].wait_s(delivery.retries + 1))
 
 
-def _check_lost(taken: Taken, delivery: Delivery) -> None:
-    lost = taken.attempt - 1 - delivery.retries
-    if lost >= LOST_LIMIT:
+def _check_lost(taken: Taken) -> None:
+    if taken.lost >= LOST_LIMIT:
         raise WorkerKilled(
-            f"{lost} workers died in the {taken.key.stage} stage of this job.",
+            f"{taken.lost} workers died in the {taken.key.stage} stage of this job.",
             cure="See the workers' logs: most often it is the memory, or a time limit.",
         )
 

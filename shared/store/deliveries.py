@@ -45,6 +45,13 @@ def begin(connection: Connection, job_id: str, channel: str, destination: str) -
     return Delivery(**row)
 
 
+def claim(connection: Connection, delivery_id: str) -> bool:
+    """Mark a delivery as `sending`; False when somebody began to send it and nobody knows what came of that."""
+    free = deliveries.c.state.in_(["pending", "failed"])
+    asked = update(deliveries).where(deliveries.c.id == delivery_id, free).values(state="sending", answer="")
+    return connection.execute(asked).rowcount > 0
+
+
 def end(connection: Connection, delivery_id: str, state: str, answer: str) -> None:
     """Note how a delivery ended: `sent`, `failed` or `unknown`."""
     values = {"state": state, "answer": answer[:500], "sent_at": now() if state == "sent" else None}

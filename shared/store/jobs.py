@@ -138,6 +138,13 @@ def mark_published(connection: Connection, ids: Sequence[str]) -> None:
     connection.execute(update(jobs).where(jobs.c.id.in_(ids), jobs.c.published_at.is_(None)).values(published_at=now()))
 
 
+def still_unpublished(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """Return those of `ids` whose first message is not known to be with the broker, in their order."""
+    query = select(jobs.c.id).where(jobs.c.id.in_(ids), jobs.c.published_at.is_(None))
+    waiting = set(connection.execute(query).scalars())
+    return [job_id for job_id in ids if job_id in waiting]
+
+
 def unpublished(connection: Connection, before: datetime, limit: int = 500) -> list[str]:
     """Return jobs written before `before` whose first message never reached the broker, oldest first."""
     query = select(jobs.c.id).where(jobs.c.published_at.is_(None), jobs.c.created_at < before)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, case, func, select, update
 
 from shared.contracts.events import Event, EventType
 from shared.contracts.job import Failure, JobState, Progress, StageName, StepState
@@ -46,18 +46,19 @@ class Key:
 
 @dataclass(frozen=True)
 class Taken:
-    """A step in somebody's hands. `state` is what it was before: a step that is over must not be run again."""
+    """A step in somebody's hands. `state` is what it was before: a step that is over must not be run again.
+
+    retries: attempts that failed and were put off.  lost: deliveries whose worker died before their end.
+    """
 
     key: Key
     delivery: str
     attempt: int
     state: StepState
+    retries: int = 0
+    lost: int = 0
     failure: Failure | None = None
     events: Sequence[Event] = ()
-
-    @property
-    def is_done(self) -> bool:
-        return self.state in DONE
 
     @property
     def is_over(self) -> bool:
@@ -67,15 +68,23 @@ class Taken:
 def take(connection: Connection, key: Key, *, worker: str, lease_until: datetime) -> Taken:
     """Mark a step as running, unless it is over. Raises StepUnknown."""
     mark = {"at": now(), "new_delivery": new_id(), "new_worker": worker, "new_lease": lease_until}
-    attempt = connection.execute(_TAKE, _keys(key) | mark).scalar_one_or_none()
-    if attempt is None:
+    row = connection.execute(_TAKE, _keys(key) | mark).one_or_none()
+    if row is None:
         return _over(connection, key)
-    told = [_fact(key, EventType.STAGE_STARTED, {"attempt": attempt, "worker": worker})]
-    if not key.part and (key.stage is STAGES[0] or attempt > 1):  # else the job runs already
+    told = [_fact(key, EventType.STAGE_STARTED, {"attempt": row.attempt, "worker": worker})]
+    if not key.part and (key.stage is STAGES[0] or row.attempt > 1):  # else the job runs already
         started_at = connection.execute(_START_JOB, {"of_job": key.job_id, "at": mark["at"]}).scalar_one_or_none()
         if started_at == mark["at"]:
             told.insert(0, _fact(key, EventType.JOB_STARTED, stage=""))
-    return Taken(key, str(mark["new_delivery"]), attempt, StepState.RUNNING, events=add(connection, told))
+    told_events = add(connection, told)
+    return Taken(
+        key, str(mark["new_delivery"]), row.attempt, StepState.RUNNING, row.retries, row.lost, None, told_events
+    )
+
+
+def state(connection: Connection, key: Key) -> StepState:
+    """Return the state of a step. Raises StepUnknown."""
+    return _over(connection, key).state
 
 
 def _over(connection: Connection, key: Key) -> Taken:
@@ -85,12 +94,12 @@ def _over(connection: Connection, key: Key) -> Taken:
             f"Job {key.job_id} has no step {key.stage} {key.part}".rstrip() + ".", cure="It may have been deleted."
         )
     failure = Failure.model_validate(row.failure) if row.failure else None
-    return Taken(key, "", row.attempt, StepState(row.state), failure)
+    return Taken(key, "", row.attempt, StepState(row.state), failure=failure)
 
 
-def finish(connection: Connection, taken: Taken, *, summary: str, result: dict[str, Any] | None) -> list[Event]:
+def finish(connection: Connection, taken: Taken, *, summary: str) -> list[Event]:
     """Mark a step as succeeded and what follows from it. Raises Superseded."""
-    _end(connection, taken, StepState.SUCCEEDED, summary=summary, result=result, failure=None)
+    _end(connection, taken, StepState.SUCCEEDED, summary=summary, failure=None)
     told = [_fact(taken.key, EventType.STAGE_FINISHED, {"summary": summary, "attempt": taken.attempt})]
     following = STAGES[min(STAGES.index(taken.key.stage) + 1, len(STAGES) - 1)]
     return _go_on(connection, taken.key, following, told)
@@ -102,7 +111,7 @@ def fail(connection: Connection, taken: Taken, failure: Failure) -> list[Event]:
     Raises Superseded.
     """
     key = taken.key
-    _end(connection, taken, StepState.FAILED, summary="", result=None, failure=failure.model_dump(mode="json"))
+    _end(connection, taken, StepState.FAILED, summary="", failure=failure.model_dump(mode="json"))
     if not key.part:
         skipped = [stage.value for stage in STAGES[STAGES.index(key.stage) + 1 : -1]]
         connection.execute(
@@ -120,6 +129,7 @@ def retry(connection: Connection, taken: Taken, failure: Failure, next_attempt_a
     key = taken.key
     values = {
         "state": StepState.RETRYING,
+        "retries": steps.c.retries + 1,
         "failure": failure.model_dump(mode="json"),
         "next_attempt_at": next_attempt_at,
         "progress": None,
@@ -152,15 +162,9 @@ def add_parts(connection: Connection, job_id: str, stage: StageName, names: Sequ
 
 
 def _end(
-    connection: Connection,
-    taken: Taken,
-    state: StepState,
-    *,
-    summary: str,
-    result: dict[str, Any] | None,
-    failure: dict[str, Any] | None,
+    connection: Connection, taken: Taken, ended: StepState, *, summary: str, failure: dict[str, Any] | None
 ) -> None:
-    values = {"new_state": state, "new_summary": summary, "new_result": result, "new_failure": failure, "at": now()}
+    values = {"new_state": ended, "new_summary": summary, "new_failure": failure, "at": now()}
     if not connection.execute(_END, {**_keys(taken.key), "mine": taken.delivery, **values}).rowcount:
         raise _superseded(taken)
 
@@ -188,6 +192,8 @@ def outcome(ended: Sequence[tuple[str, str, StepState]]) -> JobState:
 
     A job whose last stage failed is partial: its result is there, only somebody was not told of it.
     """
+    if any(state is StepState.CANCELLED for _, part, state in ended if not part):
+        return JobState.CANCELLED
     failed = [(stage, part) for stage, part, state in ended if state is StepState.FAILED]
     if any(not part and stage != STAGES[-1] for stage, part in failed):
         return JobState.FAILED
@@ -210,6 +216,7 @@ def _held(taken: Taken) -> ColumnElement[bool]:
         steps.c.stage == key.stage,
         steps.c.part == key.part,
         steps.c.delivery == taken.delivery,
+        _NOT_OVER,
     )
 
 
@@ -232,6 +239,7 @@ _TAKE = (
     .values(
         state=StepState.RUNNING.value,
         attempt=steps.c.attempt + 1,
+        lost=steps.c.lost + case((steps.c.state == StepState.RUNNING.value, 1), else_=0),
         delivery=bindparam("new_delivery"),
         worker=bindparam("new_worker"),
         lease_until=bindparam("new_lease"),
@@ -239,21 +247,20 @@ _TAKE = (
         next_attempt_at=None,
         failure=None,
     )
-    .returning(steps.c.attempt)
+    .returning(steps.c.attempt, steps.c.retries, steps.c.lost)
 )
 _START_JOB = (
     update(jobs)
-    .where(jobs.c.id == bindparam("of_job"), jobs.c.state != JobState.RUNNING.value)
+    .where(jobs.c.id == bindparam("of_job"), jobs.c.state.in_([JobState.QUEUED.value, JobState.RETRYING.value]))
     .values(state=JobState.RUNNING.value, started_at=func.coalesce(jobs.c.started_at, bindparam("at", type_=Moment())))
     .returning(jobs.c.started_at)
 )
 _END = (
     update(steps)
-    .where(_OF_STEP, steps.c.delivery == bindparam("mine"))
+    .where(_OF_STEP, _NOT_OVER, steps.c.delivery == bindparam("mine"))
     .values(
         state=bindparam("new_state"),
         summary=bindparam("new_summary"),
-        result=bindparam("new_result"),
         failure=bindparam("new_failure"),
         finished_at=bindparam("at"),
         progress=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import version
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -14,7 +15,7 @@ from shared.settings import settings
 from shared.store import evidence, findings, jobs
 from shared.store.tables import reports
 
-GENERATOR = "Vedette 0.1.0"
+GENERATOR = f"Vedette {version('vedette-shared')}"
 _SHOWN = [reports.c[name] for name in ReportView.model_fields]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from shared.contracts import ports
 from shared.contracts.ports import GROUPS, LAST_PORT, PortGroup
 from shared.errors import InvalidInput
 
+DOCUMENT = Path(__file__).parents[3] / "docs" / "ports.md"
 PORT = some.integers(min_value=1, max_value=LAST_PORT)
 FEW = some.integers(min_value=1, max_value=99)
 NEARLY = some.text(alphabet="0123456789,- \t+_.x٣²", max_size=40)
@@ -60,12 +62,14 @@ def test_naming_every_port_a_hundred_thousand_times_is_no_work() -> None:
     assert time.perf_counter() - started < 2
 
 
-@pytest.mark.parametrize("group", list(GROUPS))
-def test_the_group_of_a_port_is_the_worst_that_lists_it(group: PortGroup) -> None:
-    order = list(PortGroup)
-    for port in GROUPS[group]:
-        assert order.index(ports.group_of(port)) <= order.index(group)
-        assert port in GROUPS[ports.group_of(port)]
+def test_every_listed_port_is_in_one_group_once() -> None:
+    listed = [port for members in GROUPS.values() for port in members]
+    assert len(set(listed)) == len(listed)
+    assert all(ports.group_of(port) is group for group, members in GROUPS.items() for port in members)
+
+
+def test_the_document_lists_them_as_they_are() -> None:
+    assert DOCUMENT.read_text(encoding="utf-8") == ports.markdown(), "python -m shared.contracts.ports > docs/ports.md"
 
 
 @given(wanted=some.sets(PORT, max_size=100))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import insert, text, update
 
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import JobState, JobView, Progress, StageName, StepState, StepView
@@ -19,9 +19,9 @@ from shared.layers.delivery import Delivery
 from shared.layers.ledger import AlreadyOver, RetryLater, StageFailed, Step
 from shared.settings import settings
 from shared.store import jobs, ledger
-from shared.store.engine import Connection, engine, reading
+from shared.store.engine import Connection, DatabaseAway, engine, reading, writing
 from shared.store.engine import forget as forget_connections
-from shared.store.tables import plugins
+from shared.store.tables import plugins, steps
 from tests.shared.store.making import ORG, make, new_job, run_through, take_step
 
 SCAN, PROCESS, REPORT, NOTIFY = StageName
@@ -236,6 +236,40 @@ def test_a_step_whose_workers_die_is_given_up_after_a_few() -> None:
     assert failed.failure.code == "worker-killed"
 
 
+def test_waiting_for_an_absent_store_spends_none_of_the_retries() -> None:
+    [job_id] = make()
+    with pytest.raises(RetryLater):
+        run(job_id, raises(Temporary("not yet")), retries=POLICIES[Temporary.failure_class].retries + 4)
+    assert step_of(job_id, SCAN).state is StepState.RETRYING
+
+
+def test_a_step_that_was_cancelled_meanwhile_stays_cancelled() -> None:
+    [job_id] = make()
+
+    def body(step: Step) -> None:
+        step.keep(keep("never"))
+        with writing() as connection:
+            connection.execute(update(steps).where(steps.c.job_id == job_id).values(state=StepState.CANCELLED))
+
+    with pytest.raises(AlreadyOver) as over:
+        run(job_id, body)
+    assert not over.value.succeeded
+    assert (kept(), step_of(job_id, SCAN).state) == ([], StepState.CANCELLED)
+
+
+def test_a_commit_whose_answer_was_lost_hands_the_chain_on() -> None:
+    [job_id] = make()
+
+    def body(step: Step) -> None:
+        layer._commit(step)
+        raise DatabaseAway("the connection broke after the commit")
+
+    with pytest.raises(AlreadyOver) as over:
+        run(job_id, body)
+    assert over.value.succeeded
+    assert step_of(job_id, SCAN).state is StepState.SUCCEEDED
+
+
 def test_retries_are_no_dead_workers() -> None:
     [job_id] = make()
     for retries in range(8):
@@ -374,9 +408,12 @@ def test_a_part_that_failed_before_a_redelivery_still_counts_after_it() -> None:
     broken = {name: Permanent(f"{name} is broken") for name in "ab"}
     with pytest.raises(RetryLater):
         run(job_id, parts(calls, {**broken, "c": Temporary("not yet")}), REPORT)
+    for _ in range(2):
+        with pytest.raises(RetryLater):
+            run(job_id, parts(calls, {"c": Temporary("not yet")}), REPORT)
     with pytest.raises(StageFailed):
-        run(job_id, parts(calls, {"c": Temporary("never")}), REPORT, retries=3)
-    assert calls == ["a", "b", "c", "c"]
+        run(job_id, parts(calls, {"c": Temporary("never")}), REPORT)
+    assert calls == ["a", "b", "c", "c", "c", "c"]
 
 
 def test_a_part_whose_write_raises_leaves_nothing_and_does_not_take_the_others_along() -> None:

@@ -36,7 +36,7 @@ def take_step(job_id: str, stage: StageName = StageName.SCAN, part: str = "", wo
 
 def finish_step(taken: Taken, summary: str = "done") -> None:
     with writing() as connection:
-        finish(connection, taken, summary=summary, result=None)
+        finish(connection, taken, summary=summary)
 
 
 def run_through(job_id: str, *stages: StageName) -> None:

@@ -99,7 +99,7 @@ def test_a_step_that_is_over_is_not_taken_again(database: str) -> None:
     before = (view(job_id), told(job_id))
     for stage in StageName:
         again = take_step(job_id, stage)
-        assert (again.is_done, again.delivery) == (True, "")
+        assert (again.is_over, again.delivery) == (True, "")
         with pytest.raises(Superseded):
             finish_step(again)
     assert (view(job_id), told(job_id)) == before
