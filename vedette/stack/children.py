@@ -15,6 +15,7 @@ from vedette.stack.home import Layout
 
 SERVICES = {"scan": 2, "process": 1, "report": 1, "notify": 1}  # children of each worker's pool, for two cores
 READY_TIMEOUT_S = 1.0
+DATABASE_VARIABLES = ("VEDETTE_DATABASE_URL", "VEDETTE_DATABASE_URL_FILE")  # the settings read them in this order
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,15 @@ def environment(where: Layout, port: int) -> dict[str, str]:
         "VEDETTE_GATEWAY_HOST": "127.0.0.1",
         "PYTHONUNBUFFERED": "1",
     }
-    if not os.environ.get("VEDETTE_DATABASE_URL"):
+    if not database_variable():
         own["VEDETTE_DATABASE_URL"] = f"sqlite:///{where.database}"
     inherited = {key: value for key, value in os.environ.items() if key not in {"VEDETTE_REDIS_URL", "VEDETTE_TOKEN"}}
     return inherited | own
+
+
+def database_variable() -> str:
+    """Return the variable by which the user names a database of their own, or an empty text."""
+    return next((name for name in DATABASE_VARIABLES if os.environ.get(name)), "")
 
 
 def _worker(service: str, size: int) -> list[str]:

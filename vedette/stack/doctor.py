@@ -10,9 +10,11 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from shared.errors import VedetteError
 from vedette.stack import record, server
+from vedette.stack.children import database_variable
 from vedette.stack.home import Layout, layout
 from vedette.stack.lifecycle import DEFAULT_PORT, status
 
@@ -67,17 +69,29 @@ def _server() -> Iterator[Check]:
 
 
 def _database() -> Iterator[Check]:
-    url = os.environ.get("VEDETTE_DATABASE_URL", "")
-    if url and not url.startswith("sqlite"):
-        yield Check("database", None, "PostgreSQL, by VEDETTE_DATABASE_URL; the stack checks it at its start")
+    variable = database_variable()
+    try:
+        url = _named_by(variable)
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
+        cure = "Correct it, or unset it."
+        yield Check("database", False, f"{variable} names a file that cannot be read: {why}", cure)
         return
-    file = layout().database
+    if url and not url.startswith("sqlite"):
+        yield Check("database", None, f"PostgreSQL, by {variable}; the stack checks it at its start")
+        return
+    file = Path(url.partition(":///")[2].partition("?")[0]) if url else layout().database
     if not file.exists():
         yield Check("database", True, f"{file} (made at the first start)")
         return
     with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
         fine = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
     yield Check("database", fine, str(file), "It is damaged: restore a backup.")
+
+
+def _named_by(variable: str) -> str:
+    value = os.environ.get(variable, "")
+    return Path(value).read_text(encoding="utf-8").strip() if variable.endswith("_FILE") else value
 
 
 def _stack() -> Iterator[Check]:
