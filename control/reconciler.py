@@ -14,7 +14,7 @@ import structlog
 from shared import heartbeat, telemetry
 from shared.errors import Infrastructure
 from shared.ids import now
-from shared.pipeline import submit
+from shared.pipeline import hurry, submit
 from shared.settings import settings
 from shared.store import jobs
 from shared.store.engine import reading
@@ -36,6 +36,7 @@ def reconcile() -> int:
 def main() -> None:
     """Reconcile every few seconds until SIGTERM or SIGINT."""
     telemetry.start(NAME, settings())
+    hurry()
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())

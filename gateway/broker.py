@@ -17,33 +17,20 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# Workers wait for a broker that is away; whoever submits a job must not. Seconds.
-_IMPATIENT = {
-    "connect_retries_timeout": 0.3,
-    "interval_start": 0.1,
-    "interval_step": 0.1,
-    "interval_max": 0.2,
-    "socket_connect_timeout": 1.0,
-    "socket_timeout": 2.0,
-}
-
-
-@cache
-def app() -> Celery:
-    """Return the Celery app with this process's time-outs. The first call imports Celery, which takes a second."""
-    from shared.queue import app as made  # noqa: PLC0415
-
-    made.conf.broker_transport_options = {**made.conf.broker_transport_options, **_IMPATIENT}
-    return made
-
 
 @cache
 def pipeline() -> ModuleType:
-    """Return `shared.pipeline`, on top of `app`."""
-    app()
+    """Return `shared.pipeline`, in a hurry. The first call imports Celery, which takes a second."""
     from shared import pipeline as found  # noqa: PLC0415
 
+    found.hurry()
     return found
+
+
+def app() -> Celery:
+    """Return the Celery app with this process's time-outs."""
+    made: Celery = pipeline().app
+    return made
 
 
 def publish(ids: Sequence[str]) -> bool:

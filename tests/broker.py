@@ -8,22 +8,17 @@ from typing import Any
 
 import redis
 
+from shared.pipeline import hurry
 from shared.queue import LANES, PRIORITIES, app
 from shared.settings import settings
-
-IMPATIENT = {
-    "connect_retries_timeout": 0.3,
-    "interval_start": 0.1,
-    "interval_step": 0.1,
-    "interval_max": 0.2,
-}  # seconds
 
 
 @contextmanager
 def pointed() -> Iterator[None]:
     """Have the app publish to the broker that the settings name, for the block."""
     url, options = app.conf.broker_url, app.conf.broker_transport_options
-    _point(settings().broker_url, {**options, **IMPATIENT})
+    hurry()
+    _point(settings().broker_url, app.conf.broker_transport_options)
     try:
         yield
     finally:
