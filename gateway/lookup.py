@@ -12,7 +12,6 @@ from shared.errors import Conflict
 from shared.store import jobs
 from shared.store.engine import Connection
 
-MIN_PIECE = 4  # characters
 _PIECE = re.compile(r"[0-9a-f-]{4,36}")
 
 Piece = Annotated[

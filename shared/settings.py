@@ -58,7 +58,6 @@ class Settings(BaseSettings):
     )
     job_deadline_s: int = 3600
     blob_limit_bytes: int = 32 * 1024 * 1024
-    report_timeout_s: int = 60
 
     # the reconciler
     reconcile_every_s: float = 5.0

@@ -1,7 +1,7 @@
 """One file per protocol. A file has the names of `Protocol` below, and the registry finds it.
 
-Parsers are pure functions of bytes that raise NotSpoken and nothing else. `starttls` is there where TLS can begin
-inside the protocol.
+Parsers are pure functions of bytes that raise NotSpoken and nothing else. Where TLS can begin inside the protocol there is
+`async def starttls(conn)`: it brings a fresh connection to where the handshake begins, or raises NotSpoken.
 """
 
 from __future__ import annotations
@@ -33,14 +33,6 @@ class Protocol(Interface):
     @staticmethod
     async def probe(conn: Connection, dial: Dial) -> Service:
         """Talk on a fresh connection whose greeting is unread. Raises NotSpoken, Lost, Silent, TooMuch."""
-
-
-class StartsTls(Protocol, Interface):
-    """A protocol in which TLS can begin later."""
-
-    @staticmethod
-    async def starttls(conn: Connection) -> None:
-        """Bring a fresh connection to where the TLS handshake begins. Raises NotSpoken when that is refused."""
 
 
 @cache
