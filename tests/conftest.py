@@ -7,6 +7,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg
 import pytest
@@ -28,7 +29,7 @@ structlog.configure(
 SORTS = ["sqlite", "postgres"]
 
 
-def missing(what: str) -> None:
+def missing(what: str) -> NoReturn:
     """Skip on a laptop; fail where everything must run."""
     if testing.MUST_RUN:
         pytest.fail(f"VEDETTE_TEST_ALL=1, but {what}")
@@ -58,9 +59,9 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPat
     """Settings, engine and bus that are read anew, and forgotten after the test."""
     for name in [name for name in os.environ if name.startswith("VEDETTE_") and name != "VEDETTE_TEST_ALL"]:
         monkeypatch.delenv(name)
-    _forget()
+    forget()
     yield monkeypatch
-    _forget()
+    forget()
 
 
 @pytest.fixture(params=SORTS)
@@ -93,9 +94,9 @@ def new_database(
             with pytest.MonkeyPatch.context() as patch:
                 templates[sort] = create(server, tmp_path_factory.mktemp("template"), "")
                 patch.setenv("VEDETTE_DATABASE_URL", templates[sort])
-                _forget()
+                forget()
                 migrate.upgrade()
-            _forget()
+            forget()
         return create(server, folder, templates[sort])
 
     return make
@@ -124,7 +125,8 @@ def bus_url(redis_server: testing.RedisServer, fresh_settings: pytest.MonkeyPatc
     return settings().bus_url
 
 
-def _forget() -> None:
+def forget() -> None:
+    """Have this process read its settings anew and open its connections anew."""
     if engine.engine.cache_info().currsize:
         engine.engine().dispose()
     engine.forget()

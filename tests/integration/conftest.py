@@ -25,9 +25,10 @@ from shared.contracts.job import JobView, StageName, StepView
 from shared.contracts.submission import Options
 from shared.pipeline import submit
 from shared.settings import settings
-from shared.store import engine, jobs
+from shared.store import jobs
 from shared.store.engine import reading
 from tests import broker
+from tests.conftest import forget
 from tests.shared.store.making import make, new_job
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -160,24 +161,15 @@ def stack(
         }
         for name, value in environment.items():
             patch.setenv(name, value)
-        _forget()
+        forget()
         made = Stack(folder, environment, receiver, processes)
         with broker.pointed():
             yield made
         for service in made.workers:
             made.kill(service)
-    _forget()
+    forget()
     receiver.server.shutdown()
     receiver.server.server_close()
-
-
-def _forget() -> None:
-    """Have this process read its settings anew and open its connections anew."""
-    if engine.engine.cache_info().currsize:
-        engine.engine().dispose()
-    engine.forget()
-    bus.forget()
-    settings.cache_clear()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -72,12 +71,13 @@ def vedette(capsys: pytest.CaptureFixture[str]) -> Vedette:
 @pytest.fixture(scope="session")
 def open_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a server on loopback that anybody may use: it has findings."""
-    binary = shutil.which("redis-server") or shutil.which("valkey-server")
-    if binary is None:
-        missing("redis-server is not installed")
+    try:
+        binary = testing.redis_binary()
+    except testing.Missing as exc:
+        missing(str(exc))
     folder = tmp_path_factory.mktemp("open")
     port = free_port()
-    command = [str(binary), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     with testing.process(command, {}, folder / "log"):
         testing.wait_for(lambda: "Ready to accept" in (folder / "log").read_text(), "redis listens")
         yield port

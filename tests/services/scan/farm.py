@@ -18,7 +18,7 @@ import pytest
 from tests.services.scan.certificates import write_certificates
 
 START_WAIT = 30.0  # seconds until a server must listen; MariaDB on a busy machine takes ten
-_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/lib/postgresql/15/bin"
+_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 Ports = dict[str, int]
 Starter = Callable[["Farm", Path], Ports]

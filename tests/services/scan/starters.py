@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from tests.services.scan.farm import Farm, Ports, Starter, free_ports, prepare
 
+NOBODY = 65534  # by number: names of users differ between machines
 PASSWORD = "correct horse"  # of the servers that have one
 
 
@@ -172,8 +172,8 @@ def postgres(farm: Farm, folder: Path) -> Ports:
     key.chmod(0o600)
     as_user: tuple[str, ...] = ()
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        as_user = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
-        shutil.chown(key, "postgres")
+        as_user = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+        os.chown(key, NOBODY, NOBODY)
     prepare(*as_user, _postgres("initdb"), "-U", "postgres", "--no-sync", "--auth-host=scram-sha-256", "-D", str(data))
     settings = {
         "port": ports["postgres"],

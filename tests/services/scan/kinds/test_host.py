@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,6 +17,7 @@ from shared.contracts.observation import GapReason
 from shared.contracts.ports import PortGroup
 from shared.policy import TargetRefused
 from shared.resolver import TargetUnresolvable
+from tests.services.scan.alone import alone
 from tests.services.scan.farm import Ports
 
 Peer = Callable[..., int]
@@ -87,10 +85,7 @@ def test_a_host_that_drops_everything_is_a_result(blackhole: int) -> None:
 
 def test_a_host_without_a_route_is_unreachable() -> None:
     program = "from tests.services.scan.kinds.test_host import scanned; scanned('80,443', name='192.0.2.1')"
-    alone = ["unshare", "--map-root-user", "--net", sys.executable, "-c", program]  # a network without any route
-    done = subprocess.run(alone, capture_output=True, text=True, timeout=60, check=False)
-    if "unshare" in done.stderr and os.environ.get("VEDETTE_TEST_ALL") != "1":
-        pytest.skip("no network namespaces here")
+    done = alone("-c", program)
     assert "HostUnreachable" in done.stderr
     assert "192.0.2.1" in done.stderr
 
