@@ -10,9 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Contract(BaseModel):
-    """Parent of every message: unknown fields are refused, values do not change."""
+    """Parent of every message. Values do not change; fields of a newer version are passed over.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    What people write (`TargetModel`, `Options`) refuses unknown fields instead: there they are typing errors.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class JobState(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from shared.contracts.job import Contract, JobView, Priority, Profile
 
@@ -20,6 +20,8 @@ class Options(Contract):
 
     reports: names of report formats.  notify: where to tell, as URLs (`https://…`, `mailto:…`); settings add theirs.
     """
+
+    model_config = ConfigDict(extra="forbid")
 
     profile: Profile = Profile.STANDARD
     priority: Priority = Priority.NORMAL

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Self
 
+from pydantic import ConfigDict
+
 from shared.contracts.job import Contract
 
 
 class TargetModel(Contract):
     """Parent of the kinds' request models. A subclass narrows `kind` to its own literal."""
+
+    model_config = ConfigDict(extra="forbid")
 
     kind: str
 
@@ -16,6 +20,11 @@ class TargetModel(Contract):
     def label(self) -> str:
         """What people call this target, e.g. `db.example.org`."""
         raise NotImplementedError(f"{type(self).__name__} has no label")
+
+    @property
+    def hosts(self) -> list[str]:
+        """The names and addresses that a scan of this single target connects to; `shared.policy` judges all of them."""
+        raise NotImplementedError(f"{type(self).__name__} does not say which hosts it connects to")
 
     @property
     def key(self) -> str:
