@@ -10,7 +10,6 @@ import threading
 from shared.errors import InvalidInput, Temporary
 
 TIMEOUT_S = 10.0  # resolv.conf's default is two tries of 5 s each
-MAX_ADDRESSES = 16
 
 _UNKNOWN = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 _CURE = "Check the name servers of this machine, or give the address itself."
@@ -25,7 +24,7 @@ class ResolverAway(Temporary):
 
 
 def addresses(host: str, timeout_s: float = TIMEOUT_S) -> list[str]:
-    """Return the addresses of `host`, IPv4 first, each once. An address stands for itself.
+    """Return all addresses of `host`, IPv4 first, each once. An address stands for itself.
 
     Raises TargetUnresolvable or ResolverAway.
     """
@@ -42,7 +41,7 @@ def addresses(host: str, timeout_s: float = TIMEOUT_S) -> list[str]:
         raise ResolverAway(f"The resolver did not answer for {host!r} within {timeout_s:g} s.", cure=_CURE) from None
     if isinstance(found, Exception):
         raise _failure(host, found) from found
-    return sorted(found, key=lambda address: ":" in address)[:MAX_ADDRESSES]
+    return sorted(found, key=lambda address: ":" in address)
 
 
 def _lookup(host: str) -> list[str] | Exception:

@@ -36,7 +36,7 @@ class Egress(httpcore2.NetworkBackend):
     ) -> httpcore2.NetworkStream:
         """Try the host's addresses in turn, each with its share of the time that is left."""
         del timeout
-        found = address.routes(host, port, private=self._private, timeout_s=_left(self._ends_at))
+        found = address.routes(host, private=self._private, timeout_s=_left(self._ends_at))
         for tried, route in enumerate(found, start=1):
             share_s = _left(self._ends_at) / (len(found) - tried + 1)
             try:

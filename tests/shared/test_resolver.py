@@ -23,6 +23,12 @@ def test_localhost_has_the_loopback_address() -> None:
     assert "127.0.0.1" in addresses("localhost")
 
 
+def test_no_address_of_a_name_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [f"10.0.{i // 256}.{i % 256}" for i in range(600)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (each, 0)) for each in found])
+    assert addresses("many.invalid") == found
+
+
 def test_a_name_without_address_is_permanent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", _failing(socket.EAI_NONAME))
     with pytest.raises(TargetUnresolvable, match=r"nowhere\.invalid.* has no address"):

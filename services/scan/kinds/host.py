@@ -1,6 +1,7 @@
 """Scan a host: sweep its ports, worst group first, then find out what answers on the open ones.
 
-Open ports beyond `MAX_IDENTIFIED` are counted, not looked at: a tarpit has 65535 of them.
+Addresses beyond `MAX_ADDRESSES` are a gap. Open ports beyond `MAX_IDENTIFIED` are counted, not looked at: a tarpit has
+65535 of them.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from collections.abc import AsyncIterator
 from services.scan.kinds import Result, Run
 from services.scan.net import record
 from services.scan.net.connect import Sweep, Tally
-from services.scan.net.endpoint import destination
+from services.scan.net.endpoint import Destination, destination
 from services.scan.net.identify import BUDGET, Identity, identify
-from shared import policy, resolver
+from shared import resolver
 from shared.contracts import ports
 from shared.contracts.job import Progress
 from shared.contracts.kinds.host import Target
 from shared.contracts.observation import Gap, GapReason
 from shared.errors import Temporary
 
+MAX_ADDRESSES = 16  # of one name, IPv4 first
 MAX_IDENTIFIED = 1000  # open ports that are looked at
 IDENTIFIED_AT_ONCE = 50  # conversations; each holds one socket
 SWEEP_SHARE = 0.75  # of the time until the deadline; the rest is for the open ports
@@ -34,32 +36,32 @@ class HostUnreachable(Temporary):
 
 
 async def scan(target: Target, run: Run) -> Result:
-    """Scan all addresses of `target`: those it has now, each guarded again, since names change what they mean.
+    """Scan the addresses that `target` has now. All are guarded before the first packet: names change what they mean.
 
     Raises TargetUnresolvable, ResolverAway, TargetRefused, HostUnreachable or SocketsExhausted.
     """
     asked = target.port_list(run.profile)
     addresses = await asyncio.to_thread(resolver.addresses, target.host)
-    for address in addresses:
-        policy.guard(address)
-    tallies = await _sweep(addresses, asked, run)
+    places = {address: destination(address) for address in addresses}
+    tallies = await _sweep({address: places[address] for address in addresses[:MAX_ADDRESSES]}, asked, run)
     _require_reachable(target.host, tallies)
     looked_at, unlisted = _share_out(tallies)
     identities = [identity async for identity in _identify(looked_at, tallies, target.host, run)]
-    observations = [record.host(target.host, tallies)]
+    observations = [record.host(target.host, addresses, tallies)]
     observations += [record.port(address, port, tallies[address].opened[port]) for address, port in looked_at]
     for identity in identities:
         observations += record.services(identity, target.host)
     coverage = record.coverage(asked, tallies, unlisted, _service_gaps(looked_at, identities))
+    coverage = record.leaving_out(coverage, target.host, addresses[MAX_ADDRESSES:], len(asked))
     opened = sum(len(tally.opened) for tally in tallies.values())
     return Result(coverage, record.in_order(observations), f"{coverage.asked} ports · {opened} open")
 
 
-async def _sweep(addresses: list[str], asked: list[int], run: Run) -> dict[str, Tally]:
+async def _sweep(places: dict[str, Destination], asked: list[int], run: Run) -> dict[str, Tally]:
     """Sweep group by group over all addresses. Whatever `run.progress` raises ends it, with every socket closed."""
     now = time.monotonic()
     deadline = now + (run.deadline - now) * SWEEP_SHARE
-    sweeps = {address: Sweep(destination(address), deadline=deadline) for address in addresses}
+    sweeps = {address: Sweep(place, deadline=deadline) for address, place in places.items()}
     total = len(asked) * len(sweeps)
     try:
         for group, members in ports.in_groups(asked).items():

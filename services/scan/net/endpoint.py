@@ -1,6 +1,6 @@
 """The only door to the network: every socket of the host scanner is made here, for an address already resolved.
 
-A policy guard stands in `destination`; no other function turns an address into something a socket can connect to.
+The policy's guard stands in `destination`; no other function turns an address into something a socket can connect to.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import socket
 from dataclasses import dataclass
 from functools import lru_cache
 
+from shared import policy
+
 SocketAddress = tuple[str, int] | tuple[str, int, int, int]
 
 
 @dataclass(frozen=True)
 class Destination:
-    """One address in the form that sockets want. `scope` is the interface of a link-local IPv6 address, else 0."""
+    """One address in the form that sockets want. `scope` is the interface of an IPv6 address with a zone, else 0."""
 
     family: socket.AddressFamily
     host: str
@@ -29,7 +31,11 @@ class Destination:
 
 @lru_cache(maxsize=1024)
 def destination(address: str) -> Destination:
-    """Return where `address` (an IP address, `fe80::1%eth0` with its scope) is. Raises ValueError for anything else."""
+    """Return where `address` (an IP address, perhaps with a zone) is.
+
+    Raises TargetRefused for one that is never scanned, ValueError for what is no address.
+    """
+    policy.guard(address)
     ip = ipaddress.ip_address(address)
     if ip.version == 4:
         return Destination(socket.AF_INET, str(ip))

@@ -15,16 +15,17 @@ from shared.contracts.kinds.host import HostFacts, HttpFacts, PortFacts, Service
 from shared.contracts.observation import Coverage, Evidence, Gap, GapReason, Observation
 from shared.contracts.ports import group_of
 
+SHOWN = 4  # addresses named in a gap
 _DEFAULT_PORT = {"http": 80, "https": 443}
 
 
-def host(name: str, tallies: dict[str, Tally]) -> Observation:
-    """Return the observation of the machine itself."""
+def host(name: str, addresses: Sequence[str], tallies: dict[str, Tally]) -> Observation:
+    """Return the observation of the machine itself. addresses: all of the name, also those without a tally."""
     answered = [address for address, tally in tallies.items() if tally.opened or tally.closed]
     fastest = min((tally.fastest for tally in tallies.values() if tally.fastest is not None), default=None)
     latency_ms = None if fastest is None else round(fastest * 1000, 3)
     return _observed(
-        "host", "host", HostFacts(name=name, addresses=list(tallies), answered=answered, latency_ms=latency_ms)
+        "host", "host", HostFacts(name=name, addresses=list(addresses), answered=answered, latency_ms=latency_ms)
     )
 
 
@@ -76,6 +77,20 @@ def coverage(
         found += _gap(address, GapReason.CAP_REACHED, unlisted.get(address, ()), "open, but too many to look at")
     total = len(asked) * len(tallies)
     return Coverage(asked=total, checked=total - sum(gap.count for gap in found), gaps=found + gaps)
+
+
+def leaving_out(coverage: Coverage, name: str, addresses: Sequence[str], ports: int) -> Coverage:
+    """Return `coverage` with one gap for all `ports` of those `addresses` of `name` that were not scanned."""
+    if not addresses:
+        return coverage
+    named = f"{', '.join(addresses[:SHOWN])}{' …' if len(addresses) > SHOWN else ''}"
+    gap = Gap(
+        subject=f"tcp/{name}",
+        reason=GapReason.CAP_REACHED,
+        count=ports * len(addresses),
+        detail=f"{len(addresses)} addresses not scanned, as the name has too many: {named}",
+    )
+    return coverage.model_copy(update={"asked": coverage.asked + gap.count, "gaps": [*coverage.gaps, gap]})
 
 
 def subject(address: str, number: int) -> str:

@@ -61,6 +61,10 @@ class Target(TargetModel):
     def label(self) -> str:
         return self.host
 
+    @property
+    def hosts(self) -> list[str]:
+        return [self.host]
+
     def expand(self) -> list[Self]:
         return [self.model_copy(update={"host": host}) for host in addresses.expand(self.host)]
 

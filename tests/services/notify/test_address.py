@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notify import address
+from shared.policy import NEVER, Address
+from shared.resolver import ResolverAway, TargetUnresolvable
 
 
 @pytest.mark.parametrize(
@@ -17,7 +19,7 @@ from services.notify import address
         "240.0.0.1", "255.255.255.255", "::", "::1", "::7f00:1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
         "64:ff9b::a00:1", "64:ff9b:1::808:808", "2002:7f00:1::", "2001:0:4136:e378:8000:63bf:3fff:fdd2",
         "2001:db8::1", "3fff::1", "fc00::1", "fd00:ec2::254", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1",
-        "5f00::1", "100::1",
+        "5f00::1", "100::1", "2002:808:808::", "::8.8.8.8", "64:ff9b::a9fe:a9fe",
     ],
 )  # fmt: skip
 def test_what_is_not_on_the_internet_is_not_public(text: str) -> None:
@@ -32,6 +34,12 @@ def test_the_internet_is_public(text: str) -> None:
     assert address.is_public(ipaddress.ip_address(text))
 
 
+@pytest.mark.parametrize("network", NEVER, ids=str)
+def test_what_is_never_scanned_is_never_told_either(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
+    assert not address.is_public(network[0])
+    assert not address.is_public(network[-1])
+
+
 @given(st.ip_addresses(v=4))
 def test_an_ipv6_coat_changes_nothing(inner: ipaddress.IPv4Address) -> None:
     for coat in ("::ffff:0:0", "64:ff9b::"):
@@ -40,20 +48,20 @@ def test_an_ipv6_coat_changes_nothing(inner: ipaddress.IPv4Address) -> None:
 
 
 @given(st.ip_addresses())
-def test_nothing_that_python_calls_private_is_public(any_address: address.Address) -> None:
+def test_nothing_that_python_calls_private_is_public(any_address: Address) -> None:
     if any_address.is_private and getattr(any_address, "ipv4_mapped", None) is None:
         assert not address.is_public(any_address)
 
 
-def test_a_name_that_does_not_exist_is_temporary() -> None:
-    with pytest.raises(address.HostNotResolved, match=r"a\.invalid"):
-        address.routes("a.invalid", 443, private=False, timeout_s=10.0)
+def test_a_name_that_does_not_exist_is_named() -> None:
+    with pytest.raises((TargetUnresolvable, ResolverAway), match=r"a\.invalid"):
+        address.routes("a.invalid", private=False, timeout_s=10.0)
 
 
 def test_a_label_that_is_too_long_is_not_resolved() -> None:
-    with pytest.raises(address.HostNotResolved):
-        address.routes("a" * 300 + ".example", 443, private=False, timeout_s=10.0)
+    with pytest.raises(TargetUnresolvable):
+        address.routes("a" * 300 + ".example", private=False, timeout_s=10.0)
 
 
 def test_loopback_is_welcome_when_private_addresses_are() -> None:
-    assert address.routes("127.0.0.1", 80, private=True, timeout_s=1.0) == ["127.0.0.1"]
+    assert address.routes("127.0.0.1", private=True, timeout_s=1.0) == ["127.0.0.1"]

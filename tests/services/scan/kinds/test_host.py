@@ -90,11 +90,32 @@ def test_a_host_without_a_route_is_unreachable() -> None:
     assert "192.0.2.1" in done.stderr
 
 
-def test_an_address_that_is_never_scanned_is_not_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = [(0, 0, 0, "", (address, 0)) for address in ("127.0.0.1", "169.254.169.254")]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
-    with pytest.raises(TargetRefused, match=r"169\.254\.169\.254"):
-        scanned("80", name="rebound.invalid")
+@pytest.mark.parametrize("others", [1, host.MAX_ADDRESSES + 1])
+def test_one_address_that_is_never_scanned_keeps_every_packet_back(
+    monkeypatch: pytest.MonkeyPatch, others: int
+) -> None:
+    found = [*(f"127.0.0.{i + 1}" for i in range(others)), "169.254.169.254"]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (each, 0)) for each in found])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        with pytest.raises(TargetRefused, match=r"169\.254\.169\.254"):
+            scanned(str(server.getsockname()[1]), name="rebound.invalid")
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+def test_addresses_beyond_the_cap_are_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [f"127.0.0.{i + 1}" for i in range(host.MAX_ADDRESSES + 5)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (each, 0)) for each in found])
+    result = scanned("40001,40002", name="many.invalid")
+    facts, coverage = result.observations[0].data, result.coverage
+    assert facts["addresses"] == found
+    assert facts["answered"] == found[: host.MAX_ADDRESSES]
+    [gap] = coverage.gaps
+    assert (gap.subject, gap.reason, gap.count) == ("tcp/many.invalid", GapReason.CAP_REACHED, 10)
+    assert gap.detail.startswith("5 addresses not scanned")
+    assert "127.0.0.17, 127.0.0.18" in gap.detail
+    assert coverage.asked == coverage.checked + gap.count == 2 * len(found)
 
 
 def test_all_addresses_of_a_name_are_scanned(monkeypatch: pytest.MonkeyPatch, redis_locked: Ports) -> None:

@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from services.scan.net.endpoint import destination, is_self
+from shared.policy import TargetRefused
 
 
 def test_ipv4_and_ipv6_have_their_own_socket_addresses() -> None:
@@ -12,13 +13,20 @@ def test_ipv4_and_ipv6_have_their_own_socket_addresses() -> None:
     assert destination("::1").at(80) == ("::1", 80, 0, 0)
 
 
-def test_a_link_local_address_keeps_its_interface() -> None:
+def test_an_address_with_a_zone_keeps_its_interface() -> None:
     index, name = socket.if_nameindex()[0]
-    assert destination(f"fe80::1%{name}").at(22) == ("fe80::1", 22, 0, index)
-    assert destination("fe80::1%7").at(22) == ("fe80::1", 22, 0, 7)
+    assert destination(f"fec0::1%{name}").at(22) == ("fec0::1", 22, 0, index)
+    assert destination("fec0::1%7").at(22) == ("fec0::1", 22, 0, 7)
 
 
-@pytest.mark.parametrize("text", ["localhost", "", "1.2.3", "fe80::1%nosuchinterface"])
+@pytest.mark.parametrize("address", ["169.254.169.254", "64:ff9b::a9fe:a9fe", "fe80::1%1", "255.255.255.255"])
+def test_no_socket_ever_gets_an_address_that_is_never_scanned(address: str) -> None:
+    for _ in range(2):  # what is remembered of the first time must not let the second one through
+        with pytest.raises(TargetRefused):
+            destination(address)
+
+
+@pytest.mark.parametrize("text", ["localhost", "", "1.2.3", "fec0::1%nosuchinterface"])
 def test_only_addresses_are_destinations(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         destination(text)
