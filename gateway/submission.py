@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 from pydantic import Field, WithJsonSchema, model_validator
 
 from gateway import openapi
-from gateway.problems import InvalidRequest
+from gateway.problems import MAX_ERRORS, InvalidRequest
 from shared import policy, registry, resolver
 from shared.contracts.problems import FieldError
 from shared.contracts.submission import MAX_TARGETS, Options
 from shared.contracts.target import TargetModel
 from shared.errors import Infrastructure, InvalidInput, Permanent
+from shared.policy import TargetRefused
 from shared.redaction import shown
 from shared.store import plugins
 from shared.store.engine import Connection
@@ -30,6 +31,18 @@ class TooManyJobs(Permanent):
     """A submission stands for more single targets than one request may make."""
 
 
+class TargetsRefused(TargetRefused):
+    """Some targets have addresses that are never scanned; they and what else is wrong are named in `errors`."""
+
+    def __init__(self, message: str, errors: Sequence[FieldError], *, cure: str = "") -> None:
+        super().__init__(message, cure=cure)
+        self.errors = list(errors)[:MAX_ERRORS]
+
+    @property
+    def code(self) -> str:
+        return "target-refused"
+
+
 class NoReportWorker(Infrastructure):
     """No worker that writes reports ever started, so nobody knows which formats there are."""
 
@@ -37,6 +50,8 @@ class NoReportWorker(Infrastructure):
 class NoNotifyWorker(Infrastructure):
     """No worker that notifies ever started, so nobody knows which channels there are."""
 
+
+_Wrong = tuple[str, InvalidInput | TargetRefused]  # the pointer of a target, and why it cannot be scanned
 
 # Plain data here; `registry.target` checks it by its kind. `openapi` describes it as the union of all kinds.
 AnyTarget = Annotated[Any, WithJsonSchema({"$ref": openapi.ref("Target")})]
@@ -61,22 +76,25 @@ class Submission(Options):
 
 
 def admit(asked: Submission) -> list[TargetModel]:
-    """Return the single targets of a submission, all allowed. Raises InvalidRequest, TooManyJobs, ResolverAway."""
+    """Return the single targets of a submission, all allowed.
+
+    Raises InvalidRequest or TargetsRefused, each naming the targets by pointer; TooManyJobs; ResolverAway.
+    """
     entries = [("/target", asked.target)] if asked.targets is None else []
     entries += [(f"/targets/{place}", data) for place, data in enumerate(asked.targets or ())]
     singles: list[tuple[str, TargetModel]] = []
-    wrong: list[FieldError] = []
+    wrong: list[_Wrong] = []
     for where, data in entries:
         try:
             singles += [(where, single) for single in _singles(data)]
         except InvalidInput as exc:
-            wrong.append(FieldError(pointer=where + exc.pointer, detail=exc.message))
+            wrong.append((where, exc))
         if len(singles) > MAX_JOBS:
             raise TooManyJobs(
                 f"The targets up to {where} are more than {MAX_JOBS} single ones.", cure="Send several submissions."
             )
     if wrong or (wrong := _unscannable(singles)):
-        raise InvalidRequest(f"{len(wrong)} of {len(entries)} targets cannot be scanned: {wrong[0].detail}", wrong)
+        raise _refused(wrong, len(entries))
     return [single for _, single in singles]
 
 
@@ -110,7 +128,19 @@ def _singles(data: object) -> list[TargetModel]:
     raise InvalidInput(f"The target {target.label[:80]} stands for nothing that could be scanned.")
 
 
-def _unscannable(singles: Sequence[tuple[str, TargetModel]]) -> list[FieldError]:
+def _refused(wrong: Sequence[_Wrong], asked: int) -> InvalidRequest | TargetsRefused:
+    """Return the error that names all of `wrong`: where policy refuses one of them, it refuses the submission."""
+    first = next((exc for _, exc in wrong if isinstance(exc, TargetRefused)), wrong[0][1])
+    errors = [
+        FieldError(pointer=where + (exc.pointer if isinstance(exc, InvalidInput) else ""), detail=exc.message)
+        for where, exc in wrong
+    ]
+    kind = TargetsRefused if isinstance(first, TargetRefused) else InvalidRequest
+    count = len({where for where, _ in wrong})
+    return kind(f"{count} of {asked} targets cannot be scanned: {first.message}", errors, cure=first.cure)
+
+
+def _unscannable(singles: Sequence[tuple[str, TargetModel]]) -> list[_Wrong]:
     places = {single.key: (where, single) for where, single in reversed(singles)}
     if len(places) == 1:
         return [error for where, single in places.values() if (error := _refusal(where, single))]
@@ -125,11 +155,11 @@ def _unscannable(singles: Sequence[tuple[str, TargetModel]]) -> list[FieldError]
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _refusal(where: str, single: TargetModel) -> FieldError | None:
+def _refusal(where: str, single: TargetModel) -> _Wrong | None:
     try:
         policy.check(single)
-    except InvalidInput as exc:
-        return FieldError(pointer=where + exc.pointer, detail=exc.message)
+    except (InvalidInput, TargetRefused) as exc:
+        return where, exc
     return None
 
 

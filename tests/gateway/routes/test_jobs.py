@@ -133,6 +133,17 @@ def test_what_is_wrong_is_pointed_at_and_nothing_is_written(
     assert client.get("/api/v1/jobs").json()["items"] == []
 
 
+def test_a_refused_address_is_pointed_at_and_nothing_is_written(client: TestClient) -> None:
+    bad = {"kind": "host", "host": "169.254.169.254"}
+    answer = submit(client, {"targets": [HOST, bad, HOST]})
+    assert (answer.status_code, answer.json()["code"]) == (403, "target-refused")
+    assert "169.254.169.254 is link-local" in answer.json()["detail"]
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/targets/1"]
+    single = submit(client, {"target": bad})
+    assert (single.status_code, [e["pointer"] for e in single.json()["errors"]]) == (403, ["/target"])
+    assert client.get("/api/v1/jobs").json()["items"] == []
+
+
 def test_an_unknown_format_names_those_there_are(client: TestClient) -> None:
     assert "html, json, pdf" in submit(client, {"target": HOST, "reports": ["odt"]}).json()["detail"]
 
