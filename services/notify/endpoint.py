@@ -1,4 +1,4 @@
-"""The URL of a webhook, taken apart once, and what of it may be shown."""
+"""The URL of a webhook, taken apart once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from shared.contracts.addresses import canonical
 from shared.errors import InvalidInput
 
 SCHEMES = ("https", "http")
-SHOWN = 8  # characters; longer parts of a path may be secrets
 _LEFT_AS_WRITTEN = "/?%:@!$&'()*+,;=~-._"  # RFC 3986, 3.3 and 3.4; everything else is percent-encoded
 
 
@@ -51,17 +50,6 @@ def parse(url: str) -> Endpoint:
     if parts.scheme not in SCHEMES or port == 0:
         raise MalformedURL("The webhook's URL needs http:// or https://, and a port from 1 to 65535 if any.")
     return Endpoint(parts.scheme, host, port, _target(parts), _authorization(parts))
-
-
-def redact(url: str) -> str:
-    """Return `url` without user-info and query, the long parts of its path shortened: many keep secrets there."""
-    try:
-        parts = urlsplit(url)
-        netloc = parts.netloc.rpartition("@")[2]
-    except ValueError:
-        return "(not a URL)"
-    path = "/".join(part if len(part) <= SHOWN else f"{part[:3]}…" for part in parts.path.split("/"))
-    return f"{parts.scheme}://{netloc}{path}{'?…' if parts.query else ''}"
 
 
 def _target(parts: SplitResult) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from services.notify import channels
 from services.notify.notice import notice
 from shared.contracts.envelope import Envelope
-from shared.contracts.job import StageName
+from shared.contracts.job import Failure, StageName
 from shared.contracts.notice import Notice
 from shared.errors import Permanent, VedetteError
 from shared.layers.ledger import Part, Step
 from shared.queue import stage
 from shared.settings import settings
 from shared.store import deliveries, jobs, reports
+from shared.store.deliveries import Delivery
 from shared.store.engine import reading, writing
 
 
@@ -22,6 +23,11 @@ class DeliveryUnknown(Permanent):
 @stage(StageName.NOTIFY)
 def run(envelope: Envelope, step: Step) -> None:
     """Tell everybody who is to know of the job's end."""
+    tell_all(envelope, step)
+
+
+def tell_all(envelope: Envelope, step: Step) -> None:
+    """Tell each destination of the job and of the settings once, as a part of `step`."""
     with reading() as connection:
         _, options = jobs.request(connection, envelope.job_id)
         document = reports.document(connection, envelope.job_id)
@@ -33,27 +39,38 @@ def run(envelope: Envelope, step: Step) -> None:
         with step.part(name) as part:
             if not part.is_over:
                 _send(part, envelope.job_id, url, told)
-    step.summary = f"{len(wanted)} told" if wanted else "nobody to tell"
+    step.summary = _summary(list(step.parts.values()))
+
+
+def _summary(ended: list[Failure | None]) -> str:
+    failed = sum(failure is not None for failure in ended)
+    told = [f"{len(ended) - failed} told"] if ended else ["nobody to tell"]
+    return " · ".join(told + ([f"{failed} failed"] if failed else []))
 
 
 def _send(part: Part, job_id: str, url: str, told: Notice) -> None:
-    """Send once. The row says `sending` before the first byte leaves, so that a crash is never taken for silence."""
-    channel = channels.of(url)
-    channel.check(url, settings())
+    """Send once, and have the delivery's row say how that ended."""
     with writing() as connection:
-        delivery = deliveries.begin(connection, job_id, url.partition(":")[0], url)
-        deliveries.end(connection, delivery.id, "sending", "")
-    if delivery.state == "sending":
-        with writing() as connection:
-            deliveries.end(connection, delivery.id, "unknown", "the worker died while sending")
-        raise DeliveryUnknown(
-            f"It is not known whether {delivery.shown_as} was told.", cure="Ask there, or tell it by hand."
-        )
+        delivery = deliveries.begin(connection, job_id, channels.name_of(url), url)
     try:
-        answer = channel.deliver(url, told, key=delivery.id, settings=settings())
+        answer = _deliver(delivery, url, told)
     except VedetteError as exc:
+        state = "unknown" if isinstance(exc, DeliveryUnknown) else "failed"
         with writing() as connection:
-            deliveries.end(connection, delivery.id, "failed", exc.message)
+            deliveries.end(connection, delivery.id, state, exc.message)
         raise
     part.summary = f"{delivery.shown_as}: {answer}"
     part.keep(lambda write: deliveries.end(write, delivery.id, "sent", answer))
+
+
+def _deliver(delivery: Delivery, url: str, told: Notice) -> str:
+    """The row says `sending` before the first byte leaves, so that a crash is never taken for silence."""
+    with writing() as connection:
+        if not deliveries.claim(connection, delivery.id):
+            raise DeliveryUnknown(
+                f"It is not known whether {delivery.shown_as} was told: the worker died while sending.",
+                cure="Ask there, or tell it by hand.",
+            )
+    channel = channels.of(url)
+    channel.check(url, settings())
+    return channel.deliver(url, told, key=delivery.id, settings=settings())

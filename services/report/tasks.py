@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from services.report import formats
 from shared import registry
 from shared.contracts.envelope import Envelope
-from shared.contracts.job import Progress, StageName
+from shared.contracts.job import Failure, Progress, StageName
 from shared.contracts.report import ReportDocument
 from shared.layers.ledger import Part, Step
 from shared.queue import stage
@@ -18,18 +19,27 @@ from shared.store.engine import reading
 @stage(StageName.REPORT)
 def run(envelope: Envelope, step: Step) -> None:
     """Write the job's reports."""
+    write_all(envelope, step)
+
+
+def write_all(envelope: Envelope, step: Step) -> None:
+    """Write the job's reports in all formats asked for, each as a part of `step`."""
     with reading() as connection:
         _, options = jobs.request(connection, envelope.job_id)
         document = reports.document(connection, envelope.job_id)
     wanted = list(dict.fromkeys(options.reports))
-    written = []
     for place, name in enumerate(wanted):
         step.progress(Progress(done=place, total=len(wanted), unit="reports", note=f"rendering {name.upper()}"))
         with step.part(name) as part:
             if not part.is_over:
                 _write(part, name, document)
-            written.append(name)
-    step.summary = " · ".join(name.upper() for name in written) or "no report asked for"
+    step.summary = _summary(step.parts)
+
+
+def _summary(ended: Mapping[str, Failure | None]) -> str:
+    if not ended:
+        return "no report asked for"
+    return " · ".join(name.upper() for name, failure in ended.items() if not failure) or f"0 of {len(ended)} reports"
 
 
 def filename(target: str, job_id: str, extension: str) -> str:

@@ -1,12 +1,13 @@
 """One module per notification channel, found by the scheme of the destination's URL.
 
-A channel has `SCHEMES` and three functions; `Channel` below is their exact shape:
+A channel has `SCHEMES` and two functions; `Channel` below is their exact shape:
 
 - `check(destination, settings)` raises InvalidInput naming what is wrong with destination or settings, and the cure.
 - `deliver(destination, notice, *, key, settings)` sends once and returns one line about it, e.g. `204 in 0.12 s`. It
   never retries: its errors say by their class whether trying again helps. `key` is the same for every attempt of one
   delivery, so that receivers can drop a second copy; visible ASCII without spaces or full stops.
-- `redact(destination)` returns what may be shown, logged and stored. Never raises.
+
+What of a destination is shown, logged or put into a message is `shared.redaction.shown` of it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,6 @@ class Channel(Protocol):
 
     def deliver(self, destination: str, notice: Notice, *, key: str, settings: Settings) -> str: ...
 
-    def redact(self, destination: str) -> str: ...
-
 
 class UnknownChannel(InvalidInput):
     """No channel has the scheme of this destination."""
@@ -38,16 +37,22 @@ class UnknownChannel(InvalidInput):
 
 def of(destination: str) -> Channel:
     """Return the channel that serves `destination`, e.g. `https://…` or `mailto:…`. Raises UnknownChannel."""
-    scheme = destination.strip().partition(":")[0].lower()
-    channels = [cast("Channel", module) for module in registry.plugins(__name__).values()]
-    for channel in channels:
-        if scheme in channel.SCHEMES:
-            return channel
-    known = ", ".join(f"{scheme}:" for channel in channels for scheme in channel.SCHEMES)
+    if name := name_of(destination):
+        return _all()[name]
+    known = ", ".join(f"{scheme}:" for channel in _all().values() for scheme in channel.SCHEMES)
     raise UnknownChannel("The destination's scheme belongs to no notification channel.", cure=f"Begin it with {known}.")
+
+
+def name_of(destination: str) -> str:
+    """Return the name of the channel that serves `destination`, e.g. `email`; nothing when none does."""
+    scheme = destination.strip().partition(":")[0].lower()
+    return next((name for name, channel in _all().items() if scheme in channel.SCHEMES), "")
 
 
 def schemes() -> tuple[str, ...]:
     """Return every URL scheme that some channel serves."""
-    found = (cast("Channel", module).SCHEMES for module in registry.plugins(__name__).values())
-    return tuple(sorted(scheme for each in found for scheme in each))
+    return tuple(sorted(scheme for channel in _all().values() for scheme in channel.SCHEMES))
+
+
+def _all() -> dict[str, Channel]:
+    return {name: cast("Channel", module) for name, module in registry.plugins(__name__).items()}

@@ -13,6 +13,7 @@ from services.notify.address import literal
 from shared.contracts.addresses import canonical
 from shared.contracts.notice import Notice
 from shared.errors import InvalidInput
+from shared.redaction import shown
 from shared.settings import Settings
 
 SCHEMES = ("mailto",)
@@ -44,17 +45,9 @@ def deliver(destination: str, notice: Notice, *, key: str, settings: Settings) -
     return f"{said}, in {time.monotonic() - started:.2f} s"
 
 
-def redact(destination: str) -> str:
-    """Return the address with its local part shortened to one character."""
-    local, _, domain = destination.partition(":")[2].partition("?")[0].rpartition("@")
-    return f"mailto:{local[:1]}…@{domain}"
-
-
 def _recipient(destination: str) -> Address:
     written = unquote(destination.partition(":")[2])
-    return _address(
-        written, f"The address in {redact(destination)!r}", "Give one address, like mailto:ops@example.org."
-    )
+    return _address(written, f"The address in {shown(destination)!r}", "Give one address, like mailto:ops@example.org.")
 
 
 def _sender(settings: Settings) -> Address:

@@ -1,7 +1,8 @@
 """Webhooks after the Standard Webhooks specification (standardwebhooks.com): a signed POST of JSON.
 
-The body is `{"type", "timestamp", "data"}`, the same bytes at every attempt. Redirects are not followed, proxies of the
-environment are not used, and the receiver's answer counts by its status; at most 4 KiB of a refusal are read.
+The body is `{"type", "timestamp", "data"}`, the same bytes at every attempt; the header `traceparent` (W3C) names the
+job's trace. Redirects are not followed, proxies of the environment are not used, and the receiver's answer counts by
+its status; at most 4 KiB of a refusal are read.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from standardwebhooks import Webhook
 from services.notify import address, endpoint
 from services.notify.egress import Egress
 from services.notify.endpoint import Endpoint
+from shared import telemetry
 from shared.contracts.notice import Notice
 from shared.errors import External, InvalidInput, Permanent, Temporary
+from shared.redaction import shown
 from shared.settings import Settings
 
 SCHEMES = endpoint.SCHEMES
@@ -31,8 +34,6 @@ ANSWER_LIMIT = 4096  # bytes read of a refusal
 RETRY_AFTER_LIMIT_S = 86_400.0
 SECRET_BYTES = range(24, 65)  # what Standard Webhooks allows
 _BROKEN = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError)
-
-redact = endpoint.redact
 
 
 class ReceiverGone(Permanent):
@@ -82,13 +83,13 @@ def deliver(destination: str, notice: Notice, *, key: str, settings: Settings) -
     """POST `notice` once and return the status and the time it took, e.g. `204 in 0.12 s`.
 
     Raises ReceiverGone (410), ReceiverBusy (429, 5xx), ReceiverRefused (any other answer), ReceiverUnreachable,
-    ReceiverUntrusted, HostNotResolved, PrivateAddress, and what `check` raises.
+    ReceiverUntrusted, TargetUnresolvable, ResolverAway, PrivateAddress, and what `check` raises.
     """
     check(destination, settings)
     body = payload(notice)
     started = time.monotonic()
     answer = _post(endpoint.parse(destination), _signature(key, body, settings), body, settings)
-    if failure := judge(answer, redact(destination)):
+    if failure := judge(answer, shown(destination)):
         raise failure
     return f"{answer.status} in {time.monotonic() - started:.2f} s"
 
@@ -99,9 +100,9 @@ def payload(notice: Notice) -> bytes:
     return json.dumps({"type": notice.type, "timestamp": data["finished_at"], "data": data}).encode()
 
 
-def judge(answer: Answer, shown: str) -> Permanent | External | None:
-    """Return the failure that `answer` means, None when it is a success. shown: the destination, redacted."""
-    said = f"{shown} answered {answer.status}{f': {answer.text}' if answer.text else ''}"
+def judge(answer: Answer, receiver: str) -> Permanent | External | None:
+    """Return the failure that `answer` means, None when it is a success. receiver: what may be shown of it."""
+    said = f"{receiver} answered {answer.status}{f': {answer.text}' if answer.text else ''}"
     if 200 <= answer.status < 300:
         return None
     if answer.status == 410:
@@ -132,6 +133,8 @@ def _post(to: Endpoint, headers: dict[bytes | str, bytes | str], body: bytes, se
     headers["host"] = to.authority
     if to.authorization:
         headers["authorization"] = to.authorization
+    if trace := telemetry.traceparent():
+        headers["traceparent"] = trace
     egress = Egress(private=settings.notify_private_addresses, timeout_s=settings.notify_timeout_s)
     try:
         with (

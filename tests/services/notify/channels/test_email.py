@@ -254,8 +254,10 @@ def test_the_default_ports_are_those_of_submission() -> None:
     assert submission.server("smtps://x.example").port == 465
 
 
-def test_redaction_keeps_the_domain() -> None:
-    assert channel.redact("mailto:operations@example.org?x=1") == "mailto:o…@example.org"
+def test_a_refused_address_is_told_without_its_local_part() -> None:
+    with pytest.raises(InvalidInput, match=r"'mailto:o…@example\.org'") as caught:
+        channel.check("mailto:operations@example.org?x=1", settings("smtp://127.0.0.1"))
+    assert "operations" not in caught.value.message
 
 
 def test_the_password_is_not_in_the_repr() -> None:

@@ -18,11 +18,13 @@ from standardwebhooks import Webhook
 
 from services.notify.address import PrivateAddress
 from services.notify.channels import webhook
+from shared import telemetry
 from shared.contracts.notice import Notice
 from shared.errors import External, InvalidInput, Permanent, Temporary
 from shared.settings import Settings
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 
 
@@ -71,6 +73,15 @@ def test_every_attempt_has_the_same_id_and_body(receiver: Any, notice: Notice) -
     deliver(receiver, notice)
     first, second = receiver.requests
     assert (first.body, first.headers["webhook-id"]) == (second.body, second.headers["webhook-id"])
+
+
+def test_the_trace_of_the_job_goes_along(receiver: Any, notice: Notice) -> None:
+    deliver(receiver, notice)
+    with telemetry.span("test", traceparent=TRACE):
+        deliver(receiver, notice)
+    without, within = (request.headers.get("traceparent", "") for request in receiver.requests)
+    assert without == ""
+    assert within.split("-")[1] == TRACE.split("-")[1]
 
 
 def test_user_and_password_of_the_url_become_basic_authentication(receiver: Any, notice: Notice) -> None:

@@ -1,0 +1,187 @@
+"""Who is told, and how often: the stage inside its layers, on real stores, with receivers that count."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from services.notify.tasks import tell_all
+from shared.contracts.envelope import Envelope
+from shared.contracts.job import JobState, JobView, StageName, StepState, StepView
+from shared.contracts.submission import Options
+from shared.layers import around
+from shared.layers.delivery import Delivery
+from shared.layers.ledger import AlreadyOver, RetryLater, StageFailed
+from shared.settings import settings
+from shared.store import deliveries, jobs
+from shared.store.deliveries import part_of
+from shared.store.engine import reading, writing
+from tests.services.notify.conftest import Receiver, reply
+from tests.shared.store.making import ORG, make, new_job, run_through
+
+NOTIFY = StageName.NOTIFY
+ROOT = Path(__file__).parents[3]
+Configure = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def configure(database: str, bus_url: str, fresh_settings: pytest.MonkeyPatch) -> Configure:
+    """Set the destinations of the settings, which allow webhooks to loopback."""
+
+    def set_up(*destinations: str) -> None:
+        fresh_settings.setenv("VEDETTE_WEBHOOK_SECRET", base64.b64encode(b"k" * 32).decode())
+        fresh_settings.setenv("VEDETTE_NOTIFY_PRIVATE_ADDRESSES", "true")
+        fresh_settings.setenv("VEDETTE_NOTIFY", json.dumps(destinations))
+        settings.cache_clear()
+
+    set_up()
+    return set_up
+
+
+def job_for(*destinations: str) -> str:
+    """Make a job that has come as far as the last stage."""
+    [job_id] = make(new_job(options=Options(notify=list(destinations))))
+    run_through(job_id, *(stage for stage in StageName if stage is not NOTIFY))
+    return job_id
+
+
+def tell(job_id: str, retries: int = 0, then: Callable[[], object] = bool) -> None:
+    """Do the last stage of a job as a worker does, and `then` something more before the stage ends."""
+    envelope = Envelope(job_id=job_id, org_id=ORG, kind="host", lane="scan")
+    with around(NOTIFY, envelope, Delivery("w@h", retries, 30.0)) as step:
+        tell_all(envelope, step)
+        then()
+
+
+def view(job_id: str) -> JobView:
+    with reading() as connection:
+        return jobs.view(connection, job_id)
+
+
+def step_of(job_id: str, part: str = "") -> StepView:
+    return next(step for step in view(job_id).steps if (step.stage, step.part) == (NOTIFY, part))
+
+
+def rows(job_id: str) -> list[tuple[str, str]]:
+    """Return the channel and the state of each delivery of a job."""
+    with reading() as connection:
+        return [(row.channel, row.state) for row in deliveries.of_job(connection, job_id)]
+
+
+def url_of(receiver: Receiver, path: str = "/hook") -> str:
+    return f"http://127.0.0.1:{receiver.port}{path}"
+
+
+def test_what_a_dead_worker_was_sending_is_unknown_and_not_sent_again(receiver: Receiver) -> None:
+    url = url_of(receiver)
+    job_id = job_for(url)
+    with writing() as connection:
+        begun = deliveries.begin(connection, job_id, "webhook", url)
+        assert deliveries.claim(connection, begun.id)
+    with pytest.raises(StageFailed):
+        tell(job_id)
+    assert receiver.requests == []
+    part = step_of(job_id, part_of(url))
+    assert part.state is StepState.FAILED
+    assert part.failure is not None
+    assert part.failure.code == "delivery-unknown"
+    assert rows(job_id) == [("webhook", "unknown")]
+    assert view(job_id).state is JobState.PARTIAL
+
+
+def test_a_message_that_comes_again_is_told_once(receiver: Receiver) -> None:
+    job_id = job_for(url_of(receiver))
+    tell(job_id)
+    with pytest.raises(AlreadyOver):
+        tell(job_id)
+    assert len(receiver.requests) == 1
+    assert rows(job_id) == [("webhook", "sent")]
+    assert (view(job_id).state, step_of(job_id).summary) == (JobState.SUCCEEDED, "1 told")
+
+
+def test_a_worker_that_dies_between_telling_and_the_end_of_the_stage_tells_once(receiver: Receiver) -> None:
+    job_id = job_for(url_of(receiver))
+    with pytest.raises(SystemExit):
+        tell(job_id, then=sys.exit)
+    tell(job_id)
+    assert len(receiver.requests) == 1
+    assert step_of(job_id).summary == "1 told"
+
+
+def test_a_worker_that_is_killed_while_sending_does_not_send_again(receiver: Receiver) -> None:
+    job_id = job_for(url_of(receiver))
+    program = "import sys; from tests.services.notify.test_tasks import tell; tell(sys.argv[1])"
+    with subprocess.Popen([sys.executable, "-c", program, job_id], cwd=ROOT) as worker:
+        receiver.answer = lambda _: worker.kill()
+        assert worker.wait(60) == -signal.SIGKILL
+    assert rows(job_id) == [("webhook", "sending")]
+    with pytest.raises(StageFailed):
+        tell(job_id)
+    assert len(receiver.requests) == 1
+    assert rows(job_id) == [("webhook", "unknown")]
+
+
+def test_who_is_in_the_job_and_in_the_settings_is_told_once(receiver: Receiver, configure: Configure) -> None:
+    both, mine, ours = (url_of(receiver, path) for path in ("/both", "/mine", "/ours"))
+    configure(ours, both)
+    job_id = job_for(mine, both)
+    tell(job_id)
+    assert sorted(request.path for request in receiver.requests) == ["/both", "/mine", "/ours"]
+    assert step_of(job_id).summary == "3 told"
+
+
+def test_a_busy_receiver_is_told_at_the_next_attempt_under_the_same_id(receiver: Receiver) -> None:
+    receiver.answers(503)
+    job_id = job_for(url_of(receiver))
+    with pytest.raises(RetryLater):
+        tell(job_id)
+    assert rows(job_id) == [("webhook", "failed")]
+    receiver.answers(204)
+    tell(job_id, retries=1)
+    first, second = receiver.requests
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert rows(job_id) == [("webhook", "sent")]
+    assert view(job_id).state is JobState.SUCCEEDED
+
+
+def test_the_summary_counts_who_was_told_and_who_was_not(receiver: Receiver) -> None:
+    receiver.answer = _gone_at("/gone")
+    job_id = job_for(url_of(receiver), url_of(receiver, "/gone"))
+    tell(job_id)
+    assert step_of(job_id).summary == "1 told · 1 failed"
+    assert sorted(rows(job_id)) == [("webhook", "failed"), ("webhook", "sent")]
+    assert view(job_id).state is JobState.PARTIAL
+
+
+def test_without_destinations_nobody_is_told() -> None:
+    job_id = job_for()
+    tell(job_id)
+    assert step_of(job_id).summary == "nobody to tell"
+
+
+@pytest.mark.parametrize(
+    ("destination", "channel"),
+    [("mailto:ann@example.org", "email"), ("http://h:0/", "webhook"), ("gopher://h/", "")],
+)
+def test_a_destination_that_cannot_be_used_leaves_a_row_that_says_so(destination: str, channel: str) -> None:
+    job_id = job_for(destination)
+    with pytest.raises(StageFailed):
+        tell(job_id)
+    assert rows(job_id) == [(channel, "failed")]
+    with reading() as connection:
+        [row] = deliveries.of_job(connection, job_id)
+    part = step_of(job_id, part_of(destination))
+    assert part.failure is not None
+    assert row.answer == part.failure.message
+
+
+def _gone_at(path: str) -> Callable[[BaseHTTPRequestHandler], None]:
+    return lambda handler: reply(handler, 410 if handler.path == path else 204)
