@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[1]
 SERVICES = sorted(path.name for path in (ROOT / "services").iterdir() if (path / "tasks.py").exists())
 OURS = {"shared", "services", "gateway", "control", "vedette", "tests"}
 
+QUEUE_TALK = {"AsyncResult", "GroupResult", "ResultSet", "allow_join_result", "apply_async", "delay", "send_task"}
+
 # Inside `shared`, a module may import those to its left, and its own group.
 ORDER = [
     {"errors", "ids", "redaction", "text"},
@@ -97,18 +99,82 @@ def test_only_the_store_speaks_sql() -> None:
                 assert relative.startswith("shared/store/"), f"{relative} speaks SQL"
 
 
-def test_no_stage_waits_for_another() -> None:
-    for service in SERVICES:
-        for path in _sources(f"services/{service}"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Attribute) and node.attr in {"AsyncResult", "apply_async", "send_task"}:
-                    pytest.fail(f"{path.relative_to(ROOT)}:{node.lineno} talks to the queue; stages do not")
+def _talk_to_the_queue(source: str) -> list[int]:
+    """The lines that send a task, or hold or wait for the result of one."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.stmt | ast.expr) and _sends_or_waits(node)
+    ]
+
+
+def _sends_or_waits(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name in QUEUE_TALK
+        case ast.ImportFrom(module=module, names=names):
+            return (module or "").startswith("celery.result") or any(alias.name in QUEUE_TALK for alias in names)
+        case ast.Import(names=names):
+            return any(alias.name.startswith("celery.result") for alias in names)
+        case ast.Call(func=ast.Attribute(attr="get" | "join" | "ready"), args=[], keywords=keywords):
+            return {keyword.arg for keyword in keywords} <= {"timeout", "propagate", "interval"}  # no dict, no str
+    return False
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_stage_waits_for_another(service: str) -> None:
+    for path in _sources(f"services/{service}"):
+        lines = _talk_to_the_queue(path.read_text(encoding="utf-8"))
+        assert not lines, f"{path.relative_to(ROOT)}:{lines} talks to the queue; stages do not"
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        "scan.delay(1)",
+        "scan.apply_async((1,))",
+        "app.send_task('scan.run')",
+        "app.AsyncResult(task_id)",
+        "from celery.result import AsyncResult as Later",
+        "import celery.result",
+        "def wait(result: AsyncResult): ...",
+        "result.get()",
+        "result.get(timeout=5)",
+        "result.ready()",
+        "results.join()",
+        "with allow_join_result(): ...",
+    ],
+)
+def test_every_way_to_wait_for_a_task_is_recognised(waiting: str) -> None:
+    assert _talk_to_the_queue(waiting) == [1] * len(_talk_to_the_queue(waiting)) != []
+
+
+@pytest.mark.parametrize("fine", ["facts.get('name')", "', '.join(words)", "{}.get(key, default)", "ready = True"])
+def test_dictionaries_and_texts_are_not_taken_for_results(fine: str) -> None:
+    assert _talk_to_the_queue(fine) == []
+
+
+def _reads_the_environment(source: str) -> bool:
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(value=ast.Name(id="os"), attr="environ" | "environb" | "getenv"):
+                return True
+            case ast.ImportFrom(module="os", names=names) if {a.name for a in names} & {
+                "environ",
+                "environb",
+                "getenv",
+            }:
+                return True
+    return False
 
 
 def test_settings_alone_read_the_environment() -> None:
-    may = {"shared/settings.py", "vedette/stack/home.py", "vedette/stack/server.py", "vedette/stack/children.py"}
-    may |= {"vedette/stack/doctor.py", "vedette/stack/lifecycle.py", "shared/testing.py"}
-    for folder in ("shared", "services", "gateway", "control"):
-        for path in _sources(folder):
-            if "os.environ" in path.read_text(encoding="utf-8"):
-                assert path.relative_to(ROOT).as_posix() in may, f"{path.relative_to(ROOT)} reads the environment"
+    stack = ("home", "server", "children", "doctor", "supervisor", "offspring")  # it makes what the settings read
+    may = {"shared/settings.py", "shared/testing.py", *(f"vedette/stack/{name}.py" for name in stack)}
+    read = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("shared", "services", "gateway", "control", "vedette")
+        for path in _sources(folder)
+        if _reads_the_environment(path.read_text(encoding="utf-8"))
+    }
+    assert read == may

@@ -1,7 +1,7 @@
 """One file per protocol. A file has the names of `Protocol` below, and the registry finds it.
 
-Parsers are pure functions of bytes that raise NotSpoken and nothing else. Where TLS can begin inside the protocol there is
-`async def starttls(conn)`: it brings a fresh connection to where the handshake begins, or raises NotSpoken.
+Parsers are pure functions of bytes that raise NotSpoken and nothing else. Where TLS can begin inside the protocol there
+is `async def starttls(conn)`: it brings a fresh connection to where the handshake begins, or raises NotSpoken.
 """
 
 from __future__ import annotations
