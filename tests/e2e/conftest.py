@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +106,25 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     assert started.returncode == 0, started.stderr
     yield made
     assert made.run("down").returncode == 0
+
+
+@pytest.fixture
+def greeter() -> Iterator[int]:
+    """A port that greets as an SSH server and says no more: all that a bare machine needs."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    peer, _ = listener.accept()
+                    with contextlib.suppress(OSError), peer:
+                        peer.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+        thread = threading.Thread(target=greet, daemon=True)
+        thread.start()
+        yield int(listener.getsockname()[1])
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
 
 
 def free_port() -> int:

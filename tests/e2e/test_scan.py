@@ -47,6 +47,20 @@ def test_a_scan_brings_its_own_stack_and_leaves_four_reports_and_no_process(
     testing.wait_for(lambda: not alive(home.everybody()), "no process is left")
 
 
+def test_a_machine_without_any_server_is_scanned_as_well(home: Home, greeter: int, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = home.run(
+        *("scan", "host", "127.0.0.1", "--ports", str(greeter), "--report", "pdf,html,json,csv", "--wait"),
+        *("--output-dir", str(out)),
+    )
+    assert done.returncode == 0, done.stderr
+    assert {file.suffix for file in out.iterdir()} == {".pdf", ".html", ".json", ".csv"}
+    document = json.loads(next(out.glob("*.json")).read_text())
+    [service] = [seen["data"] for seen in document["observations"] if seen["type"] == "service"]
+    assert (service["name"], service["product"], service["version"]) == ("ssh", "OpenSSH", "9.2")
+    testing.wait_for(lambda: not alive(home.everybody()), "no process is left")
+
+
 def test_a_second_scan_says_what_changed(stack: Home, farm: Farm, tmp_path: Path) -> None:
     ports = _redis(farm)
     for _ in range(2):

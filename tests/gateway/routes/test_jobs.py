@@ -16,8 +16,9 @@ from shared.ids import now
 from shared.store import evidence, findings, jobs, plugins
 from shared.store.engine import reading, writing
 from shared.testing import RedisServer
-from tests.gateway.driving import both_databases, finish, run_stage
+from tests.gateway.driving import Served, both_databases, finish, run_stage
 
+MIB = 1 << 20
 HOST = {"kind": "host", "host": "127.0.0.1"}
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -142,6 +143,29 @@ def test_a_refused_address_is_pointed_at_and_nothing_is_written(client: TestClie
     single = submit(client, {"target": bad})
     assert (single.status_code, [e["pointer"] for e in single.json()["errors"]]) == (403, ["/target"])
     assert client.get("/api/v1/jobs").json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        {"kind": "host", "host": "a" * MIB},
+        {"kind": "host", "host": "10.0.0.1" + "," * MIB},
+        {"kind": "host", "host": "127.0.0.1", "ports": "1," * (MIB // 2) + "1"},
+        {"kind": "host", "host": "127.0.0.1", "port_groups": ["critical"] * (MIB // 12)},
+        {"kind": "host", "host": "127.0.0.1", "x" * MIB: 1},
+        {"kind": "x" * MIB},
+        "x" * MIB,
+        [[]] * (MIB // 4),
+    ],
+    ids=["host", "commas", "ports", "groups", "field", "kind", "text", "lists"],
+)
+def test_a_target_of_a_megabyte_is_refused_in_few_words_and_nothing_is_written(served: Served, target: object) -> None:
+    answer = served.http.post("/api/v1/jobs", json={"target": target})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert [error["pointer"].startswith("/target") for error in answer.json()["errors"]] == [True]
+    assert len(answer.content) < 2000
+    assert served.http.get("/api/v1/jobs").json()["items"] == []
 
 
 def test_an_unknown_format_names_those_there_are(client: TestClient) -> None:
