@@ -4,7 +4,9 @@ TARGET ?= 127.0.0.1
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
 UV := UV_PYTHON_DOWNLOADS=never $(BIN)/uv
+SCRIPTS := .ci/run deploy/alive deploy/start deploy/make-secrets
 MEMBERS := scan process report notify gateway control
 
 .DEFAULT_GOAL := help
@@ -22,12 +24,17 @@ up: $(VENV)/.installed ## start the local stack and keep it running until Ctrl-C
 test: $(VENV)/.dev ## run every test; a component this machine lacks skips, or fails where VEDETTE_TEST_ALL=1
 	@$(BIN)/pytest $(ARGS)
 
-check: $(VENV)/.dev ## lint, types, compose schema, Dockerfile
+check: $(VENV)/.dev ## lint, types, lock file, compose schema, Dockerfile, shell scripts
+	$(UV) lock --check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy shared services gateway control vedette tests/bench
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint deploy/Dockerfile
+	bash -n .ci/run
+	@if command -v shellcheck >/dev/null; then set -x; shellcheck $(SCRIPTS); \
+	elif [ "$$VEDETTE_TEST_ALL" = 1 ]; then echo "VEDETTE_TEST_ALL=1, but shellcheck is not installed" >&2; exit 1; \
+	else echo "shellcheck is not installed: the shell scripts were not checked" >&2; fi
 
 format: $(VENV)/.dev ## put the code into its one format
 	$(BIN)/ruff check --fix .
@@ -57,7 +64,7 @@ $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Vedette needs Python 3.11 or newer: make PYTHON=python3.12 …")'
 	@echo "Setting up Vedette in $(VENV) (once, about a minute) …" >&2
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv==$(UV_VERSION)'
 
 $(VENV)/.installed: $(BIN)/uv uv.lock
 	@$(UV) sync --quiet --frozen --all-packages --no-dev --inexact --compile-bytecode

@@ -20,6 +20,11 @@ def test_hadolint_finds_nothing() -> None:
     assert run.stdout == ""
 
 
+def test_images_and_working_copies_are_installed_by_the_same_uv() -> None:
+    [image] = re.findall(r"^ARG UV=(\S+)$", FILE.read_text(), re.MULTILINE)
+    assert re.findall(r"^UV_VERSION := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE) == [image]
+
+
 @pytest.mark.parametrize("script", ["start", "alive", "make-secrets"])
 def test_shellcheck_finds_nothing(script: str) -> None:
     program = shutil.which("shellcheck")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from shared.settings import Settings
+from tests.conftest import missing
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,5 +63,8 @@ def test_the_settings_read_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_git_never_sees_them() -> None:
     path = "deploy/secrets/token"
-    run = subprocess.run(["git", "check-ignore", path], cwd=ROOT, capture_output=True, text=True, check=False)
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        missing("this is no working copy of git")
+    command = ["git", "-c", "safe.directory=*", "check-ignore", path]  # whoever the working copy belongs to
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.stdout.strip() == path

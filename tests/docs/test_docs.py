@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -139,12 +138,11 @@ def test_decisions_are_numbered_without_gaps() -> None:
 
 
 def test_every_document_that_sources_name_exists() -> None:
-    command = ["git", "ls-files", "*.py"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
-    for name in listed.stdout.split():
-        text = (ROOT / name).read_text(encoding="utf-8") if (ROOT / name).exists() else ""
-        for document in re.findall(r"\bdocs/(?:decisions/\d{4}|[\w/-]+\.md)", text):
-            assert list(ROOT.glob(f"{document}*")), f"{name} names {document}"
+    sources = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert sources
+    for source in sources:
+        for document in re.findall(r"\bdocs/(?:decisions/\d{4}|[\w/-]+\.md)", source.read_text(encoding="utf-8")):
+            assert list(ROOT.glob(f"{document}*")), f"{source.relative_to(ROOT)} names {document}"
 
 
 def test_the_number_of_rules_is_that_of_the_catalogue() -> None:
