@@ -56,6 +56,9 @@ class Settings(BaseSettings):
         description="a message held for longer than the hard limit and this is delivered again; less than the longest "
         "wait between two attempts, 60 s, would deliver messages that wait",
     )
+    worker_is_alone: bool = Field(
+        default=False, description="the only worker of its service: at its start it takes back what an earlier one held"
+    )
     job_deadline_s: int = 3600
     blob_limit_bytes: int = 32 * 1024 * 1024
 

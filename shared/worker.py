@@ -13,6 +13,7 @@ from celery import Celery, bootsteps, signals
 from celery.worker.consumer import Consumer
 
 from shared import bus, heartbeat, telemetry
+from shared.broker.reclaim import reclaim
 from shared.contracts.job import StageName
 from shared.errors import Infrastructure
 from shared.queue import LANES, app
@@ -29,8 +30,12 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
         """Beats from the worker's own loop, so that a loop that hangs is noticed."""
 
         requires = ("celery.worker.consumer.tasks:Tasks",)
+        has_started = False
 
         def start(self, parent: Consumer) -> None:
+            if not self.has_started:  # a consumer that reconnects still has tasks of its own running
+                self.has_started = True
+                _reclaim(stage)
             _announce(folders)
             heartbeat.beat(stage)
             parent.timer.call_repeatedly(heartbeat.EVERY_S, heartbeat.beat, (stage.value,))
@@ -53,6 +58,13 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
         bus.forget()
 
     return app
+
+
+def _reclaim(stage: StageName) -> None:
+    if settings().worker_is_alone:
+        with app.connection_for_write() as connection:
+            if taken_back := reclaim(connection, LANES[stage]):
+                log.warning("worker.messages.reclaimed", messages=taken_back)
 
 
 def _announce(folders: Mapping[str, Sequence[str]]) -> None:

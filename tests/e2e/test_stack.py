@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 from pathlib import Path
@@ -62,6 +63,17 @@ def test_a_killed_child_is_started_again_and_status_says_so(stack: Home) -> None
         testing.wait_for(lambda: all(c["state"] == "running" for c in stack.record["children"]), "all run again", 60)  # type: ignore[attr-defined]
         assert stack.pid(name) != before
     assert '"restarts": 1' in stack.run("status", "-o", "json").stdout
+
+
+def test_a_job_of_a_killed_worker_goes_on_as_soon_as_the_worker_is_back(stack: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # accepts, never speaks: identifying it takes seconds
+        port = str(mute.getsockname()[1])
+        job = stack.run("scan", "host", "127.0.0.1", "--ports", port, "--no-wait", "-o", "id").stdout.strip()
+        testing.wait_for(lambda: '"running"' in stack.run("jobs", "get", job, "-o", "json").stdout, "it runs")
+        os.killpg(stack.pid("scan"), signal.SIGKILL)
+        done = stack.run("jobs", "wait", job, "--timeout", "100s")
+    assert done.returncode == 0, done.stderr
+    assert '"attempt": 2' in stack.run("jobs", "get", job, "-o", "json").stdout
 
 
 def test_two_homes_are_two_stacks_and_a_killed_supervisor_leaves_nothing_behind(home: Home, stack: Home) -> None:

@@ -56,6 +56,7 @@ def environment(where: Layout, port: int) -> dict[str, str]:
         "VEDETTE_RUN_DIR": str(where.run),
         "VEDETTE_GATEWAY_PORT": str(port),
         "VEDETTE_GATEWAY_HOST": "127.0.0.1",
+        "VEDETTE_WORKER_IS_ALONE": "true",
         "PYTHONUNBUFFERED": "1",
     }
     if not database_variable():

@@ -30,7 +30,8 @@ WARM = (
     "celery.concurrency.prefork",
     "celery.worker.autoscale",
 )
-RESET = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE)
+# Not SIGPIPE: Python ignores it, and with the default a peer that hangs up would end the worker.
+RESET = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 POLL_S = 0.02
 
 getproctitle()  # finds the command line in memory; it could not any more once the environment has been changed

@@ -1,0 +1,1 @@
+"""What kombu's Redis transport lacks for queues that lose nothing."""
