@@ -54,10 +54,10 @@ def _send(part: Part, job_id: str, url: str, told: Notice) -> None:
         delivery = deliveries.begin(connection, job_id, channels.name_of(url), url)
     try:
         answer = _deliver(delivery, url, told)
-    except VedetteError as exc:
-        state = "unknown" if isinstance(exc, DeliveryUnknown) else "failed"
+    except Exception as exc:
+        is_known = isinstance(exc, VedetteError) and not isinstance(exc, DeliveryUnknown)
         with writing() as connection:
-            deliveries.end(connection, delivery.id, state, exc.message)
+            deliveries.end(connection, delivery.id, "failed" if is_known else "unknown", str(exc) or type(exc).__name__)
         raise
     part.summary = f"{delivery.shown_as}: {answer}"
     part.keep(lambda write: deliveries.end(write, delivery.id, "sent", answer))

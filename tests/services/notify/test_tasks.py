@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 
 from services.notify.tasks import tell_all
 from shared.contracts.envelope import Envelope
@@ -127,6 +128,24 @@ def test_a_worker_that_is_killed_while_sending_does_not_send_again(receiver: Rec
         tell(job_id)
     assert len(receiver.requests) == 1
     assert rows(job_id) == [("webhook", "unknown")]
+
+
+def test_a_time_limit_that_strikes_while_sending_leaves_it_unknown(receiver: Receiver) -> None:
+    def strike(*_: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    job_id = job_for(url_of(receiver))
+    receiver.answer = lambda _: signal.raise_signal(signal.SIGUSR1)  # as billiard's parent does with its own signal
+    before = signal.signal(signal.SIGUSR1, strike)
+    try:
+        with pytest.raises(RetryLater):
+            tell(job_id)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert rows(job_id) == [("webhook", "unknown")]
+    with pytest.raises(StageFailed):
+        tell(job_id, retries=1)
+    assert len(receiver.requests) == 1
 
 
 def test_who_is_in_the_job_and_in_the_settings_is_told_once(receiver: Receiver, configure: Configure) -> None:
