@@ -21,6 +21,17 @@ _Checked = Callable[[TargetModel, Profile, Coverage, Sequence[Observation]], Cal
 
 
 @dataclass(frozen=True)
+class Scope:
+    """What a scan was asked to look at, and how much of that it could check. Scores of equal scopes can be compared."""
+
+    target: Mapping[str, object]
+    profile: Profile
+    unit: str
+    asked: int
+    checked: int
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What became of the findings. `findings` are the current ones, in their order, with `change` and `first_seen_at`.
 
@@ -44,8 +55,8 @@ def compare(
     """Compare with the findings that were open after the last finished scan of the same target.
 
     previous: that scan's findings and those standing after it; None for a first scan.  first_seen: of every
-    fingerprint ever found at the target.  at: when the current scan saw.  The ids and the score of the previous job
-    are the caller's to fill in.
+    fingerprint ever found at the target.  at: when the current scan saw.  What `change` says of the previous job (id,
+    score, whether it is comparable) is the caller's to fill in.
     """
     before = {finding.fingerprint: finding for finding in previous or ()}
     findings = [_dated(finding, before, first_seen, at) for finding in current]
@@ -78,6 +89,11 @@ def checked(
         return own(target, profile, coverage, observations)
     gaps = {gap.subject for gap in coverage.gaps}
     return lambda subject: subject not in gaps
+
+
+def scope(target: Mapping[str, object], profile: Profile, coverage: Coverage) -> Scope:
+    """Return the scope of a scan. target: as it was asked for."""
+    return Scope(target, profile, coverage.unit, coverage.asked, coverage.checked)
 
 
 def _dated(

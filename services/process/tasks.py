@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from services.process import diff, score
 from services.process.judge import judge, unjudged
 from shared import registry
@@ -26,6 +28,7 @@ def run(envelope: Envelope, step: Step) -> None:
         before = findings.previous(connection, job_id)
         earlier = findings.of_job(connection, before[0]) if before else None
         first_seen = findings.first_seen(connection, job_id)
+        last = _last(connection, before, diff.scope(asked, options.profile, coverage))
     coverage = coverage.model_copy(
         update={"gaps": list(dict.fromkeys([*coverage.gaps, *unjudged(envelope.kind, seen)]))}
     )
@@ -37,19 +40,29 @@ def run(envelope: Envelope, step: Step) -> None:
         at=at,
     )
     judged, assessment = score.assess(comparison.findings)
-    previous = {"previous_job_id": before[0], "previous_score": before[1]} if before else {}
-    assessment = assessment.model_copy(update={"change": comparison.change.model_copy(update=previous)})
+    assessment = assessment.model_copy(update={"change": comparison.change.model_copy(update=last)})
     standing = [finding.model_copy(update={"change": ChangeState.STANDING}) for finding in comparison.standing]
-    step.summary = _summary(judged, assessment)
+    step.summary = _summary(judged, standing, assessment)
     step.keep(lambda write: evidence.save_coverage(write, job_id, coverage))
     step.keep(
         lambda write: findings.save(write, job_id, envelope.org_id, [*judged, *comparison.fixed, *standing], assessment)
     )
 
 
-def _summary(judged: list[Finding], assessment: Assessment) -> str:
+def _last(connection: Connection, before: tuple[str, int | None] | None, scope: diff.Scope) -> dict[str, object]:
+    """Return what `Change` says of the previous job, given its id and score; nothing for a first scan."""
+    if before is None:
+        return {}
+    job_id, score_then = before
+    asked, options = jobs.request(connection, job_id)
+    then = diff.scope(asked, options.profile, evidence.covered(connection, job_id))
+    return {"previous_job_id": job_id, "previous_score": score_then, "is_comparable": then == scope}
+
+
+def _summary(judged: list[Finding], standing: list[Finding], assessment: Assessment) -> str:
     change = assessment.change
     count = "1 finding" if len(judged) == 1 else f"{len(judged)} findings"
     if change.previous_job_id is None:
         return count
-    return f"{count} · {len(change.new) + len(change.reopened)} new · {len(change.fixed)} fixed"
+    told = f"{count} · {len(change.new) + len(change.reopened)} new · {len(change.fixed)} fixed"
+    return f"{told} · {len(standing)} not checked again" if standing else told

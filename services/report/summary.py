@@ -81,14 +81,16 @@ def start(document: ReportDocument) -> str:
 
 
 def change(document: ReportDocument) -> str:
-    """The difference to the last scan."""
+    """The difference to the last scan. No score rose or fell where the two did not check the same things."""
     last = document.assessment.change
     if last.previous_job_id is None:
         return "This is the first finished scan of this target, so there is nothing to compare it with."
     if not is_judged(document):
         return "Findings of the last scan could be neither confirmed nor ruled out."
-    moved = _moved(last.previous_score, document)
     parts = _changed(document)
+    if document.standing or not last.is_comparable:
+        return f"{_apart(last.previous_score)}: {words.listed(parts or ['the findings are the same'])}."
+    moved = _moved(last.previous_score, document)
     if not parts:
         return f"{moved}; the findings are the same." if moved else "Nothing has changed since the last scan."
     return f"{moved}: {words.listed(parts)}." if moved else f"Since the last scan {words.listed(parts)}."
@@ -128,10 +130,19 @@ def _moved(previous: int | None, document: ReportDocument) -> str:
     return f"Since the last scan the score {verb} from {previous} to {score}"
 
 
+def _apart(previous: int | None) -> str:
+    head = "The last scan" if previous is None else f"The last scan scored {previous}, but it"
+    tail = "" if previous is None else ", so the scores cannot be compared"
+    return f"{head} did not check the same things as this one{tail}"
+
+
 def _changed(document: ReportDocument) -> list[str]:
-    found = by_change(document.findings)
+    found, alike = by_change(document.findings), document.assessment.change.is_comparable
     told = (
-        (found[ChangeState.NEW], "is new", "are new"),
+        (
+            found[ChangeState.NEW],
+            *(("is new", "are new") if alike else ("was not found before", "were not found before")),
+        ),
         (found[ChangeState.REOPENED], "came back", "came back"),
         (len(document.fixed), "is gone", "are gone"),
         (len(document.standing), "was not checked again", "were not checked again"),

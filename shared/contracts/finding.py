@@ -78,10 +78,14 @@ class Deduction(Contract):
 
 
 class Change(Contract):
-    """The difference to the last finished scan of the same target. Lists hold fingerprints."""
+    """The difference to the last finished scan of the same target. Lists hold fingerprints.
+
+    is_comparable: both were asked for the same and could check as much of it, so that their scores mean the same.
+    """
 
     previous_job_id: str | None = None
     previous_score: int | None = None
+    is_comparable: bool = True
     new: list[str] = []
     unchanged: list[str] = []
     reopened: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -13,6 +14,8 @@ from vedette.cli.failure import Exit
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shared.contracts.finding import Finding
     from shared.contracts.job import JobView
 
@@ -39,6 +42,8 @@ FailOn = Annotated[
     Severity | None, typer.Option(metavar="SEVERITY", help="Exit 3 when there is a finding of this severity or above.")
 ]
 Batch = Annotated[str | None, typer.Option(metavar="ID", help="All jobs of this batch instead.")]
+_BATCH = re.compile(r"[0-9a-f-]{36}")
+_BATCHES = "vedette jobs list -o json --fields id,batch_id"
 PAGE = 200  # jobs per request; the gateway gives no more
 EARLIER = ("fixed", "standing")
 COLUMNS = ("id", "kind", "target", "state", "score", "grade", "severities", "created_at", "total_s")
@@ -62,6 +67,8 @@ def list_(
 
     found: list[JobView] = []
     cursor = None
+    if batch is not None and not _BATCH.fullmatch(batch):
+        raise NoBatch(f"There is no batch {batch[:64]!r}.", cure=_BATCHES)
     with session.gateway() as link:
         while True:
             size = min(limit - len(found), PAGE)
@@ -139,7 +146,8 @@ def findings(
     from vedette.cli import output  # noqa: PLC0415
 
     with session.gateway() as link:
-        found = [f for f in link.client.findings(recall.resolve(job)) if everything or f.change not in EARLIER]
+        told = link.client.findings(recall.resolve(job))
+        found = [f for f in told if everything or f.change not in EARLIER]
         at_least = len(words.SEVERITIES) if severity is None else words.SEVERITIES.index(severity)
         shown: list[Finding] = [f for f in found if f.severity.rank <= at_least]
         hidden = len(found) - len(shown)
@@ -147,7 +155,19 @@ def findings(
     output.records(session, shown, ("severity", "title", "subject", "change"), empty=empty)
     if shown and session.output == "table":
         session.note(f"What to do: vedette jobs findings {job} --fields severity,title,fix   or the report")
+    if not everything and (line := _left_out(told)):
+        session.note(f"{line}; see them with --all")
     return Exit.OK
+
+
+def _left_out(told: Sequence[Finding]) -> str:
+    """Say how many findings of earlier scans are not shown, e.g. `Not shown: 6 not checked again (worst: critical)`."""
+    parts = []
+    for change, meaning in zip(EARLIER, ("fixed", "not checked again"), strict=True):
+        if of_it := [finding for finding in told if finding.change == change]:
+            worst = min(of_it, key=lambda finding: finding.severity.rank).severity
+            parts.append(f"{len(of_it)} {meaning} (worst: {worst})")
+    return f"Not shown, from earlier scans: {', '.join(parts)}" if parts else ""
 
 
 def _wait(session: Session, job: str, batch: str | None, timeout: str | None, fail_on: str | None) -> int:
@@ -158,7 +178,7 @@ def _wait(session: Session, job: str, batch: str | None, timeout: str | None, fa
     with session.gateway() as link:
         if batch is None:
             return waiting.wait(session, link, [link.client.job(recall.resolve(job))], wish)
-        found = link.client.batch(batch)
+        found = link.client.batch(batch) if _BATCH.fullmatch(batch) else []
         if not found:
-            raise NoBatch(f"There is no batch {batch[:64]}.", cure="vedette jobs list -o json --fields id,batch_id")
+            raise NoBatch(f"There is no batch {batch[:64]!r}.", cure=_BATCHES)
         return waiting.wait(session, link, found, wish, batch)

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import services.process.rules.host as rules
-from services.process.diff import Comparison, checked, compare
+from services.process.diff import Comparison, checked, compare, scope
 from shared.contracts.finding import ChangeState, Finding, Severity
 from shared.contracts.job import Profile
 from shared.contracts.kinds.host import Target
 from shared.contracts.observation import Coverage, Gap, GapReason
 
 DAY = timedelta(days=1)
+GAP = {"subject": "tcp/10.0.0.5:80", "reason": GapReason.TIMEOUT}
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
@@ -70,6 +71,15 @@ def test_every_finding_is_in_exactly_one_list() -> None:
 
 def test_a_kind_without_an_opinion_checked_whatever_no_gap_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(rules, "checked")
-    gaps = Coverage(gaps=[Gap(subject="tcp/10.0.0.5:80", reason=GapReason.TIMEOUT)])
+    gaps = Coverage(gaps=[Gap.model_validate(GAP)])
     was_checked = checked(Target(host="db"), Profile.QUICK, gaps, [])
     assert (was_checked("tcp/10.0.0.5:80"), was_checked("tcp/10.0.0.5:22")) == (False, True)
+
+
+def test_scopes_are_the_same_only_when_the_same_was_asked_and_as_much_was_checked() -> None:
+    asked, full = {"kind": "host", "host": "db", "ports": "1-9"}, Coverage(asked=9, checked=9)
+    this = scope(asked, Profile.QUICK, full)
+    assert this == scope(dict(asked), Profile.QUICK, full.model_copy(update={"gaps": [Gap.model_validate(GAP)]}))
+    assert this != scope(asked | {"ports": "2-10"}, Profile.QUICK, full)
+    assert this != scope(asked, Profile.STANDARD, full)
+    assert this != scope(asked, Profile.QUICK, Coverage(asked=9, checked=8))

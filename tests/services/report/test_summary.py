@@ -33,8 +33,8 @@ def test_a_typical_report_is_four_sentences() -> None:
         "db.example.org scores 38 of 100 (grade F) with 14 findings: 1 critical, 3 high, 6 medium, 3 low and 1 info.",
         "The 4 critical and high findings cost 49 of the 62.5 points deducted; begin with “Redis answers without a "
         "password” on tcp/192.0.2.10:6379.",
-        "Since the last scan the score rose from 31 to 38: 6 findings are new, 1 came back, 1 is gone and 1 was not "
-        "checked again.",
+        "The last scan scored 31, but it did not check the same things as this one, so the scores cannot be compared: "
+        "6 findings are new, 1 came back, 1 is gone and 1 was not checked again.",
         "37 of 214 ports (17 %) could not be checked (mostly filtered); what is there remains unknown.",
     ]
 
@@ -110,6 +110,33 @@ def test_the_change_is_told_with_its_direction(
 ) -> None:
     last = Change(previous_job_id=LAST, previous_score=previous_score)
     assert summary.change(judged([finding(change=state) for state in states], change=last)) == words
+
+
+def test_a_narrower_scan_does_not_praise_itself() -> None:
+    last = Change(previous_job_id=LAST, previous_score=59)
+    apart = (
+        "The last scan scored 59, but it did not check the same things as this one, so the scores cannot be compared"
+    )
+    narrower = judged([], 88, last, standing=[finding()] * 6)
+    assert summary.change(narrower) == f"{apart}: 6 findings were not checked again."
+
+
+@pytest.mark.parametrize(
+    ("previous_score", "states", "words"),
+    [
+        (100, [ChangeState.NEW] * 3, "so the scores cannot be compared: 3 findings were not found before."),
+        (71, [ChangeState.UNCHANGED], "so the scores cannot be compared: the findings are the same."),
+        (None, [ChangeState.NEW], "did not check the same things as this one: 1 finding was not found before."),
+    ],
+)
+def test_scans_of_different_things_have_no_direction(
+    previous_score: int | None, states: list[ChangeState], words: str
+) -> None:
+    last = Change(previous_job_id=LAST, previous_score=previous_score, is_comparable=False)
+    told = summary.change(judged([finding(change=state) for state in states], change=last))
+    assert told.endswith(words)
+    assert "rose" not in told
+    assert "fell" not in told
 
 
 def test_findings_gone_are_not_claimed_when_nothing_was_checked() -> None:

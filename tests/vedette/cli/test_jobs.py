@@ -83,6 +83,19 @@ def test_a_level_without_findings_says_so_on_stderr_alone(lab: Lab, vedette: Ved
     assert "No findings" in ran.err
 
 
+def test_what_was_not_checked_again_is_counted_on_stderr(lab: Lab, vedette: Vedette, open_redis: int) -> None:
+    for ports in (str(open_redis), "1"):
+        vedette("scan", "host", "127.0.0.1", "--ports", ports, "--report", "none", "--wait")
+    hidden = vedette("jobs", "findings")
+    assert hidden.out == ""
+    assert "not checked again (worst: " in hidden.err
+    assert "--all" in hidden.err
+    everything = vedette("jobs", "findings", "--all")
+    assert "standing" in everything.out
+    assert "Not shown" not in everything.err
+    assert "not checked again" in vedette("jobs", "get").out
+
+
 def test_reports_are_downloaded_by_format(done: str, vedette: Vedette) -> None:
     ran = vedette("report", "download", done, "--format", "json", "--output-dir", "new/folder")
     assert ran.code == 0
