@@ -93,7 +93,7 @@ def _download(link: Link, job: JobView, wish: Wish) -> list[Download]:
 
 def _left(session: Session, link: Link, job_id: str) -> None:
     if link.is_own:
-        session.note("Stopped waiting. The job is kept and goes on when the stack runs: vedette up, then")
+        session.note("Stopped waiting. The job is kept and goes on with the next `vedette up`; then:")
     else:
         session.note("Stopped waiting; the job goes on. To watch it again:")
     session.note(f"  vedette jobs watch {words.short(job_id)}")
