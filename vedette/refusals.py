@@ -33,6 +33,8 @@ from shared.errors import (
     VedetteError,
 )
 
+UNAUTHORIZED = 401
+
 
 class Unreachable(Infrastructure):
     """Nothing answers at the URL, or not in time."""
@@ -86,7 +88,8 @@ def refuse(response: httpx2.Response, body: bytes) -> NoReturn:
         problem = Problem.model_validate_json(body)
     except ValidationError:
         raise kind(f"The gateway answered {status} {response.reason_phrase}.", cure=_URL) from None
-    error = kind(problem.detail or problem.title, cure=problem.cure or _CURES.get(kind, ""))
+    cure = _CURES[NotAllowed] if status == UNAUTHORIZED else problem.cure or _CURES.get(kind, "")
+    error = kind(problem.detail or problem.title, cure=cure)
     error.problem = problem
     raise error
 
@@ -114,6 +117,6 @@ _BY_STATUS: dict[int, type[Refused]] = {
 
 _URL = "See that the URL is right and the gateway runs: vedette status, vedette doctor"
 _CURES: dict[type[Refused], str] = {
-    NotAllowed: "Give a token: --token, or the variable VEDETTE_TOKEN.",
+    NotAllowed: "Set VEDETTE_TOKEN (or --token); the local stack's token is in $VEDETTE_HOME/token",
     GatewayFailed: "Try again; if it stays: vedette doctor",
 }

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -127,10 +128,19 @@ def _keyword(name: str, annotation: object, default: object = inspect.Parameter.
 def _session(context: typer.Context, here: dict[str, Any]) -> Session:
     """Merge the options before and after the command's name: the later wins, and both win over the environment."""
     before = context.find_root().obj or {}
-    merged = {}
-    for name, value in here.items():
-        source = context.get_parameter_source(name)
-        is_typed = source is not None and source.name == "COMMANDLINE"
-        merged[name] = value if is_typed else before.get(name, value)
+    merged = {
+        n: value if _is_typed(context.get_parameter_source(n)) else before.get(n, value) for n, value in here.items()
+    }
+    if not merged["url"] and any(
+        _is_typed(place.get_parameter_source("token")) for place in (context, context.find_root())
+    ):
+        raise failure.Misused(
+            "--token is for the gateway of --url, and none was given.",
+            cure="Add --url, or leave --token out: the local stack's own token is found by itself.",
+        )
     fields = tuple(part.strip() for part in (merged.pop("fields") or "").split(",") if part.strip())
     return Session(fields=fields, **{name: value for name, value in merged.items() if value is not None})
+
+
+def _is_typed(source: Enum | None) -> bool:
+    return source is not None and source.name == "COMMANDLINE"
