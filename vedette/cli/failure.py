@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from vedette.cli import words
 
 if TYPE_CHECKING:
     from typer import TyperException
+
+    from shared.contracts.problems import FieldError
 
 
 class Exit(IntEnum):
@@ -61,12 +64,18 @@ def show(exc: VedetteError) -> None:
     say("error", exc.message)
     problem = getattr(exc, "problem", None)
     for field in problem.errors if problem else ():
-        detail = f": {field.detail}" if field.detail not in exc.message else ""
-        tell(f"  at {field.pointer or '/'}{detail}")
+        if field.detail not in exc.message:
+            tell(f"  {_named(field)}")
     if exc.cure:
         say("fix", exc.cure)
     if problem and problem.trace_id:
         say("trace", problem.trace_id)
+
+
+def _named(field: FieldError) -> str:
+    """Return what is wrong with a field. Our own sentences name the thing; for other words its place does."""
+    place = field.pointer.strip("/").replace("/", " ")
+    return field.detail if field.detail.endswith(".") or not place else f"{place}: {field.detail}"
 
 
 def show_usage(exc: TyperException) -> int:
@@ -75,8 +84,11 @@ def show_usage(exc: TyperException) -> int:
         tell(exc.message) if exc.message else None
         return Exit.USAGE
     context = getattr(exc, "ctx", None)
-    say("error", exc.format_message().replace("Value error, ", ""))
-    say("fix", f"{context.command_path if context else 'vedette'} --help")
+    message = exc.format_message().replace("Value error, ", "")
+    say("error", message)
+    path = context.command_path if context else "vedette"
+    unknown = re.match(r"No such command '([^']+)'\.$", message)
+    say("fix", f"{path} host {unknown[1]}" if unknown and path == "vedette scan" else f"{path} --help")
     return Exit.USAGE
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.contracts import addresses, ports
+from shared.errors import InvalidInput
 from vedette.cli.failure import Misused
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def hosts(given: Sequence[str], file: str | None, port_expression: str | None, g
     """Return the targets of the command line and of a file, checked, in order, each once."""
     if port_expression and groups:
         raise Misused("--ports and --port-groups exclude each other.", cure="Leave one of them out.")
-    if port_expression:
+    if port_expression is not None:
         ports.parse(port_expression)
     names = list(dict.fromkeys(text.strip() for text in [*given, *(lines(file) if file else [])] if text.strip()))
     if not names:
@@ -100,10 +101,18 @@ def hosts(given: Sequence[str], file: str | None, port_expression: str | None, g
         raise Misused(f"{len(names)} targets are more than {MAX_LINES}.", cure="Write networks, or scan in parts.")
     chosen = port_groups(groups)
     for name in names:
-        addresses.expand(name)
+        _check(name, len(names))
     from shared.contracts.kinds.host import Target  # noqa: PLC0415
 
     return [Target.model_validate({"host": n, "ports": port_expression or "", "port_groups": chosen}) for n in names]
+
+
+def _check(name: str, of: int) -> None:
+    try:
+        addresses.expand(name)
+    except InvalidInput as exc:
+        tail = " Nothing was submitted." if of > 1 else ""
+        raise Misused(f"{exc.message}{tail}", cure=exc.cure) from None
 
 
 def lines(file: str) -> list[str]:

@@ -66,6 +66,17 @@ def check_fields(session: Session, rows: Sequence[Record]) -> None:
         first = name.partition(".")[0]
         if not any(first in row for row in rows):
             raise Misused(f"There is no field {name!r}.", cure=f"There is: {', '.join(rows[0])}.")
+        if not any(_leads(row, name) for row in rows):
+            raise Misused(
+                f"There is no field {name!r}.", cure=f"It would be inside `{first}`: -o json --fields {first}"
+            )
+
+
+def _leads(row: Record, name: str) -> bool:
+    """Whether each dot of `name` stands behind a record, or behind something that is not there yet."""
+    *path, _ = name.split(".")
+    values = [_value(row, ".".join(path[: place + 1])) for place in range(len(path))]
+    return all(value is None or isinstance(value, Mapping) for value in values)
 
 
 def table(session: Session, rows: Sequence[Record], columns: Sequence[str]) -> None:

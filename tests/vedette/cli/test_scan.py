@@ -140,6 +140,7 @@ def test_a_dry_run_speaks_to_nobody(vedette: Vedette, monkeypatch: pytest.Monkey
         ["127.0.0.1", "--profile", "fast"],
         ["127.0.0.1", "--fail-on", "awful"],
         ["--file", "/nonexistent"],
+        ["127.0.0.1", "--ports", ""],
         ["127.0.0.1", "--wait", "--output-dir", "/proc/none"],
         ["127.0.0.1", "--wait", "--output-dir", "/etc/passwd"],
     ],
@@ -155,10 +156,11 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(
     assert "\nfix: " in ran.err
 
 
-def test_the_gateways_refusal_names_the_field(lab: Lab, vedette: Vedette) -> None:
+def test_the_gateways_refusal_names_the_thing_without_pointers(lab: Lab, vedette: Vedette) -> None:
     ran = vedette("scan", "host", "127.0.0.1", "--report", "docx")
     assert ran.code == 2
-    assert "at /reports/0" in ran.err
+    assert "'docx' is unknown" in ran.err
+    assert "/reports" not in ran.err
     assert "trace: " in ran.err
 
 
