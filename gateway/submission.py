@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Annotated, Any
@@ -120,12 +121,20 @@ _START = "Start one: vedette up"
 
 
 def _singles(data: object) -> list[TargetModel]:
+    if len(json.dumps(data, ensure_ascii=False)) > MAX_TARGET_BYTES:  # before anything of it is read: that takes time
+        raise _too_large()
     target = registry.target(data)
-    if len(target.model_dump_json()) > MAX_TARGET_BYTES:
-        raise InvalidInput(f"The target is larger than {MAX_TARGET_BYTES} bytes.")
+    if len(target.model_dump_json().encode()) > MAX_TARGET_BYTES:
+        raise _too_large()
     if singles := target.expand():
         return singles
     raise InvalidInput(f"The target {target.label[:80]} stands for nothing that could be scanned.")
+
+
+def _too_large() -> InvalidInput:
+    return InvalidInput(
+        f"The target is larger than {MAX_TARGET_BYTES} bytes.", cure="Write ranges for ports, or several targets."
+    )
 
 
 def _refused(wrong: Sequence[_Wrong], asked: int) -> InvalidRequest | TargetsRefused:
@@ -137,7 +146,8 @@ def _refused(wrong: Sequence[_Wrong], asked: int) -> InvalidRequest | TargetsRef
     ]
     kind = TargetsRefused if isinstance(first, TargetRefused) else InvalidRequest
     count = len({where for where, _ in wrong})
-    return kind(f"{count} of {asked} targets cannot be scanned: {first.message}", errors, cure=first.cure)
+    said = f"{count} of {asked} targets cannot be scanned, so nothing was submitted: " if asked > 1 else ""
+    return kind(f"{said}{first.message}", errors, cure=first.cure)
 
 
 def _unscannable(singles: Sequence[tuple[str, TargetModel]]) -> list[_Wrong]:
