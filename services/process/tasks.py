@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
-
 from services.process import diff, score
 from services.process.judge import judge, unjudged
 from shared import registry
@@ -28,7 +26,7 @@ def run(envelope: Envelope, step: Step) -> None:
         before = findings.previous(connection, job_id)
         earlier = findings.of_job(connection, before[0]) if before else None
         first_seen = findings.first_seen(connection, job_id)
-        last = _last(connection, before, diff.scope(asked, options.profile, coverage))
+    last = _last(before, diff.scope(asked, options.profile, coverage))
     coverage = coverage.model_copy(
         update={"gaps": list(dict.fromkeys([*coverage.gaps, *unjudged(envelope.kind, seen)]))}
     )
@@ -49,13 +47,14 @@ def run(envelope: Envelope, step: Step) -> None:
     )
 
 
-def _last(connection: Connection, before: tuple[str, int | None] | None, scope: diff.Scope) -> dict[str, object]:
+def _last(before: tuple[str, int | None] | None, scope: diff.Scope) -> dict[str, object]:
     """Return what `Change` says of the previous job, given its id and score; nothing for a first scan."""
     if before is None:
         return {}
     job_id, score_then = before
-    asked, options = jobs.request(connection, job_id)
-    then = diff.scope(asked, options.profile, evidence.covered(connection, job_id))
+    with reading() as connection:
+        asked, options = jobs.request(connection, job_id)
+        then = diff.scope(asked, options.profile, evidence.covered(connection, job_id))
     return {"previous_job_id": job_id, "previous_score": score_then, "is_comparable": then == scope}
 
 
