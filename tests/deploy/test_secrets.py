@@ -49,6 +49,14 @@ def test_no_two_installations_share_a_secret(folder: Path, tmp_path: Path) -> No
             assert path.read_text() != (tmp_path / "other" / path.name).read_text(), path.name
 
 
+def test_without_a_program_that_it_needs_no_secret_is_made(tmp_path: Path) -> None:
+    arguments = ["/bin/sh", ROOT / "deploy" / "make-secrets", tmp_path / "secrets"]
+    run = subprocess.run(arguments, env={"PATH": "/nonexistent"}, capture_output=True, text=True, check=False)
+    assert run.returncode != 0
+    assert "is not installed" in run.stderr
+    assert not (tmp_path / "secrets").exists()
+
+
 def test_the_settings_read_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("redis_url", "database_url", "token", "webhook_secret", "smtp_url"):
         monkeypatch.setenv(f"VEDETTE_{name.upper()}_FILE", str(folder / name))
