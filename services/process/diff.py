@@ -1,7 +1,7 @@
 """The difference between a scan and the ones before it.
 
-Absence is not proof: a finding counts as fixed only when its subject was checked again. What was not checked stays
-`standing`, and is compared with the next scan that does check it.
+Absence is not proof: a finding counts as fixed only when its subject was checked again, and what it
+rests on could be seen. What was not checked stays `standing`, and is compared with the next scan that does check it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shared.contracts.observation import Coverage, Observation
 from shared.contracts.target import TargetModel
 
 PACKAGE = "services.process.rules"
-_Checked = Callable[[TargetModel, Profile, Coverage, Sequence[Observation]], Callable[[str], bool]]
+_Checked = Callable[[TargetModel, Profile, Coverage, Sequence[Observation]], Callable[[Finding], bool]]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def compare(
     previous: Sequence[Finding] | None,
     *,
     first_seen: Mapping[str, datetime],
-    was_checked: Callable[[str], bool],
+    was_checked: Callable[[Finding], bool],
     at: datetime,
 ) -> Comparison:
     """Compare with the findings that were open after the last finished scan of the same target.
@@ -62,11 +62,11 @@ def compare(
     findings = [_dated(finding, before, first_seen, at) for finding in current]
     now = {finding.fingerprint for finding in current}
     gone = [finding for mark, finding in before.items() if mark not in now]
-    fixed = [f.model_copy(update={"change": ChangeState.FIXED}) for f in gone if was_checked(f.subject)]
+    fixed = [f.model_copy(update={"change": ChangeState.FIXED}) for f in gone if was_checked(f)]
     return Comparison(
         findings=findings,
         fixed=fixed,
-        standing=[finding for finding in gone if not was_checked(finding.subject)],
+        standing=[finding for finding in gone if not was_checked(finding)],
         change=Change(
             new=_marks(findings, ChangeState.NEW),
             unchanged=_marks(findings, ChangeState.UNCHANGED),
@@ -78,8 +78,8 @@ def compare(
 
 def checked(
     target: TargetModel, profile: Profile, coverage: Coverage, observations: Sequence[Observation]
-) -> Callable[[str], bool]:
-    """Return the predicate `was_checked(subject)` of one scan, made by the target's own kind.
+) -> Callable[[Finding], bool]:
+    """Return the predicate `was_checked(finding)` of one scan, made by the target's own kind.
 
     A kind says so by `checked(target, profile, coverage, observations)` in its folder of rules. One without it looks
     at the whole target every time: whatever no gap names was checked. Raises UnknownPlugin.
@@ -88,7 +88,7 @@ def checked(
     if own:
         return own(target, profile, coverage, observations)
     gaps = {gap.subject for gap in coverage.gaps}
-    return lambda subject: subject not in gaps
+    return lambda finding: finding.subject not in gaps
 
 
 def scope(target: Mapping[str, object], profile: Profile, coverage: Coverage) -> Scope:

@@ -51,7 +51,9 @@ def test_a_finding_that_is_gone_is_fixed() -> None:
 
 
 def test_a_finding_that_nobody_looked_for_is_standing_and_not_fixed() -> None:
-    result = compare([], [finding("a"), finding("b", "host")], first_seen={}, was_checked="host".__eq__, at=NOW)
+    result = compare(
+        [], [finding("a"), finding("b", "host")], first_seen={}, was_checked=lambda f: f.subject == "host", at=NOW
+    )
     assert result.change.fixed == ["b"]
     assert [each.fingerprint for each in result.standing] == ["a"]
 
@@ -73,7 +75,7 @@ def test_a_kind_without_an_opinion_checked_whatever_no_gap_names(monkeypatch: py
     monkeypatch.delattr(rules, "checked")
     gaps = Coverage(gaps=[Gap.model_validate(GAP)])
     was_checked = checked(Target(host="db"), Profile.QUICK, gaps, [])
-    assert (was_checked("tcp/10.0.0.5:80"), was_checked("tcp/10.0.0.5:22")) == (False, True)
+    assert [was_checked(finding("a", f"tcp/10.0.0.5:{port}")) for port in (80, 22)] == [False, True]
 
 
 def test_scopes_are_the_same_only_when_the_same_was_asked_and_as_much_was_checked() -> None:

@@ -1,13 +1,17 @@
-"""Which subjects of a host one scan really checked, so that a finding that is gone may be called fixed."""
+"""Which findings of a host one scan really looked for, so that one that is gone may be called fixed."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 from services.process.facts import read
+from services.process.rule import Rule
+from shared import registry
 from shared.contracts import ports
+from shared.contracts.finding import Finding
 from shared.contracts.job import Profile
 from shared.contracts.kinds.host import HostFacts, Target
 from shared.contracts.observation import Coverage, Gap, Observation
@@ -19,8 +23,8 @@ _SUBJECT = re.compile(r"(?P<network>tcp|udp)/(?P<address>\[[^\]]+\]|[^:/\[]+):(?
 
 def checked(
     target: TargetModel, profile: Profile, coverage: Coverage, observations: Sequence[Observation]
-) -> Callable[[str], bool]:
-    """Return the predicate `was_checked(subject)`. In doubt it says no.
+) -> Callable[[Finding], bool]:
+    """Return the predicate `was_checked(finding)`: its subject was, and its rule could see. In doubt it says no.
 
     A port was checked when its number was asked for, its address answered, and no gap covers it. A gap is of one port
     (`tcp/ADDRESS:PORT`), or of an address (`tcp/ADDRESS`), whose `detail` ends in the ports: `no answer: 80,8000-8100`.
@@ -28,7 +32,21 @@ def checked(
     facts = [fact.data for fact in read("host", observations)[0]]
     answered = {address for fact in facts if isinstance(fact, HostFacts) for address in fact.answered}
     asked = frozenset(target.port_list(profile)) if isinstance(target, Target) else frozenset[int]()
-    return _Checked(answered, asked, {seen.subject for seen in observations}, coverage.gaps)
+    subjects = _Checked(answered, asked, {seen.subject for seen in observations}, coverage.gaps)
+    return lambda finding: subjects(finding.subject) and _sees(finding, observations)
+
+
+def _sees(finding: Finding, observations: Sequence[Observation]) -> bool:
+    """Ask the module of the finding's rule whether it could have made the finding of `observations`, if it can tell."""
+    for module in registry.plugins(__package__).values():
+        if hasattr(module, "sees") and finding.rule in _ids(module):
+            view = registry.plugin(*__package__.rsplit(".", 1)).view(observations, observations[0].observed_at)
+            return bool(module.sees(view, finding))
+    return True
+
+
+def _ids(module: ModuleType) -> set[str]:
+    return {value.id for value in vars(module).values() if isinstance(value, Rule)}
 
 
 @dataclass(frozen=True)

@@ -103,9 +103,14 @@ _ALIASES = {"apache httpd": "apache", "httpd": "apache", "apache http server": "
 
 def series_of(product: str, version: str) -> Series | None:
     """Return the series that `version` of `product` belongs to, the longest that fits, or None."""
-    name = _ALIASES.get(product.lower(), product.lower())
+    name = known_as(product)
     fitting = [known for known in SERIES if known.product == name and _fits(version, known.series)]
     return max(fitting, key=lambda known: len(known.series), default=None)
+
+
+def known_as(product: str) -> str:
+    """Return the name that `SERIES` has for `product`, for which servers have several."""
+    return _ALIASES.get(product.lower(), product.lower())
 
 
 def _fits(version: str, series: str) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from services.process.facts import Fact
+from services.process.judge import stamp
 from services.process.rule import Rule, cwe, ref
 from services.process.rules.host import View
-from services.process.rules.host._lifecycle import series_of
+from services.process.rules.host._lifecycle import known_as, series_of
 from shared.contracts.finding import Confidence, Finding, Severity
 from shared.contracts.job import Contract
 
@@ -33,6 +34,7 @@ ENDED = Rule(
     ),
 )
 _TOKEN = re.compile(r"([A-Za-z][A-Za-z._-]{1,40})/(\d[\w.]{0,30})")
+_INSIDE = frozenset({"php", "openssl"})  # parts of a server, whose own version says nothing of theirs
 _DISTRIBUTION = re.compile(
     r"debian|ubuntu|raspbian|red ?hat|centos|rocky|alma|fedora|suse|amazon|\bel\d|[+-]deb\d|freebsd",
     re.IGNORECASE,
@@ -64,6 +66,19 @@ def judge(view: View) -> Iterator[Finding]:
         references = [ref(f"Support of {series.product} by its maker", series.source), *ENDED.references]
         found = ENDED.at(claim.fact, what, apart=series.product)
         yield found.model_copy(update={"severity": severity, "references": references})
+
+
+def sees(view: View, finding: Finding) -> bool:
+    """Whether the version is told again, or by what stands in its place, or nothing answers there any more."""
+    if not any(fact.subject == finding.subject for fact in (*view.ports, *view.services, *view.pages)):
+        return True
+    told = {known_as(claim.product) for claim in _claims(view) if claim.fact.subject == finding.subject}
+    is_inside = any(_is_of(finding, product) for product in _INSIDE)
+    return any(_is_of(finding, product) for product in told) or bool(told and not is_inside)
+
+
+def _is_of(finding: Finding, product: str) -> bool:
+    return stamp("host", finding.model_copy(update={"fingerprint": product})).fingerprint == finding.fingerprint
 
 
 def _claims(view: View) -> Iterator[_Claim]:
