@@ -8,6 +8,7 @@ import sys
 import uvicorn
 
 from gateway.app import allowed_hosts, create_app
+from gateway.connection import BoundedConnection, places
 from gateway.live import Live
 from shared import telemetry
 from shared.errors import VedetteError
@@ -38,7 +39,8 @@ def main() -> int:
     except VedetteError as exc:
         sys.stderr.write(f"vedette gateway: {exc.message} {exc.cure}\n")
         return MISCONFIGURED
-    server.run()
+    inherited = [] if chosen.gateway_fd is None else [socket.socket(fileno=chosen.gateway_fd)]
+    server.run(sockets=inherited or None)
     return 0
 
 
@@ -54,6 +56,8 @@ def build(chosen: Settings) -> Server:
         server_header=False,
         proxy_headers=False,
         ws="none",
+        http=BoundedConnection,
+        limit_concurrency=places(),
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
     )
     return Server(config, app.state.live)

@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     # the door
     gateway_host: str = "127.0.0.1"
     gateway_port: int = 8000
+    gateway_fd: int | None = Field(default=None, description="a listening socket that was inherited, instead of both")
     gateway_public_url: str = ""
     token: SecretStr = SecretStr("")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 
 from shared import bus
 from shared.contracts.envelope import Envelope
@@ -42,6 +43,15 @@ class RetryLater(Exception):
 
     def __init__(self, after_s: float) -> None:
         super().__init__(after_s)
+        self.after_s = after_s
+
+
+class PartsPutOff(Exception):
+    """Parts of the stage failed and come again in `after_s` seconds; `cause` is the failure of one of them."""
+
+    def __init__(self, cause: Exception, after_s: float) -> None:
+        super().__init__(cause)
+        self.cause = cause
         self.after_s = after_s
 
 
@@ -86,6 +96,7 @@ class Step(Part):
     deadline: float = 0.0
     meter: Meter = field(default_factory=Meter)
     parts: dict[str, Failure | None] = field(default_factory=dict)
+    put_off: list[tuple[Exception, float]] = field(default_factory=list)
 
     def progress(self, so_far: Progress) -> None:
         """Tell how far the stage is; as often as you like. Raises Superseded when somebody else has the step."""
@@ -98,7 +109,7 @@ class Step(Part):
 
     @contextmanager
     def part(self, name: str) -> Iterator[Part]:
-        """Run one part as a step of its own. A failure that will not be retried stays with the part."""
+        """Run one part as a step of its own. Its failure stays with it; if put off, it comes again alone."""
         key = Key(self.taken.key.job_id, self.taken.key.org_id, self.taken.key.stage, name)
         part = Part(_take(key, self.delivery))
         try:
@@ -106,14 +117,15 @@ class Step(Part):
             if not part.is_over:
                 _commit(part)
             self.parts[name] = part.taken.failure
-        except Superseded:
+        except (Superseded, SoftTimeLimitExceeded):  # the whole stage has lost its step, or its time
             raise
         except Exception as exc:
-            failure, after_s = _judge(exc, part.taken, max(part.taken.retries, self.taken.retries))
+            failure, after_s = _judge(exc, part.taken, part.taken.retries)
             _record(part.taken, failure, after_s)
-            if after_s is not None:
-                raise
-            self.parts[name] = failure
+            if after_s is None:
+                self.parts[name] = failure
+            else:
+                self.put_off.append((exc, after_s))
 
 
 @contextmanager
@@ -133,6 +145,7 @@ def step(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator[S
         _check_lost(taken)
         _check_deadline(stage, envelope)
         yield mine
+        _check_put_off(mine)
         _check_parts(mine)
         _commit(mine)
     except Superseded as exc:
@@ -143,14 +156,16 @@ def step(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator[S
 
 def _failed(exc: Exception, taken: Taken, delivery: Delivery) -> Exception:
     """Write down that the stage failed, and return what that means for its message."""
-    failure, after_s = _judge(exc, taken, taken.retries)
+    failure, after_s = _judge(exc.cause if isinstance(exc, PartsPutOff) else exc, taken, taken.retries)
+    if isinstance(exc, PartsPutOff):  # the parts have counted their retries themselves
+        after_s = exc.after_s
     said = {"failure_class": failure.failure_class, "message": failure.message, "retry_in_s": after_s}
     log.warning("stage.failed", error=failure.code, **said)
     try:
         _record(taken, failure, after_s)
     except Superseded:
         return _overtaken(taken, delivery)
-    except Exception as away:  # noqa: BLE001  whatever it is, the step must not be left running
+    except Exception as away:
         return _unrecorded(away, delivery)
     return StageFailed() if after_s is None else RetryLater(after_s)
 
@@ -160,7 +175,7 @@ def _overtaken(taken: Taken, delivery: Delivery) -> Exception:
     try:
         with reading() as connection:
             state = ledger.state(connection, taken.key)
-    except Exception as away:  # noqa: BLE001  as above
+    except Exception as away:
         return _unrecorded(away, delivery)
     log.warning("stage.overtaken", state=state)
     return AlreadyOver(state if state in ledger.OVER else StepState.CANCELLED)
@@ -235,6 +250,12 @@ def _check_deadline(stage: StageName, envelope: Envelope) -> None:
         raise DeadlinePassed(
             f"The job was not done by {envelope.deadline_at:%Y-%m-%d %H:%M:%S} UTC.", cure="Submit it again."
         )
+
+
+def _check_put_off(mine: Step) -> None:
+    if mine.put_off:
+        cause, after_s = max(mine.put_off, key=lambda each: each[1])
+        raise PartsPutOff(cause, after_s)
 
 
 def _check_parts(mine: Step) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
 
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import EventType
@@ -22,6 +22,7 @@ from shared.store.tables import jobs, steps
 
 STAGES = tuple(StageName)
 ID_LENGTH = 36  # characters of a UUID
+SEEN = 8  # of them, the last, stand for a job wherever people read
 
 
 class JobNotFound(NotFound):
@@ -99,11 +100,16 @@ def page(
 
 
 def ids_like(connection: Connection, org_id: str, piece: str, limit: int = 10) -> list[str]:
-    """Return up to `limit` job ids that begin or end with `piece`, newest first. People see the end: it is random."""
+    """Return up to `limit` job ids that begin or end with `piece`, or whose last eight digits, which people see, begin so."""
     if len(piece) > ID_LENGTH:
         return []
     piece = piece.lower()  # ids are; LIKE minds the case on PostgreSQL alone
-    matches = jobs.c.id.startswith(piece, autoescape=True) | jobs.c.id.endswith(piece, autoescape=True)
+    seen = func.substr(jobs.c.id, ID_LENGTH - SEEN + 1)
+    matches = or_(
+        jobs.c.id.startswith(piece, autoescape=True),
+        jobs.c.id.endswith(piece, autoescape=True),
+        seen.startswith(piece, autoescape=True),
+    )
     query = select(jobs.c.id).where(jobs.c.org_id == org_id, matches)
     return list(connection.execute(query.order_by(jobs.c.id.desc()).limit(limit)).scalars())
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import stat
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,22 @@ def test_a_job_of_a_killed_worker_goes_on_as_soon_as_the_worker_is_back(stack: H
     assert '"attempt": 2' in stack.run("jobs", "get", job, "-o", "json").stdout
 
 
+def test_nobody_can_take_the_port_while_the_gateway_is_started_again(stack: Home) -> None:
+    os.killpg(stack.pid("gateway"), signal.SIGKILL)
+    with pytest.raises(OSError, match="in use"):
+        socket.create_server(("127.0.0.1", int(str(stack.record["port"]))))
+    assert stack.run("jobs", "list").returncode == 0  # waits for the new gateway
+
+
+def test_a_receiver_that_hangs_up_is_an_ordinary_failure(stack: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as rude:
+        threading.Thread(target=_hang_up, args=(rude,), daemon=True).start()
+        url = f"http://127.0.0.1:{rude.getsockname()[1]}/x"
+        done = stack.run("scan", "host", "127.0.0.1", "--ports", "1", "--wait", "--notify", url, "-o", "json")
+    assert done.returncode == 9, done.stderr
+    assert "SIGPIPE" not in (stack.folder / "home/logs/notify.log").read_text()
+
+
 def test_two_homes_are_two_stacks_and_a_killed_supervisor_leaves_nothing_behind(home: Home, stack: Home) -> None:
     assert home.run("up", "--detach", "--port", str(free_port())).returncode == 0
     mine, others = home.everybody(), stack.everybody()
@@ -123,6 +141,20 @@ def test_the_bundled_server_is_enough(home: Home) -> None:
     started = home.run("up", "--detach", "--port", str(free_port()), PATH=plain)
     assert started.returncode == 0, started.stderr
     assert "valkey" in Path(f"/proc/{home.pid('redis')}/exe").resolve().name
+
+
+@pytest.mark.parametrize("odd", ["a?x=1", "a#b", "a%41", 'a"b', "a\\b"])
+def test_a_path_that_urls_would_misread_is_refused(tmp_path: Path, odd: str) -> None:
+    refused = Home(tmp_path).run("up", "--detach", VEDETTE_HOME=str(tmp_path / odd))
+    assert refused.returncode == 1
+    assert "VEDETTE_HOME" in refused.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def _hang_up(server: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            server.accept()[0].close()
 
 
 def _stack_log(home: Home) -> str:

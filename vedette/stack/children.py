@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,6 @@ from vedette.stack import server
 from vedette.stack.home import Layout
 
 SERVICES = {"scan": 2, "process": 1, "report": 1, "notify": 1}  # children of each worker's pool, for two cores
-READY_TIMEOUT_S = 1.0
 DATABASE_VARIABLES = ("VEDETTE_DATABASE_URL", "VEDETTE_DATABASE_URL_FILE")  # the settings read them in this order
 
 
@@ -26,6 +23,7 @@ class Child:
     command: list[str]
     is_ready: Callable[[], bool]
     is_forked: bool = False
+    needs_door: bool = False
     before: Callable[[], None] = lambda: None
 
 
@@ -36,10 +34,11 @@ def redis(where: Layout) -> Child:
     return Child("redis", command, lambda: server.answers(where), before=lambda: where.socket.unlink(missing_ok=True))
 
 
-def gateway(port: int) -> Child:
+def gateway(where: Layout) -> Child:
     """The gateway; it shares little with the workers, so it is started cold, beside their warming."""
-    url = f"http://127.0.0.1:{port}/livez"
-    return Child("gateway", [sys.executable, "-m", "gateway"], lambda: _answers(url))
+    beat = beat_of(where, "gateway")
+    command = [sys.executable, "-m", "gateway"]
+    return Child("gateway", command, beat.exists, needs_door=True, before=lambda: beat.unlink(missing_ok=True))
 
 
 def workers(where: Layout) -> list[Child]:
@@ -79,14 +78,6 @@ def _worker(service: str, size: int) -> list[str]:
 def _beating(where: Layout, name: str, command: list[str]) -> Child:
     beat = beat_of(where, name)
     return Child(name, command, beat.exists, is_forked=True, before=lambda: beat.unlink(missing_ok=True))
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=READY_TIMEOUT_S) as answer:  # noqa: S310  our own http URL
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def beat_of(where: Layout, name: str) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import VedetteError
-from vedette.stack import record, server
+from vedette.stack import door, record, server
 from vedette.stack.children import database_variable
 from vedette.stack.home import Layout, layout
 from vedette.stack.lifecycle import DEFAULT_PORT, status
@@ -110,13 +109,8 @@ def _stack() -> Iterator[Check]:
 
 
 def _port(port: int) -> Check:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as exc:
-            return Check("port", False, f"{port}: {exc.strerror}", "Choose another: vedette up --port 8001")
-    return Check("port", True, f"{port} is free")
+    free = door.is_free(port)
+    return Check("port", free, f"{port} is {'free' if free else 'taken'}", "Choose another: vedette up --port 8001")
 
 
 def _redis_settings(where: Layout) -> Check:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +15,18 @@ from platformdirs import user_state_path
 
 from vedette.stack.errors import HomeUnusable
 
+_ODD = re.compile(r"[\x00-\x1f\x7f\"'\\?#%]")
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel's sockaddr_un takes 107 on Linux and 103 on macOS
 
 
 def home() -> Path:
     """Return the state folder, made private (mode 0700) when it is new. Raises HomeUnusable."""
     path = Path(os.environ.get("VEDETTE_HOME") or user_state_path("vedette")).expanduser().absolute()
+    if odd := _ODD.search(str(path)):
+        raise HomeUnusable(
+            f"The state folder's path {str(path)!r} has {odd[0]!r} in it, which URLs and settings would misread.",
+            cure="Set VEDETTE_HOME to a plainer path.",
+        )
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as exc:
@@ -80,12 +88,12 @@ class Layout:
         try:
             for folder in (self.run, self.data, self.logs, self.socket.parent):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            owner = self.socket.parent.stat().st_uid
+            found = self.socket.parent.lstat()
         except OSError as exc:
             raise _unusable(self.root, exc) from exc
-        if owner != os.getuid():
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
             raise HomeUnusable(
-                f"{self.socket.parent} belongs to somebody else.", cure="Set VEDETTE_HOME to a shorter path."
+                f"{self.socket.parent} is not a folder of yours alone.", cure="Set VEDETTE_HOME to a shorter path."
             )
 
     def access_token(self) -> str:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.errors import InvalidInput
-from vedette.stack import record
+from vedette.stack import door, record
 from vedette.stack.children import SERVICES, beat_of
-from vedette.stack.errors import DidNotStart, PortTaken
+from vedette.stack.errors import DidNotStart
 from vedette.stack.home import Layout, layout
 from vedette.stack.record import ChildStatus, Record
 from vedette.stack.supervisor import START_TIMEOUT_S, STOP_GRACE_S, Supervisor
@@ -81,7 +81,9 @@ def up(port: int | None, *, detach: bool, on_note: Note) -> None:
     where.make()
     if record.lives(where):
         raise record.already_running(where)
-    port = _checked(port or DEFAULT_PORT)
+    port = port or DEFAULT_PORT
+    with door.held(port):
+        pass  # the supervisor takes it; this is only to say so at once when it cannot
     if not detach:
         Supervisor(where, port, on_note).run()
         return
@@ -120,7 +122,7 @@ def status() -> list[ChildStatus]:
 def logs(services: Sequence[str]) -> dict[str, Path]:
     """Return the log files of these children (all that exist when none is named). Raises InvalidInput."""
     where = layout()
-    known = ["redis", "gateway", "control", *SERVICES]
+    known = ["stack", "redis", "gateway", "control", *SERVICES]
     if wrong := [name for name in services if name not in known]:
         raise InvalidInput(f"There is no service {wrong[0]!r}.", cure=f"There is: {', '.join(known)}.")
     files = {name: where.logs / f"{name}.log" for name in services or known}
@@ -132,18 +134,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _checked(port: int) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as exc:
-            raise PortTaken(
-                f"Port {port} cannot be used: {exc.strerror}.", cure="Choose another: vedette up --port 8001"
-            ) from exc
-    return port
 
 
 def _spawn(where: Layout, port: int, lifeline: int | None = None) -> subprocess.Popen[bytes]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.errors import VedetteError
-from vedette.stack import children, guardian, offspring, record
+from vedette.stack import children, door, guardian, offspring, record
 from vedette.stack.children import Child
 from vedette.stack.errors import DidNotStart
 from vedette.stack.guard import Guard
@@ -69,7 +69,7 @@ class Supervisor:
     def run(self) -> None:
         """Start everything, supervise until told to stop, stop everything. Raises AlreadyRunning or DidNotStart."""
         self.where.make()
-        with record.held(self.where):
+        with record.held(self.where), door.held(self.port) as self.door:
             self.record = Record(os.getpid(), self.port)
             self.where.access_token()
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -88,9 +88,10 @@ class Supervisor:
     def _start_all(self) -> None:
         """Server and gateway start while this process warms up; then the rest is forked from it."""
         self._tell("starting")
+        os.umask(0o077)  # logs, database and AOF are nobody else's business
         os.environ.update(children.environment(self.where, self.port))
         self._start(Watched(children.redis(self.where)))
-        self._start(Watched(children.gateway(self.port)))
+        self._start(Watched(children.gateway(self.where)))
         offspring.warm()
         self._await(["redis"])
         self._migrate()
@@ -101,7 +102,7 @@ class Supervisor:
         self._await([*(child.name for child in rest), "gateway"])
         if not self.is_stopping:
             self._tell("ready")
-            self.note(f"ready at {self.record.url}")
+            self._say(f"ready at {self.record.url}")
 
     def _supervise(self) -> None:
         while not self.is_stopping:
@@ -113,7 +114,7 @@ class Supervisor:
         now = time.monotonic()
         if one.process is None:
             if one.restart_at and now >= one.restart_at:
-                self._start(one)
+                self._start_again(one)
             return
         if (code := one.process.poll()) is not None:
             self._bury(one, code)
@@ -135,8 +136,15 @@ class Supervisor:
         one.restart_at = time.monotonic() + wait_s
         name, why = one.child.name, _reason(code)
         one.note = f"ended with {why}; restart {one.restarts}"
-        self.note(f"{name} ended with {why}; starting it again in {wait_s:g} s (see: vedette logs {name})")
+        self._say(f"{name} ended with {why}; starting it again in {wait_s:g} s (see: vedette logs {name})")
         self._tell()
+
+    def _start_again(self, one: Watched) -> None:
+        try:
+            self._start(one)
+        except OSError as exc:  # a full disk, no files left: it may pass
+            one.restart_at = time.monotonic() + LONGEST_WAIT_S
+            self._say(f"{one.child.name} cannot be started: {exc}; trying again in {LONGEST_WAIT_S:g} s")
 
     def _start(self, one: Watched) -> None:
         self.watched[one.child.name] = one
@@ -159,9 +167,10 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env=environment | {"VEDETTE_GATEWAY_FD": str(self.door.fileno())},
                 cwd=self.where.root,
                 start_new_session=True,
+                pass_fds=[self.door.fileno()] if child.needs_door else [],
             )
 
     def _await(self, names: list[str]) -> None:
@@ -236,7 +245,14 @@ class Supervisor:
             }
             for name, one in self.watched.items()
         ]
-        self.record.write(self.where)
+        try:
+            self.record.write(self.where)
+        except OSError as exc:  # a full disk must not take the stack down
+            self._say(f"the state could not be written: {exc}")
+
+    def _say(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self.note(text)
 
     def _wait(self, seconds: float) -> None:
         """Sleep, or notice that the process this stack was started for is gone."""
@@ -251,7 +267,11 @@ class Supervisor:
 
 
 def _reason(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+    if code >= 0:
+        return f"exit code {code}"
+    with contextlib.suppress(ValueError):  # real-time signals have no name
+        return signal.Signals(-code).name
+    return f"signal {-code}"
 
 
 def _tail(log: Path, lines: int) -> str:

@@ -98,6 +98,8 @@ def test_a_job_is_found_by_either_end_of_its_id_in_any_case(database: str, case:
     with reading() as connection:
         assert jobs.ids_like(connection, ORG, case(ids[1][-8:])) == [ids[1]]  # type: ignore[operator]  # str.lower or upper
         assert jobs.ids_like(connection, ORG, ids[1]) == [ids[1]]
+        assert jobs.ids_like(connection, ORG, case(ids[1][-8:-2])) == [ids[1]]  # type: ignore[operator]  # the same
+        assert jobs.ids_like(connection, ORG, ids[1][-9:-3]) == []
         assert jobs.ids_like(connection, ORG, ids[0][:6]) == ids[::-1]
         assert jobs.ids_like(connection, ORG, ids[0][:6], limit=2) == ids[:0:-1]
 
