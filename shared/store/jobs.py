@@ -100,11 +100,11 @@ def page(
 
 
 def ids_like(connection: Connection, org_id: str, piece: str, limit: int = 10) -> list[str]:
-    """Return up to `limit` job ids that begin or end with `piece`, or whose last eight digits, which people see, begin so."""
+    """Return up to `limit` job ids that begin or end with `piece`, or whose last eight digits do, newest first."""
     if len(piece) > ID_LENGTH:
         return []
     piece = piece.lower()  # ids are; LIKE minds the case on PostgreSQL alone
-    seen = func.substr(jobs.c.id, ID_LENGTH - SEEN + 1)
+    seen = func.substr(jobs.c.id, ID_LENGTH - SEEN + 1, type_=jobs.c.id.type)
     matches = or_(
         jobs.c.id.startswith(piece, autoescape=True),
         jobs.c.id.endswith(piece, autoescape=True),
