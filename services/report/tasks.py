@@ -43,8 +43,11 @@ def _summary(ended: Mapping[str, Failure | None]) -> str:
 
 
 def filename(target: str, job_id: str, extension: str) -> str:
-    """Return `<target>-<last eight letters of the job id>.<extension>`, with nothing in it that a path could mean."""
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", target).strip(".-")[:80] or "report"
+    """Return `<target>-<last eight letters of the job id>.<extension>`, with nothing in it that a path could mean.
+
+    The colons of IPv6 become underscores: `__1-59f4bbb4.html`.
+    """
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", target.replace(":", "_")).strip(".-")[:80] or "report"
     return f"{plain}-{job_id[-8:]}.{extension}"
 
 

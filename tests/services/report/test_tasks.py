@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.report.tasks import write_all
+from services.report.tasks import filename, write_all
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import StageName, StepView
 from shared.contracts.submission import Options
@@ -17,6 +17,14 @@ from tests.shared.store.making import ORG, make, new_job, run_through
 
 REPORT = StageName.REPORT
 pytestmark = pytest.mark.usefixtures("database", "bus_url")
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [("::1", "__1"), ("fe80::1%eth0", "fe80__1-eth0"), ("127.0.0.1", "127.0.0.1"), ("../..", "report")],
+)
+def test_a_file_is_named_after_its_target(target: str, name: str) -> None:
+    assert filename(target, "x" * 28 + "59f4bbb4", "html") == f"{name}-59f4bbb4.html"
 
 
 def write(*formats: str) -> str:
