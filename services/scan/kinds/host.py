@@ -54,7 +54,9 @@ async def scan(target: Target, run: Run) -> Result:
     coverage = record.coverage(asked, tallies, unlisted, _service_gaps(looked_at, identities))
     coverage = record.leaving_out(coverage, target.host, addresses[MAX_ADDRESSES:], len(asked))
     opened = sum(len(tally.opened) for tally in tallies.values())
-    return Result(coverage, record.in_order(observations), f"{coverage.asked} ports · {opened} open")
+    return Result(
+        coverage, record.in_order(observations), f"{coverage.asked} port{'s' * (coverage.asked != 1)} · {opened} open"
+    )
 
 
 async def _sweep(places: dict[str, Destination], asked: list[int], run: Run) -> dict[str, Tally]:

@@ -79,7 +79,7 @@ def test_filtered_ports_are_one_gap_and_no_error(blackhole: int, closed_port: in
 
 def test_a_host_that_drops_everything_is_a_result(blackhole: int) -> None:
     result = scanned(comma(blackhole))
-    assert result.summary == "1 ports · 0 open"
+    assert result.summary == "1 port · 0 open"
     assert result.observations[0].data["answered"] == []
 
 
