@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from services.report import printable, words
-from shared.contracts.job import StageName, StepState, StepView
+from shared.contracts.job import StepView
 from shared.contracts.report import ReportDocument
 
 
@@ -57,10 +57,9 @@ def _pairs(document: ReportDocument) -> Iterator[tuple[str, str]]:
 
 
 def _row(step: StepView) -> StepRow:
-    is_this = step.stage is StageName.REPORT and step.state is StepState.RUNNING
     return StepRow(
         stage=printable.line(" ".join(part for part in (step.stage.value, step.part) if part), 60),
-        state="writing this report" if is_this else step.state.value,
+        state=step.state.value,
         waited=words.span(step.waited_s),
         ran=words.span(step.ran_s),
         attempts=str(step.attempt) if step.attempt else words.NOTHING,

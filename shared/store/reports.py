@@ -8,14 +8,16 @@ from importlib.metadata import version
 from sqlalchemy import Connection, delete, insert, select
 
 from shared.contracts.finding import Assessment, ChangeState
+from shared.contracts.job import JobView, StageName
 from shared.contracts.report import ReportDocument, ReportView
 from shared.errors import NotFound, Resource
 from shared.ids import new_id, now
 from shared.settings import settings
-from shared.store import evidence, findings, jobs
+from shared.store import evidence, findings, jobs, ledger
 from shared.store.tables import reports
 
 GENERATOR = f"Vedette {version('vedette-shared')}"
+_BEFORE = jobs.STAGES[: jobs.STAGES.index(StageName.REPORT)]
 _SHOWN = [reports.c[name] for name in ReportView.model_fields]
 
 
@@ -28,12 +30,15 @@ class ReportNotFound(NotFound):
 
 
 def document(connection: Connection, job_id: str) -> ReportDocument:
-    """Return everything a report says of one job. A job that was never judged has a score of 0 and grade `-`."""
+    """Return everything a report says of one job, which is as `_as_written` says while its report is to be written.
+
+    A job that was never judged has a score of 0 and grade `-`.
+    """
     judged = findings.of_job(connection, job_id)
     return ReportDocument(
         generated_at=now(),
         generator=GENERATOR,
-        job=jobs.view(connection, job_id),
+        job=_as_written(jobs.view(connection, job_id)),
         assessment=findings.assessment(connection, job_id) or Assessment(score=0, grade="-"),
         findings=[finding for finding in judged if findings.is_current(finding)],
         fixed=[finding for finding in judged if finding.change is ChangeState.FIXED],
@@ -41,6 +46,17 @@ def document(connection: Connection, job_id: str) -> ReportDocument:
         coverage=evidence.covered(connection, job_id),
         observations=evidence.observed(connection, job_id),
     )
+
+
+def _as_written(job: JobView) -> JobView:
+    """Return the job as its report tells it, which cannot know its own end: the stages before it, and their outcome."""
+    before = [step for step in job.steps if step.stage in _BEFORE]
+    if not all(step.state in ledger.OVER for step in before) or not any(
+        step.stage is StageName.REPORT and not step.part and step.state not in ledger.OVER for step in job.steps
+    ):
+        return job
+    state = ledger.outcome([(step.stage, step.part, step.state) for step in before])
+    return job.model_copy(update={"state": state, "steps": before})
 
 
 def save(connection: Connection, view: ReportView, content: bytes) -> None:

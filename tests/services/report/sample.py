@@ -52,7 +52,7 @@ def job(**changes: Any) -> JobView:
         "profile": Profile.STANDARD,
         "priority": Priority.NORMAL,
         "lane": "scan",
-        "state": JobState.RUNNING,
+        "state": JobState.SUCCEEDED,
         "tags": {"team": "storage"},
         "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
         "created_at": NOW - timedelta(seconds=4),
@@ -69,8 +69,6 @@ def steps() -> list[StepView]:
     return [
         StepView(stage=StageName.SCAN, summary="214 ports · 6 open", waited_s=0.1, ran_s=2.4, **done),
         StepView(stage=StageName.PROCESS, summary="14 findings", waited_s=0.02, ran_s=0.2, **done),
-        StepView(stage=StageName.REPORT, state=StepState.RUNNING, attempt=1, waited_s=0.03),
-        StepView(stage=StageName.NOTIFY, state=StepState.PENDING),
     ]
 
 

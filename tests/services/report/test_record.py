@@ -20,9 +20,9 @@ def test_the_job_compared_with_is_named() -> None:
     assert ("Compared with job", "before") in record.facts(document(assessment=assessment)).pairs
 
 
-def test_the_running_report_step_is_this_report() -> None:
+def test_the_stages_before_the_report_are_told() -> None:
     steps = record.facts(document()).steps
-    assert [step.state for step in steps] == ["succeeded", "succeeded", "writing this report", "pending"]
+    assert [(step.stage, step.state) for step in steps] == [("scan", "succeeded"), ("process", "succeeded")]
 
 
 def test_a_part_is_named_with_its_stage() -> None:

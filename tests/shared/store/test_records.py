@@ -10,14 +10,14 @@ import pytest
 
 from shared.contracts.events import EventType
 from shared.contracts.finding import Assessment, ChangeState, Finding, Severity
-from shared.contracts.job import StageName
+from shared.contracts.job import JobState, StageName
 from shared.contracts.observation import Coverage, Evidence, Gap, GapReason, Observation
 from shared.ids import now
 from shared.settings import settings
 from shared.store import deliveries, evidence, findings, jobs, reports, timeline
 from shared.store.engine import reading, writing
 from shared.store.timeline import Fact
-from tests.shared.store.making import ORG, make, new_job, run_through
+from tests.shared.store.making import ORG, finish_step, make, new_job, run_through, take_step
 
 AT = datetime(2026, 11, 22, 8, 0, 0, 123456, UTC)
 
@@ -135,6 +135,22 @@ def test_a_report_document_parts_what_is_now_from_what_was(database: str) -> Non
         ["gone"],
         ["unchecked"],
     ]
+
+
+def test_a_report_tells_the_stages_before_it_and_their_outcome(database: str) -> None:
+    [job_id] = make()
+    with reading() as connection:
+        assert reports.document(connection, job_id).job == jobs.view(connection, job_id)
+    finish_step(take_step(job_id, StageName.SCAN))
+    finish_step(take_step(job_id, StageName.PROCESS))
+    report = take_step(job_id, StageName.REPORT)
+    with reading() as connection:
+        job = reports.document(connection, job_id).job
+    assert (job.state, job.finished_at) == (JobState.SUCCEEDED, None)
+    assert [(step.stage, step.state) for step in job.steps] == [("scan", "succeeded"), ("process", "succeeded")]
+    finish_step(report)
+    with reading() as connection:
+        assert reports.document(connection, job_id).job == jobs.view(connection, job_id)
 
 
 def test_a_report_is_kept_once_per_format_byte_for_byte(database: str) -> None:
