@@ -108,7 +108,7 @@ def judge(answer: Answer, receiver: str) -> Permanent | External | None:
     if answer.status == 410:
         return ReceiverGone(said, cure="Remove this destination: its receiver is gone for good.")
     if answer.status == 429 or answer.status >= 500:
-        busy = ReceiverBusy(said, cure="Nothing to do; it is tried again.")
+        busy = ReceiverBusy(said, cure="Repair the receiver; it is tried a few times, then told as not delivered.")
         busy.retry_after_s = retry_after_s(answer.retry_after, datetime.now(UTC))
         return busy
     if 300 <= answer.status < 400:
