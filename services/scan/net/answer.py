@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from services.scan.net.connection import Connection
+from services.scan.net.cookie import without_values
 from shared.contracts.observation import MAX_EVIDENCE, Evidence
 from shared.errors import Permanent
 
@@ -15,9 +15,6 @@ Dial = Callable[[], Awaitable[Connection]]  # opens one more connection to the s
 
 LONGEST = 200  # characters of one fact, e.g. a product or a title
 MOST_ITEMS = 100  # items of one list, e.g. capabilities
-
-
-_COOKIE = re.compile(rb"(^set-cookie:[^=\r\n]*=)[^;\r\n]*", re.IGNORECASE | re.MULTILINE)
 
 
 class NotSpoken(Permanent):
@@ -50,7 +47,7 @@ def evidence(source: str, data: bytes) -> Evidence:
 
     Values of cookies are left out: they may be sessions.
     """
-    data = _COOKIE.sub(rb"\1", data)
+    data = without_values(data)
     text = "".join(map(_printable, data[: MAX_EVIDENCE + 1].decode("utf-8", "backslashreplace")))
     return Evidence(source=source, text=text[:MAX_EVIDENCE], truncated=len(text) > MAX_EVIDENCE)
 

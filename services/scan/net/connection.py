@@ -109,7 +109,10 @@ class Connection:
         if self._tls is None:
             await self._transmit(data, wait)
             return
-        self._tls.write(data)
+        try:
+            self._tls.write(data)
+        except ssl.SSLError as exc:  # the peer ended the session, or began another handshake
+            raise Lost(f"TLS ended: {exc.reason or 'without a reason'}.") from exc
         await self._flush(wait)
 
     async def secure(

@@ -49,8 +49,8 @@ def parse_start(method: bytes) -> Service:
     """Parse the payload of Connection.Start."""
     if not method.startswith(_START):
         raise NotSpoken("The first frame is not Connection.Start.")
-    properties, rest = _long_string(method[6:])
-    mechanisms, _ = _long_string(rest)
+    properties, at = _long_string(method, 6)
+    mechanisms, _ = _long_string(method, at)
     facts = parse_table(properties)
     names = cleaned(mechanisms.decode("latin-1").split())
     details = {"mode": "AMQP 0-9-1", "capabilities": names, "auth_required": "ANONYMOUS" not in names}
@@ -60,22 +60,24 @@ def parse_start(method: bytes) -> Service:
 def parse_table(data: bytes) -> dict[str, str]:
     """Return the texts of a field table; other values are skipped."""
     found: dict[str, str] = {}
-    while data:
-        size = data[0]
-        name, kind, data = data[1 : 1 + size], data[1 + size : 2 + size], data[2 + size :]
+    at = 0
+    while at < len(data):
+        name = data[at + 1 : (end := at + 1 + data[at])]
+        kind, at = data[end : end + 1], end + 1
         if kind in (b"S", b"F", b"A", b"x"):
-            value, data = _long_string(data)
+            value, at = _long_string(data, at)
             if kind == b"S":
                 found[name.decode("latin-1")] = value.decode("utf-8", "replace")
         elif kind in _SIZES:
-            data = data[_SIZES[kind] :]
+            at += _SIZES[kind]
         else:
             raise NotSpoken("A field table with a value of unknown type.")
     return found
 
 
-def _long_string(data: bytes) -> tuple[bytes, bytes]:
-    size = int.from_bytes(data[:4], "big")
-    if len(data) < 4 + size:
+def _long_string(data: bytes, at: int) -> tuple[bytes, int]:
+    """Return the text at `at`, and where it ends."""
+    end = at + 4 + int.from_bytes(data[at : at + 4], "big")
+    if len(data) < max(end, at + 4):
         raise NotSpoken("A text longer than its frame.")
-    return data[4 : 4 + size], data[4 + size :]
+    return data[at + 4 : end], end

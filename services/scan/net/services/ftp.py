@@ -23,17 +23,15 @@ async def probe(conn: Connection, dial: Dial) -> Service:  # noqa: ARG001  one c
     words = " ".join(greeting)
     product, version = in_greeting(words)
     details: dict[str, object] = {"greeting_name": clean(words)}
-    if code == 220:
-        await conn.send(b"FEAT\r\n")
-        code, lines = await reply(conn)
-        if code != 211 and "FTP" not in words.upper():
-            raise NotSpoken(f"FEAT was answered with {code}.")
-        features = cleaned(lines[1:-1]) if code == 211 else []
-        details |= {"capabilities": features, "starttls": any(f.upper().startswith("AUTH TLS") for f in features)}
-        if (anonymous := await _lets_anonymous_in(conn)) is not None:
-            details["auth_required"] = not anonymous
-    elif "FTP" not in words.upper():
+    says_so = "FTP" in words.upper()
+    if code != 220 and not says_so:
         raise NotSpoken("Refused with a reply that does not mention FTP.")
+    if code == 220:
+        try:
+            details |= await _asked(conn, says_so)
+        except Lost:
+            if not says_so:
+                raise
     return Service("ftp", product, version, details)
 
 
@@ -42,6 +40,20 @@ async def starttls(conn: Connection) -> None:
     await conn.send(b"AUTH TLS\r\n")
     if (await reply(conn))[0] != 234:
         raise NotSpoken("AUTH TLS was refused.")
+
+
+async def _asked(conn: Connection, is_ftp: bool) -> dict[str, object]:
+    """Return what the server can do and whom it lets in. Raises NotSpoken unless it has FEAT or `is_ftp` anyway."""
+    await conn.send(b"FEAT\r\n")
+    code, lines = await reply(conn)
+    if code != 211 and not is_ftp:
+        raise NotSpoken(f"FEAT was answered with {code}.")
+    features = cleaned(lines[1:-1]) if code == 211 else []
+    details: dict[str, object] = {"capabilities": features}
+    details["starttls"] = any(feature.upper().startswith("AUTH TLS") for feature in features)
+    if (anonymous := await _lets_anonymous_in(conn)) is not None:
+        details["auth_required"] = not anonymous
+    return details
 
 
 async def _lets_anonymous_in(conn: Connection) -> bool | None:

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from services.scan.net.answer import Dial, NotSpoken, Page, Service, clean
 from services.scan.net.connection import Connection
+from services.scan.net.cookie import without_value
 from services.scan.net.product import in_server_header
 
 PORTS = frozenset(
@@ -26,7 +27,15 @@ MAX_VALUE = 2048  # characters of one header
 _MONGODB = b"trying to access MongoDB over HTTP"
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})(?: |\r?\n)")
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,2000})", re.IGNORECASE)
-_CHARSET = re.compile(r"charset=[\"']?([\w-]{1,40})", re.IGNORECASE)
+_CHARSET = re.compile(r"charset=[\"']?([\w-]{1,40})", re.IGNORECASE | re.ASCII)
+# The peer names the codec. Python also knows some that take time quadratic in the page (punycode, idna).
+_CODECS = re.compile(
+    r"(us-)?ascii|utf-?(8|16|32)(-?[bl]e)?|iso-?8859-\d{1,2}|(windows-|cp)125\d|"
+    r"gb2312|gbk|gb18030|big5|shift[_-]jis|euc-(jp|kr)|koi8-[rtu]",
+    re.IGNORECASE | re.ASCII,
+)
+_FOLD = re.compile(r"(?:\r{0,3}\n|\r)[ \t]+")
+_LINE_END = re.compile(r"\r{0,3}\n|\r")
 
 
 def recognises(heard: bytes) -> bool:
@@ -60,30 +69,25 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str], list[str]]:
         raise NotSpoken("No HTTP status line.")
     headers: dict[str, str] = {}
     cookies: list[str] = []
-    for line in head.decode("latin-1").splitlines()[1 : MAX_HEADERS + 1]:
+    lines = _LINE_END.split(_FOLD.sub(" ", head.decode("latin-1")), MAX_HEADERS + 1)
+    for line in lines[1 : MAX_HEADERS + 1]:
         name, colon, raw = line.partition(":")
         name, value = clean(name, 100).lower(), clean(raw, MAX_VALUE)
         if not colon or not name:
             continue
-        if name == "set-cookie":
+        if name in ("set-cookie", "set-cookie2"):
             cookies.append(without_value(value))
         else:
             headers[name] = f"{headers[name]}, {value}"[:MAX_VALUE] if name in headers else value
     return int(match[1]), headers, cookies
 
 
-def without_value(cookie: str) -> str:
-    """Return a `Set-Cookie` line with its value removed: `sid=; Path=/; HttpOnly`. The value may be a session."""
-    pair, semicolon, attributes = cookie.partition(";")
-    return f"{pair.partition('=')[0].strip()}={semicolon}{attributes}"
-
-
 def title(body: bytes, content_type: str = "") -> str:
     """Return the page's title as plain text, or nothing."""
     charset = _CHARSET.search(content_type)
     try:
-        text = body.decode(charset[1] if charset else "utf-8", "replace")
-    except (LookupError, ValueError):
+        text = body.decode(charset[1] if charset and _CODECS.fullmatch(charset[1]) else "utf-8", "replace")
+    except (LookupError, ValueError):  # e.g. iso-8859-12, which does not exist
         text = body.decode("utf-8", "replace")
     match = _TITLE.search(text)
     return clean(html.unescape(match[1])) if match else ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from services.scan.net.answer import Dial, NotSpoken, Service, clean, cleaned
-from services.scan.net.connection import Connection
+from services.scan.net.connection import Connection, Lost
 from services.scan.net.product import in_greeting
 
 PORTS = frozenset({143})
@@ -26,8 +28,9 @@ async def probe(conn: Connection, dial: Dial) -> Service:  # noqa: ARG001  one c
     details: dict[str, object] = {"greeting_name": clean(greeting.rpartition("]")[2].removeprefix("* OK"))}
     if greeting.startswith("* BYE"):
         return Service("imap", product, version, details)
-    capabilities = parse_capabilities(await _command(conn, "CAPABILITY"))
-    details |= {"capabilities": capabilities, "starttls": "STARTTLS" in capabilities}
+    with contextlib.suppress(Lost):
+        capabilities = parse_capabilities(await _command(conn, "CAPABILITY"))
+        details |= {"capabilities": capabilities, "starttls": "STARTTLS" in capabilities}
     return Service("imap", product, version, details)
 
 

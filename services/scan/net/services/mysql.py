@@ -16,7 +16,7 @@ MAX_PACKET = 4096  # bytes; a greeting is about 100
 GREETING_WAIT = 6.0  # seconds; the server may look up the client's name first
 _SSL = 0x0800
 _PROTOCOL_41, _SECURE = 0x0200, 0x8000
-_MARIADB = re.compile(r"(?:5\.5\.5-)?(?P<version>\d[\d.]*)-MariaDB", re.IGNORECASE)
+_MARIADB = re.compile(r"(?:5\.5\.5-)?(?P<version>\d[\d.]{0,30})-MariaDB", re.IGNORECASE)
 
 
 def recognises(heard: bytes) -> bool:

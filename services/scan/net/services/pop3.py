@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from services.scan.net.answer import Dial, NotSpoken, Service, clean, cleaned
-from services.scan.net.connection import Connection
+from services.scan.net.connection import Connection, Lost
 from services.scan.net.product import in_greeting
 
 PORTS = frozenset({110})
@@ -21,12 +23,11 @@ def recognises(heard: bytes) -> bool:
 async def probe(conn: Connection, dial: Dial) -> Service:  # noqa: ARG001  one connection tells all
     greeting = await _status(conn, GREETING_WAIT)
     product, version = in_greeting(greeting)
-    capabilities = await _capabilities(conn)
-    details = {
-        "greeting_name": clean(greeting),
-        "capabilities": capabilities,
-        "starttls": "STLS" in (capability.upper() for capability in capabilities),
-    }
+    details: dict[str, object] = {"greeting_name": clean(greeting)}
+    with contextlib.suppress(Lost):
+        capabilities = await _capabilities(conn)
+        details["capabilities"] = capabilities
+        details["starttls"] = "STLS" in (capability.upper() for capability in capabilities)
     return Service("pop3", product, version, details)
 
 

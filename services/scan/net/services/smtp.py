@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from services.scan.net.answer import Dial, NotSpoken, Service, clean, cleaned
-from services.scan.net.connection import Connection
+from services.scan.net.connection import Connection, Lost
 from services.scan.net.product import in_greeting
 
 PORTS = frozenset({25, 587, 2525})
@@ -25,12 +25,18 @@ async def probe(conn: Connection, dial: Dial) -> Service:  # noqa: ARG001  one c
     code, greeting = await reply(conn, GREETING_WAIT)
     product, version = in_greeting(" ".join(greeting))
     details: dict[str, object] = {"greeting_name": clean(greeting[0].partition(" ")[0], 253)}
+    says_so = "SMTP" in " ".join(greeting).upper()
     if code != 220:
-        if "SMTP" not in " ".join(greeting).upper():
+        if not says_so:
             raise NotSpoken("Refused with a reply that does not mention SMTP.")
         return Service("smtp", product, version, details)
-    await conn.send(b"EHLO vedette.invalid\r\n")
-    code, lines = await reply(conn)
+    try:
+        await conn.send(b"EHLO vedette.invalid\r\n")
+        code, lines = await reply(conn)
+    except Lost:
+        if not says_so:
+            raise
+        return Service("smtp", product, version, details)
     if code != 250:
         raise NotSpoken(f"EHLO was answered with {code}.")
     details["capabilities"] = cleaned(lines[1:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from services.scan.net.answer import Dial, NotSpoken, Service, clean
+from services.scan.net.answer import MOST_ITEMS, Dial, NotSpoken, Service, clean
 from services.scan.net.connection import Connection, Lost, Silent, TooMuch
 
 PORTS = frozenset({22, 2022, 2222, 22222})
@@ -61,8 +61,8 @@ def parse_kexinit(packet: bytes) -> dict[str, list[str]]:
         raw = payload[at + 4 : at + 4 + size]
         if at + 4 + size > len(payload) or not raw.isascii():
             raise NotSpoken("A name list of the SSH KEXINIT is damaged.")
-        known = found.setdefault(name, [])
-        known += [item for text in raw.decode().split(",") if (item := clean(text, 64)) and item not in known]
+        offered = [item for text in raw.decode().split(",", MOST_ITEMS)[:MOST_ITEMS] if (item := clean(text, 64))]
+        found[name] = list(dict.fromkeys((*found.get(name, ()), *offered)))
         at += 4 + size
     return found
 

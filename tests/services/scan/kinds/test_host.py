@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -146,6 +147,19 @@ def test_progress_goes_through_the_groups_worst_first() -> None:
     assert (sweep[-1].done, sweep[-1].total) == (5, 5)
 
 
+def test_progress_goes_on_while_a_port_is_mute(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "TICK", 0.1)
+    seen: list[Progress] = []
+    scanned(comma(peer(mute)), seconds=3.0, progress=seen.append)
+    services = [progress for progress in seen if progress.unit == "services"]
+    assert [progress.done for progress in services].count(0) > 3
+    assert (services[-1].done, services[-1].total) == (1, 1)
+    assert {progress.note for progress in services} >= {
+        "identifying services, for 0 s",
+        "identifying services, for 1 s",
+    }
+
+
 @pytest.mark.parametrize("unit", ["ports", "services"])
 def test_a_cancelled_job_ends_at_once_and_leaves_no_sockets(peer: Peer, unit: str) -> None:
     def cancel(progress: Progress) -> None:
@@ -174,6 +188,20 @@ def test_the_deadline_ends_the_identification(peer: Peer) -> None:
     assert time.monotonic() - started < 2.0
     assert [gap.reason for gap in result.coverage.gaps] == [GapReason.TIMEOUT]
     assert result.coverage.checked == 1
+
+
+def test_every_port_of_a_tarpit_is_looked_at_or_a_gap() -> None:
+    with ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(200)]
+        mute_ports = {f"tcp/127.0.0.1:{server.getsockname()[1]}" for server in servers}
+        started = time.monotonic()
+        result = scanned(comma(*(server.getsockname()[1] for server in servers)), seconds=3.0)
+        assert time.monotonic() - started < 3.0
+    assert (result.coverage.asked, result.coverage.checked) == (200, 200)
+    assert {gap.subject for gap in result.coverage.gaps} == mute_ports
+    reasons = Counter(gap.reason for gap in result.coverage.gaps)
+    assert reasons == {GapReason.TIMEOUT: host.IDENTIFIED_AT_ONCE, GapReason.CAP_REACHED: 200 - host.IDENTIFIED_AT_ONCE}
+    assert {observation.subject for observation in result.observations if observation.type == "port"} == mute_ports
 
 
 def test_open_ports_beyond_the_cap_are_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
