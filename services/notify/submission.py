@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from shared.errors import External, InvalidInput, Permanent, Temporary
 
+_DEFERRED = "See to the mail server; it is tried a few times, then told as not delivered."
 _PORTS = {"smtp": 587, "smtps": 465}
 
 
@@ -149,13 +150,13 @@ def _refused(code: int, said: bytes | str, what: str) -> Permanent | Temporary:
     message = f"The mail server refused {what}: {code} {_line(said)}"
     if code >= 500:
         return MailRefused(message, cure="Check the address, and that this sender may use the server.")
-    return MailDeferred(message, cure="See to the mail server; it is tried a few times, then told as not delivered.")
+    return MailDeferred(message, cure=_DEFERRED)
 
 
 def _login_failed(exc: smtplib.SMTPAuthenticationError) -> Permanent | Temporary:
     message = f"The mail server refused the login: {exc.smtp_code} {_line(exc.smtp_error)}"
     if exc.smtp_code < 500:
-        return MailDeferred(message, cure="See to the mail server; it is tried a few times, then told as not delivered.")
+        return MailDeferred(message, cure=_DEFERRED)
     return MailLoginFailed(message, cure="Check user and password in VEDETTE_SMTP_URL (percent-encode @ : / in them).")
 
 
