@@ -26,6 +26,7 @@ MAX_ADDRESSES = 16  # of one name, IPv4 first
 MAX_IDENTIFIED = 1000  # open ports that are looked at
 IDENTIFIED_AT_ONCE = 50  # conversations; each holds one socket
 SWEEP_SHARE = 0.75  # of the time until the deadline; the rest is for the open ports
+TICK = 1.0  # seconds without news after which the identification tells that it goes on; mute ports take long
 MARGIN = 1.0  # seconds before the deadline at which to stop, for what comes after
 
 Open = tuple[str, int]
@@ -104,7 +105,7 @@ def _share_out(tallies: dict[str, Tally]) -> tuple[list[Open], dict[str, list[in
 
 
 async def _identify(opened: list[Open], tallies: dict[str, Tally], host: str, run: Run) -> AsyncIterator[Identity]:
-    """Yield the identities of `opened` as they become known, until the deadline."""
+    """Yield the identities of `opened` as they become known, until the deadline. Tells its progress every `TICK`."""
     turn = asyncio.Semaphore(IDENTIFIED_AT_ONCE)
 
     async def one(address: str, port: int) -> Identity | None:
@@ -114,11 +115,17 @@ async def _identify(opened: list[Open], tallies: dict[str, Tally], host: str, ru
             return await identify(address, port, host, latency=latency, budget=budget) if budget > 0 else None
 
     tasks = [asyncio.create_task(one(address, port)) for address, port in opened]
+    left, since = set(tasks), time.monotonic()
     try:
-        for done, task in enumerate(asyncio.as_completed(tasks), 1):
-            if identity := await task:
-                yield identity
-            run.progress(_progress(done, len(opened), "services", "", 0, "identifying services"))
+        while left:
+            note = f"identifying services, for {time.monotonic() - since:.0f} s"
+            run.progress(_progress(len(tasks) - len(left), len(tasks), "services", "", 0, note))
+            ended, left = await asyncio.wait(left, timeout=TICK, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                if identity := task.result():
+                    yield identity
+        if tasks:
+            run.progress(_progress(len(tasks), len(tasks), "services", "", 0, "identified the services"))
     finally:
         for each in tasks:
             each.cancel()
