@@ -76,6 +76,9 @@ def _database() -> Iterator[Check]:
         cure = "Correct it, or unset it."
         yield Check("database", False, f"{variable} names a file that cannot be read: {why}", cure)
         return
+    if why := _unlike(url):
+        yield Check("database", False, f"{variable} {why}", "Write it like postgresql://user:password@host/vedette")
+        return
     if url and not url.startswith("sqlite"):
         yield Check("database", None, f"PostgreSQL, by {variable}; the stack checks it at its start")
         return
@@ -86,6 +89,15 @@ def _database() -> Iterator[Check]:
     with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
         fine = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
     yield Check("database", fine, str(file), "It is damaged: restore a backup.")
+
+
+def _unlike(url: str) -> str:
+    """Say why `url` cannot name a database, without repeating it: it may hold a password."""
+    scheme, separator, _ = url.partition("://")
+    if url and not separator:
+        return "is not a URL"
+    kind = scheme.partition("+")[0]
+    return "" if kind in {"", "sqlite", "postgresql", "postgres"} else f"names a database of kind {kind[:20]!r}"
 
 
 def _named_by(variable: str) -> str:

@@ -86,6 +86,8 @@ class Layout:
     def make(self) -> None:
         """Make the folders, private to this user. Raises HomeUnusable."""
         try:
+            if not any(self.root.iterdir()) or self.token.exists():  # ours: new, or ours already
+                self.root.chmod(0o700)
             for folder in (self.run, self.data, self.logs, self.socket.parent):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             found = self.socket.parent.lstat()

@@ -203,7 +203,8 @@ class Supervisor:
         )
         if code:
             raise DidNotStart(
-                f"The database could not be brought up to date: {_tail(log, 1)}", cure="Check VEDETTE_DATABASE_URL."
+                f"The database could not be brought up to date: {_tail(log, 1).rstrip('.')}.",
+                cure="Check VEDETTE_DATABASE_URL.",
             )
 
     def _stop_all(self) -> None:
