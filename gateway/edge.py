@@ -5,6 +5,7 @@ ASGI middleware, outermost first: `Edge`, `Hosts`, `auth.Auth`, `BodyLimit`.
 
 from __future__ import annotations
 
+import re
 import time
 
 import structlog
@@ -20,7 +21,10 @@ log = structlog.get_logger()
 
 BODY_LIMIT = 4 * 1024 * 1024  # bytes; 1000 targets of 4 KiB
 PROBES = frozenset({"/livez", "/readyz"})
-_HEADERS = {
+_HOST = re.compile(
+    r"(?:\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\]|([A-Za-z0-9._-]+))(?::[0-9]{0,5})?"
+)  # RFC 9110, 7.2; of names, DNS's
+HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
@@ -72,15 +76,15 @@ class Hosts:
         self._allowed = allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if (
-            scope["type"] == "http"
-            and self._allowed
-            and name(Headers(scope=scope).get("host", "")) not in self._allowed
-        ):
+        if scope["type"] == "http" and self._allowed and not self._is_here(Headers(scope=scope)):
             raise Misdirected(
                 "This gateway has another name.", cure="Set VEDETTE_GATEWAY_PUBLIC_URL to allow the name."
             )
         await self._app(scope, receive, send)
+
+    def _is_here(self, headers: Headers) -> bool:
+        given = headers.getlist("host")
+        return len(given) == 1 and name(given[0]) in self._allowed
 
 
 class BodyLimit:
@@ -110,10 +114,9 @@ class BodyLimit:
 
 
 def name(host: str) -> str:
-    """Return the name in a Host header: without port, brackets and case."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    return host.rpartition(":")[0].lower() if ":" in host else host.lower()
+    """Return the name in a Host header: without port, brackets and case. Empty for anything else than a Host header."""
+    found = _HOST.fullmatch(host)
+    return (found[1] or found[2]).lower() if found else ""
 
 
 def _too_large() -> HTTPException:
@@ -122,7 +125,7 @@ def _too_large() -> HTTPException:
 
 
 def _complete(headers: MutableHeaders) -> None:
-    for header, value in _HEADERS.items():
+    for header, value in HEADERS.items():
         headers.setdefault(header, value)
     if traceparent := telemetry.traceparent():
         headers["traceparent"] = traceparent

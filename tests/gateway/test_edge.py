@@ -60,11 +60,31 @@ def test_a_body_above_the_limit_is_413(client: TestClient, is_declared: bool) ->
     assert answer.headers["connection"] == "close"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[::2]:80"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8000",
+        "127.0.0.1.evil.example",
+        "127.0.0.1:80@evil.example",
+        "127.0.0.1:80:80",
+        "127.0.0.1 ",
+        "[127.0.0.1]",
+        "",
+        "[::2]:80",
+        "[::1",
+        "[::1]evil.example",
+    ],
+)
 def test_a_page_that_rebinds_its_name_is_refused(client: TestClient, host: str) -> None:
     answer = client.get("/livez", headers={"Host": host})
     assert answer.status_code == 421
     assert answer.json()["code"] == "misdirected"
+
+
+def test_two_host_headers_are_no_name(client: TestClient) -> None:
+    answer = client.get("/livez", headers=[("Host", "127.0.0.1"), ("Host", "evil.example")])
+    assert answer.status_code == 421
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8000", "LOCALHOST:1"])
@@ -73,7 +93,8 @@ def test_its_own_names_are_answered(client: TestClient, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "expected"), [("a.b", "a.b"), ("A:1", "a"), ("[::1]:80", "::1"), ("[::1]", "::1"), ("", ""), (":80", "")]
+    ("header", "expected"),
+    [("a.b", "a.b"), ("A:1", "a"), ("[::1]:80", "::1"), ("[::1]", "::1"), ("", ""), (":80", ""), ("a:", "a")],
 )
 def test_a_host_header_is_taken_apart(header: str, expected: str) -> None:
     assert name(header) == expected
