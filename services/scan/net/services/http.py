@@ -30,7 +30,7 @@ _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,2000})", re.IGNORECASE)
 _CHARSET = re.compile(r"charset=[\"']?([\w-]{1,40})", re.IGNORECASE | re.ASCII)
 # The peer names the codec. Python also knows some that take time quadratic in the page (punycode, idna).
 _CODECS = re.compile(
-    r"(us-)?ascii|utf-?(8|16|32)(-?[bl]e)?|iso-?8859-\d{1,2}|(windows-|cp)125\d|"
+    r"(us-)?ascii|utf-?(8|16|32)(-?[bl]e)?|iso-?8859-\d{1,2}|latin-?1|(windows-|cp)125\d|"
     r"gb2312|gbk|gb18030|big5|shift[_-]jis|euc-(jp|kr)|koi8-[rtu]",
     re.IGNORECASE | re.ASCII,
 )

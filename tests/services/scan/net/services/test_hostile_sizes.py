@@ -22,7 +22,7 @@ Attack = Callable[[int], object]
 
 
 def charset(name: str) -> Attack:
-    return lambda n: http.title(b"<title>" + b"a-" * (n // 2), f"text/html; charset={name}")
+    return lambda n: http.title(b"<title>-" + b"a" * n, f"text/html; charset={name}")
 
 
 def pages(beginning: bytes, repeated: bytes) -> Attack:
@@ -88,6 +88,22 @@ ATTACKS: dict[str, Attack] = {
 def test_twice_the_input_is_about_twice_the_work(name: str) -> None:
     once, twice = (_seconds(ATTACKS[name], size) for size in (SIZE, 2 * SIZE))
     assert twice < UNNOTICED or twice < 3.2 * once, f"{name}: {once:.3f} s, then {twice:.3f} s"
+
+
+@pytest.mark.parametrize("codec", ["punycode", "idna", "unicode_escape", "raw_unicode_escape", "utf-7", "utf-16-", "x"])
+def test_a_codec_that_no_page_needs_is_not_used(codec: str) -> None:
+    body = "<title>Grüße \\u0041 +AGE-</title>".encode()
+    assert http.title(body, f"text/html; charset={codec}") == "Grüße \\u0041 +AGE-"
+
+
+@pytest.mark.parametrize("codec", ["UTF-8", "utf-16", "iso-8859-15", "Windows-1252", "gb18030", "utf-32le", "latin-1"])
+def test_a_codec_of_real_pages_is_used(codec: str) -> None:
+    assert http.title("<title>Größe à</title>".encode(codec), f'text/html; charset="{codec}"') == "Größe à"
+
+
+@pytest.mark.parametrize("codec", ["shift_jis", "euc-jp", "gbk", "gb2312", "big5", "euc-kr", "koi8-r", "windows-1251"])
+def test_a_codec_of_asia_and_cyrillic_is_used(codec: str) -> None:
+    assert http.title("<title>Дом</title>".encode(codec), f"text/html; charset={codec}") == "Дом"
 
 
 def _seconds(attack: Attack, size: int) -> float:
