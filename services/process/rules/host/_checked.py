@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -33,16 +33,27 @@ def checked(
     answered = {address for fact in facts if isinstance(fact, HostFacts) for address in fact.answered}
     asked = frozenset(target.port_list(profile)) if isinstance(target, Target) else frozenset[int]()
     subjects = _Checked(answered, asked, {seen.subject for seen in observations}, coverage.gaps)
-    return lambda finding: subjects(finding.subject) and _sees(finding, observations)
+    return lambda finding: all(map(subjects, _places(finding))) and _sees(finding, observations)
+
+
+def _places(finding: Finding) -> list[str]:
+    """Return the subjects that the finding is about: its own, and those that its rule's module names."""
+    named: list[str] = [place for module in _with("places", finding) for place in module.places(finding)]
+    return [finding.subject, *named]
 
 
 def _sees(finding: Finding, observations: Sequence[Observation]) -> bool:
     """Ask the module of the finding's rule whether it could have made the finding of `observations`, if it can tell."""
-    for module in registry.plugins(__package__).values():
-        if hasattr(module, "sees") and finding.rule in _ids(module):
-            view = registry.plugin(*__package__.rsplit(".", 1)).view(observations, observations[0].observed_at)
-            return bool(module.sees(view, finding))
+    for module in _with("sees", finding):
+        view = registry.plugin(*__package__.rsplit(".", 1)).view(observations, observations[0].observed_at)
+        return bool(module.sees(view, finding))
     return True
+
+
+def _with(name: str, finding: Finding) -> Iterator[ModuleType]:
+    """Yield the module of the finding's rule, if it has a function of this name."""
+    modules = registry.plugins(__package__).values()
+    return (module for module in modules if hasattr(module, name) and finding.rule in _ids(module))
 
 
 def _ids(module: ModuleType) -> set[str]:

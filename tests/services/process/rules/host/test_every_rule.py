@@ -177,6 +177,7 @@ SAMPLES: dict[str, tuple[Observation, Observation]] = {
         service("smtp", capabilities=["VRFY", "SIZE 1000"]),
         service("smtp", capabilities=["HELP"]),
     ),
+    "service-unidentified": (service("unknown"), service("http")),
     "end-of-life": (
         service("postgres", product="PostgreSQL", version="13.4"),
         service("postgres", product="PostgreSQL", version="15.4"),
@@ -205,7 +206,7 @@ def test_a_finding_says_what_why_and_how_to_fix_with_references_and_evidence(rul
     assert finding.references
     assert all(reference.title and reference.url.startswith("https://") for reference in finding.references)
     assert finding.evidence
-    assert finding.subject == f"tcp/{PUBLIC}:{finding.subject.rpartition(':')[2]}"
+    assert finding.subject == "host" or finding.subject == f"tcp/{PUBLIC}:{finding.subject.rpartition(':')[2]}"
     assert len(finding.fingerprint) == 32
 
 
