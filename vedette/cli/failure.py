@@ -99,10 +99,13 @@ def say(what: str, text: str) -> None:
 
     console = Console(stderr=True, highlight=False)
     signs = words.marks(sys.stderr)
-    label = Text(f"{what}: ", style={"error": "bold red", "fix": "bold green"}.get(what, "dim"))
-    console.print(label + Text(words.fitting(words.harmless(text), signs)), soft_wrap=True)
+    line = words.wrapped(f"{what}: {words.fitting(words.harmless(text), signs)}", sys.stderr)
+    shown = Text(line)
+    shown.stylize({"error": "bold red", "fix": "bold green"}.get(what, "dim"), 0, len(what) + 2)
+    console.print(shown, soft_wrap=True)
 
 
 def tell(text: str) -> None:
     """Print plain text on stderr."""
-    print(words.fitting(words.harmless(text), words.marks(sys.stderr)), file=sys.stderr)
+    line = words.fitting(words.harmless(text), words.marks(sys.stderr))
+    print(words.wrapped(line, sys.stderr), file=sys.stderr)

@@ -18,7 +18,6 @@ from vedette.cli.words import UNICODE, Marks
 BAR = 16  # characters
 LOG_EVERY_S = 15.0  # a build log that is silent for longer looks dead
 REFRESH_HZ = 8
-WIDE = 100  # columns from which there is room for a whole trace id
 
 
 class View(Protocol):
@@ -59,7 +58,7 @@ class Screen:
     def _render(self) -> Text:
         if self._job is None:
             return Text()
-        lines = [header(self._job, self._console.width), *stage_lines(self._job, self._signs)]
+        lines = [*header(self._job, self._console.width), *stage_lines(self._job, self._signs)]
         for line in lines:
             line.truncate(self._console.width, overflow="ellipsis")
         return Text("\n").join(lines)
@@ -82,7 +81,7 @@ class Log:
 
     def update(self, job: JobView) -> None:
         if not self._last:
-            self._print(header(job, WIDE))
+            self._print(header(job)[0])
         for step in job.steps:
             mark = (step.state, step.attempt)
             if step.state in _WORTH_A_LINE and not step.part and self._told.get((step.stage, step.part)) != mark:
@@ -119,12 +118,14 @@ def view(console: Console, *, quiet: bool) -> View:
     return Screen(console) if console.is_terminal else Log(console)
 
 
-def header(job: JobView, width: int) -> Text:
-    """`Job 3f0f6e1b  host 127.0.0.1  standard  trace 4bf9…`"""
-    trace = job.trace_id if width >= WIDE else job.trace_id[:16]
+def header(job: JobView, width: int | None = None) -> list[Text]:
+    """`Job 3f0f6e1b  host 127.0.0.1  standard  trace 4bf9…`; the trace has its own line where there is no room."""
     text = Text.assemble(("Job ", "dim"), (words.short(job.id), "bold"), f"  {job.kind} {words.line(job.target)}")
     text.append(f"  {job.profile}", "dim")
-    return text.append(f"  trace {trace}", "dim") if trace else text
+    if not job.trace_id:
+        return [text]
+    trace = Text(f"  trace {job.trace_id}", "dim")
+    return [text, trace] if width and text.cell_len + trace.cell_len > width else [Text.assemble(text, trace)]
 
 
 def stage_lines(job: JobView, signs: Marks) -> list[Text]:
@@ -144,10 +145,10 @@ def stage_line(step: StepView, signs: Marks) -> Text:
     if step.state is StepState.RUNNING:
         return text.append_text(_moving(step, signs))
     sign, style = _signs_of(step.state, signs)
-    text.append(f"{sign:<2}", style)
+    text.append(f"{sign:<2} ", style)
     if step.state in {StepState.PENDING, StepState.SKIPPED, StepState.CANCELLED}:
         return text.append(_standing(step), "dim")
-    text.append(f"{words.seconds(step.ran_s):>7}")
+    text.append(f"{words.seconds(step.ran_s):>6}")
     waited = f"waited {words.seconds(step.waited_s)}" if step.waited_s and step.waited_s >= 0.05 else ""
     text.append(f"   {waited:<14} ", "dim")
     return text.append(_said(step, signs), "" if step.state is StepState.SUCCEEDED else style)
@@ -174,7 +175,7 @@ def percent(progress: Progress) -> str:
 def _moving(step: StepView, signs: Marks) -> Text:
     elapsed = words.seconds(max((now() - step.started_at).total_seconds(), 0.0)) if step.started_at else ""
     if not (so_far := step.progress):
-        return Text(f"{signs.running:<2}{elapsed:>7}   running", "cyan")
+        return Text(f"{signs.running:<2} {elapsed:>6}   running", "cyan")
     text = bar(so_far.done, so_far.total, signs).append(f" {percent(so_far)} ", "bold")
     text.append(f"{elapsed:>7}   ", "dim")
     return text.append(words.line(words.fitting(doing(so_far, signs), signs)))
@@ -184,17 +185,17 @@ def doing(so_far: Progress, signs: Marks) -> str:
     """`critical · 39 ports · 120 of 344`"""
     facts = [so_far.current_group]
     if so_far.current_group and so_far.group_size:
-        facts.append(f"{so_far.group_size} {so_far.unit}")
+        facts.append(words.plural(so_far.group_size, so_far.unit))
     facts.append(so_far.note or f"{so_far.done} of {so_far.total}")
     return f" {signs.dot} ".join(fact for fact in facts if fact)
 
 
 def _standing(step: StepView) -> str:
     if step.state is not StepState.PENDING:
-        return f"       {step.state}"
+        return f"      {step.state}"
     if step.ready_at is None:
         return ""
-    return f"{words.seconds(max((now() - step.ready_at).total_seconds(), 0.0)):>7}   waiting for a worker"
+    return f"{words.seconds(max((now() - step.ready_at).total_seconds(), 0.0)):>6}   waiting for a worker"
 
 
 def _said(step: StepView, signs: Marks) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Record = Mapping[str, Any]
+NARROW = 100  # columns below which times are told without year and seconds
 WIDE = 1000  # columns of a table that no terminal shows: nothing is cut
 
 # JSON may hold these inside strings only, where an escape is the same; a terminal or an editor would obey them.
@@ -87,16 +88,22 @@ def table(session: Session, rows: Sequence[Record], columns: Sequence[str]) -> N
     console = session.console()
     if not console.is_terminal:
         console.width = WIDE
+    is_narrow = console.width < NARROW
     shown = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     for name in columns:
         shown.add_column(_heading(name), overflow="fold", no_wrap=name in _SHORT)
     for row in rows:
         texts = [(name, words.line(_cell(name, _value(row, name)))) for name in columns]
+        if is_narrow:
+            texts = [(name, text[5:16] if name.endswith("_at") else text) for name, text in texts]
         shown.add_row(*(Text(text, style=_style(name, text)) for name, text in texts))
     console.print(shown)
 
 
-_SHORT = {"id", "state", "severity", "score", "grade", "created_at", "format", "kind", "change", "size_bytes", "pid"}
+_SHORT = {
+    *("id", "state", "severity", "severities", "score", "grade", "created_at", "total_s"),
+    *("format", "kind", "change", "size_bytes", "pid"),
+}
 
 
 def _heading(name: str) -> str:

@@ -14,7 +14,8 @@ def show(session: Session, job: JobView) -> None:
     """Print the job with its stages."""
     console = session.console()
     signs = words.marks(console.file)
-    lines = [live.header(job, live.WIDE), *live.stage_lines(job, signs)]
+    width = console.width if console.is_terminal else None
+    lines = [*live.header(job, width), *live.stage_lines(job, signs)]
     lines.append(
         verdict(job, signs) if job.state.is_terminal else Text(f"  {job.state}", words.STATE_STYLES[job.state])
     )

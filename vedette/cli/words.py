@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
@@ -39,9 +41,9 @@ _PLAIN = str.maketrans({"·": "-", "…": "...", "–": "-", "—": "-", "’": 
 
 
 def marks(stream: IO[str]) -> Marks:
-    """Return signs that `stream` can show. A stream that is no terminal is a log: it gets plain ones."""
+    """Return signs that `stream` can show, by its encoding: logs and pipes of UTF-8 get the same as terminals."""
     encoding = (getattr(stream, "encoding", None) or "ascii").lower()
-    return UNICODE if encoding.startswith("utf") and stream.isatty() else ASCII
+    return UNICODE if encoding.startswith("utf") else ASCII
 
 
 def fitting(text: str, signs: Marks) -> str:
@@ -80,6 +82,24 @@ def counts(severities: Mapping[str, int], signs: Marks) -> str:
     """Return e.g. `1 critical · 3 high`, worst first, or `no findings`."""
     said = [f"{severities[name]} {name}" for name in SEVERITIES if severities.get(name)]
     return f" {signs.dot} ".join(said) or "no findings"
+
+
+def plural(count: int, things: str) -> str:
+    """`1 port`, `2 ports`: `things` is the plural."""
+    return f"{count} {things.removesuffix('s') if count == 1 else things}"
+
+
+def wrapped(text: str, stream: IO[str]) -> str:
+    """Return `text` broken between words where `stream` is a terminal that is too narrow for it."""
+    if not stream.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return "\n".join(_folded(each, width) if len(each) > width else each for each in text.split("\n"))
+
+
+def _folded(text: str, width: int) -> str:
+    indent = " " * (len(text) - len(text.lstrip(" ")))
+    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def short(identifier: str) -> str:

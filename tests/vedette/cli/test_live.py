@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
-from shared.contracts.job import Failure, JobState, JobView, StepState
+from shared.contracts.job import Failure, JobState, JobView, Progress, StepState
 from shared.ids import now
 from tests.vedette.cli.recording import frames
 from vedette.cli import crowd, live, words
@@ -76,7 +76,7 @@ def test_what_the_target_says_cannot_steer_the_terminal() -> None:
 
 def test_a_plain_stream_gets_ascii_alone() -> None:
     for job in frames():
-        text = "\n".join([live.header(job, 80).plain, *_lines(job, words.ASCII), verdict(job, words.ASCII).plain])
+        text = "\n".join([live.header(job)[0].plain, *_lines(job, words.ASCII), verdict(job, words.ASCII).plain])
         assert text.isascii()
 
 
@@ -132,6 +132,24 @@ def test_the_exit_code_of_a_job_is_its_worst_news() -> None:
     assert (code(partial, None), code(partial, "low")) == (9, 3)
     for state in (JobState.FAILED, JobState.DEAD, JobState.CANCELLED):
         assert code(job.model_copy(update={"state": state}), "low") == 1
+
+
+def test_a_long_time_keeps_its_distance_from_the_sign() -> None:
+    line = live.stage_line(frames()[-1].steps[0].model_copy(update={"ran_s": 390.0}), words.ASCII).plain
+    assert "ok 6 m 30 s" in line
+
+
+@pytest.mark.parametrize(("width", "lines"), [(80, 1), (70, 2)])
+def test_a_trace_without_room_has_a_line_of_its_own_and_is_whole(width: int, lines: int) -> None:
+    job = frames()[-1].model_copy(update={"target": "127.0.0.1", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"})
+    shown = live.header(job, width)
+    assert len(shown) == lines
+    assert shown[-1].plain.endswith(f"  trace {job.trace_id}")
+
+
+def test_one_port_is_not_several() -> None:
+    progress = Progress(done=0, total=1, unit="ports", current_group="critical", group_size=1)
+    assert live.doing(progress, words.UNICODE) == "critical · 1 port · 0 of 1"
 
 
 def _screen(job: JobView, width: int = 80) -> str:

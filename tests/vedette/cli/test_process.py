@@ -112,12 +112,13 @@ def test_shells_complete_commands(shell: str, said: str) -> None:
     assert said in ran.stdout
 
 
-def test_a_plain_stream_gets_ascii_whatever_its_encoding(lab: Lab) -> None:
-    for encoding in ("ascii", "utf-8"):
-        ran = _run("scan", "host", "127.0.0.1", "--ports", "1", "--wait", PYTHONIOENCODING=encoding)
-        assert ran.returncode == 0
-        assert (ran.stdout + ran.stderr).isascii()
-        assert "\x1b" not in ran.stdout + ran.stderr
+@pytest.mark.parametrize(("encoding", "sign"), [("ascii", "ok Succeeded"), ("utf-8", "✓ Succeeded")])
+def test_a_plain_stream_gets_the_signs_of_its_encoding_and_no_colours(lab: Lab, encoding: str, sign: str) -> None:
+    ran = _run("scan", "host", "127.0.0.1", "--ports", "1", "--wait", PYTHONIOENCODING=encoding)
+    assert ran.returncode == 0
+    assert sign in ran.stdout
+    assert (ran.stdout + ran.stderr).isascii() == (encoding == "ascii")
+    assert "\x1b" not in ran.stdout + ran.stderr
 
 
 def test_a_reader_that_leaves_early_is_left_in_peace(lab: Lab) -> None:
