@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -56,7 +57,9 @@ class Plan:
 def host(
     session: Session,
     *,
-    target: Annotated[list[str] | None, typer.Argument(help="Address, name, network or range.")] = None,
+    target: Annotated[
+        list[str] | None, typer.Argument(help="Address, name, network (its usable hosts) or range.")
+    ] = None,
     ports: Annotated[str | None, typer.Option(metavar="EXPR", help="Ports, e.g. 22,80,1-1000 or - for all.")] = None,
     port_groups: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Of critical,high,medium,low; scanned in that order.")
@@ -82,6 +85,11 @@ def host(
 
     Without --wait the job is submitted and goes on by itself. When no stack runs, one is started for this command,
     and the command waits.
+
+    --notify needs settings of the stack, exported before `vedette up`: VEDETTE_WEBHOOK_SECRET for webhooks,
+    VEDETTE_SMTP_URL for mail, VEDETTE_NOTIFY_PRIVATE_ADDRESSES=true for receivers on private addresses.
+
+    A network stands for its usable hosts: without its first and last address, if it is IPv4 and larger than a /31.
     """
     plan = Plan(
         options.hosts(target or [], file, ports, port_groups),
@@ -93,6 +101,7 @@ def host(
     from vedette.cli import waiting  # noqa: PLC0415
 
     wish = waiting.Wish(timeout_s, output_dir, fail_on)
+    _warn(session, plan.options.notify)
     return _submit(session, plan, wish, _waits(session, wait, wish))
 
 
@@ -109,6 +118,16 @@ def _waits(session: Session, asked: bool | None, wish: Wish) -> bool:
     if is_waiting and wish.folder is not None:
         downloads.check_folder(wish.folder)
     return is_waiting
+
+
+def _warn(session: Session, notify: list[str]) -> None:
+    """Say before the scan which settings of the local stack the notifications need and this shell does not have."""
+    if session.url:
+        return
+    for scheme, name in (("http", "VEDETTE_WEBHOOK_SECRET"), ("mailto", "VEDETTE_SMTP_URL")):
+        is_missing = not (os.environ.get(name) or os.environ.get(f"{name}_FILE"))
+        if is_missing and any(url.startswith(scheme) for url in notify):
+            session.note(f"warning: {name} is not set here; a stack that was started without it tells nobody this way")
 
 
 def _is_running() -> bool:
@@ -153,7 +172,9 @@ def _dry_run(session: Session, plan: Plan) -> int:
     first = plan.targets[0]
     count = len(first.port_list(plan.options.profile))
     shown = ", ".join(hosts[:5]) + (f" and {len(hosts) - 5} more" if len(hosts) > 5 else "")
-    print(f"Would submit {len(hosts)} job{'s' if len(hosts) != 1 else ''}: {words.line(shown)}")
+    print(f"Would submit {words.plural(len(hosts), 'jobs')}: {words.line(shown)}")
+    if any("/" in target.host for target in plan.targets):
+        print("  networks  usable hosts alone: without the addresses of the network itself and of broadcast")
     print(f"  ports     {count} ({plan.options.profile}{', given' if first.ports or first.port_groups else ''})")
     print(f"  priority  {plan.options.priority}")
     print(f"  reports   {', '.join(plan.options.reports) or 'none'}")

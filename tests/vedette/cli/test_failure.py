@@ -72,3 +72,27 @@ def test_a_field_inside_a_list_is_refused_and_one_inside_a_record_is_not(lab: La
     assert refused.code == 2
     assert "--fields steps" in refused.err
     assert vedette("jobs", "get", "--fields", "severities.high,failure.code").code == 0
+
+
+@pytest.mark.parametrize(
+    ("to", "variable"), [("https://example.org/x", "VEDETTE_WEBHOOK_SECRET"), ("ann@example.org", "VEDETTE_SMTP_URL")]
+)
+def test_a_notification_that_lacks_its_setting_is_warned_of_before_the_scan(
+    vedette: Vedette, monkeypatch: pytest.MonkeyPatch, to: str, variable: str
+) -> None:
+    for name in ("VEDETTE_URL", "VEDETTE_WEBHOOK_SECRET", "VEDETTE_SMTP_URL"):
+        monkeypatch.delenv(name, raising=False)
+    arguments = ("scan", "host", "127.0.0.1", "--notify", to, "--no-wait")
+    ran = vedette(*arguments)
+    assert ran.code == 2  # no stack runs, and none is started
+    assert ran.err.count("warning: ") == 1
+    assert variable in ran.err
+    monkeypatch.setenv(variable, "x")
+    assert "warning" not in vedette(*arguments).err
+
+
+def test_a_dry_run_says_that_a_network_is_its_usable_hosts(vedette: Vedette) -> None:
+    ran = vedette("scan", "host", "127.0.0.4/30", "--dry-run")
+    assert "127.0.0.5, 127.0.0.6\n" in ran.out
+    assert "usable hosts" in ran.out
+    assert "usable hosts" not in vedette("scan", "host", "127.0.0.4", "--dry-run").out
