@@ -115,8 +115,9 @@ def _stack() -> Iterator[Check]:
     yield Check("stack", found.state == "ready", f"{found.state}, {found.url}", f"Read {where.logs / 'stack.log'}")
     for child in status():
         note = f" · {child.note}" if child.note else ""
+        restarts = f"{child.restarts} restart{'s' * (child.restarts != 1)}"
         cure = f"See why: vedette logs {child.name}"
-        yield Check(child.name, child.state == "running", f"{child.state}, {child.restarts} restarts{note}", cure)
+        yield Check(child.name, child.state == "running", f"{child.state}, {restarts}{note}", cure)
     yield _redis_settings(where)
 
 
