@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -124,9 +123,10 @@ def _warn(session: Session, notify: list[str]) -> None:
     """Say before the scan which settings of the local stack the notifications need and this shell does not have."""
     if session.url:
         return
+    from vedette.stack.children import is_given  # noqa: PLC0415
+
     for scheme, name in (("http", "VEDETTE_WEBHOOK_SECRET"), ("mailto", "VEDETTE_SMTP_URL")):
-        is_missing = not (os.environ.get(name) or os.environ.get(f"{name}_FILE"))
-        if is_missing and any(url.startswith(scheme) for url in notify):
+        if not is_given(name) and any(url.startswith(scheme) for url in notify):
             session.note(f"warning: {name} is not set here; a stack that was started without it tells nobody this way")
 
 

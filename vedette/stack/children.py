@@ -83,3 +83,8 @@ def _beating(where: Layout, name: str, command: list[str]) -> Child:
 def beat_of(where: Layout, name: str) -> Path:
     """Return the heart-beat file of a child; it need not exist."""
     return where.run / f"vedette-{name}.alive"
+
+
+def is_given(name: str) -> bool:
+    """Say whether the environment gives this setting to a stack started now, by value or by file."""
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
