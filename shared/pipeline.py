@@ -10,9 +10,10 @@ from redis.exceptions import RedisError
 
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import Priority, Profile, StageName
+from shared.contracts.lanes import LANES, PRIORITIES
 from shared.contracts.submission import Options
 from shared.errors import Infrastructure
-from shared.queue import LANES, PRIORITIES, app, task_id
+from shared.queue import app, task_id
 from shared.store import jobs
 from shared.store.engine import reading, writing
 

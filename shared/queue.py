@@ -18,19 +18,13 @@ from kombu.exceptions import OperationalError
 
 from shared import telemetry
 from shared.contracts.envelope import Envelope
-from shared.contracts.job import Priority, StageName
+from shared.contracts.job import StageName
+from shared.contracts.lanes import ALL_LANES, LANES, PRIORITIES
 from shared.layers import around
 from shared.layers.delivery import Delivery
 from shared.layers.ledger import AlreadyOver, RetryLater, StageFailed, Step
 from shared.settings import settings
 
-LANES: dict[StageName, tuple[str, ...]] = {
-    StageName.SCAN: ("scan.realtime", "scan", "scan.heavy", "scan.background"),
-    StageName.PROCESS: ("process",),
-    StageName.REPORT: ("report",),
-    StageName.NOTIFY: ("notify",),
-}
-PRIORITIES = {Priority.URGENT: 0, Priority.HIGH: 3, Priority.NORMAL: 6, Priority.LOW: 9}  # Redis: 0 is the highest
 LAST_STAGE = StageName.NOTIFY
 
 StageFunction = Callable[[Envelope, Step], None]
@@ -43,7 +37,7 @@ def _queue(name: str) -> Queue:
 app = Celery("vedette")
 app.conf.update(
     broker_url=settings().broker_url,
-    task_queues=[_queue(lane) for lanes in LANES.values() for lane in lanes],
+    task_queues=[_queue(lane) for lane in ALL_LANES],
     task_create_missing_queues=False,
     task_default_queue="scan",
     task_serializer="json",

@@ -15,8 +15,9 @@ from celery.worker.consumer import Consumer
 from shared import bus, heartbeat, telemetry
 from shared.broker.reclaim import reclaim
 from shared.contracts.job import StageName
+from shared.contracts.lanes import LANES
 from shared.errors import Infrastructure
-from shared.queue import LANES, app
+from shared.queue import app
 from shared.settings import settings
 from shared.store import engine, plugins
 

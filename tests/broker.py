@@ -8,8 +8,9 @@ from typing import Any
 
 import redis
 
+from shared.contracts.lanes import LANES, PRIORITIES
 from shared.pipeline import hurry
-from shared.queue import LANES, PRIORITIES, app
+from shared.queue import app
 from shared.settings import settings
 
 

@@ -14,11 +14,16 @@ class EventType(StrEnum):
     JOB_QUEUED = "job.queued"
     JOB_STARTED = "job.started"
     JOB_FINISHED = "job.finished"
+    JOB_SCHEDULED = "job.scheduled"
+    JOB_CANCELLING = "job.cancelling"
+    JOB_REVIVED = "job.revived"  # retried, resumed or replayed: a new run
+    JOB_REPAIRED = "job.repaired"  # the reconciler put something right
     STAGE_STARTED = "stage.started"
     STAGE_PROGRESSED = "stage.progressed"
     STAGE_RETRYING = "stage.retrying"
     STAGE_FINISHED = "stage.finished"
     STAGE_FAILED = "stage.failed"
+    STAGE_CANCELLED = "stage.cancelled"
 
 
 class Event(Contract):

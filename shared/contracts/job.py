@@ -71,7 +71,10 @@ class Profile(StrEnum):
 
 
 class Failure(Contract):
-    """Why a step or job failed, in words for people (`message`, `cure`) and for programs (`code`, `failure_class`)."""
+    """Why a step or job failed, in words for people (`message`, `cure`) and for programs (`code`, `failure_class`).
+
+    is_dead: no stage said no; the job was stopped from outside (quarantine, hard limit, lost message).
+    """
 
     code: str
     failure_class: str
@@ -80,6 +83,7 @@ class Failure(Contract):
     stage: str = ""
     part: str = ""
     attempt: int = 1
+    is_dead: bool = False
 
 
 class Progress(Contract):
@@ -91,6 +95,44 @@ class Progress(Contract):
     current_group: str = ""
     group_size: int = 0
     note: str = ""
+
+
+class WaitingReason(StrEnum):
+    """Why a job is not running right now: computed, never guessed."""
+
+    NO_CONSUMER = "no_consumer"
+    QUEUE_PAUSED = "queue_paused"
+    ORG_LIMIT = "org_limit"
+    RATE_LIMITED = "rate_limited"
+    RETRY_BACKOFF = "retry_backoff"
+    NOT_DUE = "not_due"
+    UPSTREAM_STAGE = "upstream_stage"
+    BEHIND_N = "behind_n"
+    BROKER_DOWN = "broker_down"
+    WORKERS_BUSY = "workers_busy"
+    WORKER_LOST = "worker_lost"  # its delivery comes back when the lease has run out
+    MESSAGE_LOST = "message_lost"  # the reconciler sends it again
+    STARTING = "starting"  # taken in this moment; nothing is in its way
+
+
+class Waiting(Contract):
+    """What a job waits for.
+
+    why: one sentence for people.  fix: what the reader can do, a command where there is one.
+
+    ahead: messages before it (behind_n).  next_at: when it is tried or due, as far as known.
+    """
+
+    reason: WaitingReason
+    stage: StageName
+    queue: str = ""
+    since: datetime | None = None
+    why: str
+    fix: str = ""
+    ahead: int | None = None
+    next_at: datetime | None = None
+    attempt: int | None = None
+    by: str = ""
 
 
 class StepView(Contract):
@@ -113,11 +155,16 @@ class StepView(Contract):
 
 
 class JobView(Contract):
-    """One job as people see it: what was asked, how far it is, what came out."""
+    """One job as people see it: what was asked, how far it is, what came out.
+
+    origin_id: the job that this one repeats.  run: 1, and one more each time it was revived.
+    """
 
     id: str
     org_id: str
     batch_id: str | None = None
+    origin_id: str | None = None
+    run: int = 1
     kind: str
     target: str
     request: dict[str, Any]
@@ -135,6 +182,9 @@ class JobView(Contract):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     deadline_at: datetime | None = None
+    due_at: datetime | None = None
+    cancelled_by: str = ""
+    waiting: Waiting | None = None
     waited_s: float | None = None
     ran_s: float | None = None
     total_s: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
 
 from shared.contracts.job import Contract, JobView, Priority, Profile
 
@@ -19,6 +19,7 @@ class Options(Contract):
     """What holds for every job of a submission.
 
     reports: names of report formats.  notify: where to tell, as URLs (`https://…`, `mailto:…`); settings add theirs.
+    not_before: when the job may begin; until then it is scheduled.  deadline_s: by when after that it must be done.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -28,6 +29,8 @@ class Options(Contract):
     reports: list[Word] = Field(default=["html", "json"], max_length=20)
     notify: list[Url] = Field(default=[], max_length=20)
     tags: dict[Word, Line] = Field(default={}, max_length=20)
+    not_before: AwareDatetime | None = None
+    deadline_s: int | None = Field(default=None, ge=10, le=7 * 86400)
 
 
 class Receipt(Contract):

@@ -15,10 +15,11 @@ from celery.exceptions import Ignore, Reject, Retry
 from services.process.tasks import run
 from shared import testing
 from shared.contracts.job import Failure, Priority, Profile, StageName
+from shared.contracts.lanes import LANES, PRIORITIES
 from shared.contracts.submission import Options
 from shared.ids import now
 from shared.pipeline import build, lane, submit
-from shared.queue import LANES, PRIORITIES, app
+from shared.queue import app
 from shared.settings import settings
 from shared.store import engine, jobs, ledger
 from shared.store.engine import reading, writing
