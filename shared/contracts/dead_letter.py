@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from shared.contracts.job import Contract, StageName
 from shared.errors import FailureClass
@@ -15,6 +15,7 @@ from shared.text import as_json
 
 MAX_TRACEBACK = 20_000  # characters kept of a traceback: its end
 MAX_RAW = 1024 * 1024  # bytes kept of a raw message
+MAX_IDS = 1000  # dead letters named one by one in a selection
 
 
 class Reason(StrEnum):
@@ -167,6 +168,8 @@ class Replay(Contract):
     result: the summary of a step that is taken as done (mode skip).  force: also what is quarantined; one by one only.
     """
 
+    model_config = ConfigDict(extra="forbid")
+
     mode: ReplayMode = ReplayMode.AS_IS
     stage: StageName | None = None
     changes: dict[str, Any] = {}
@@ -178,10 +181,18 @@ class Replay(Contract):
 class Selection(Contract):
     """Which dead letters: by ids, by query, by group (fingerprint), or all open ones. Exactly one of them."""
 
-    ids: list[str] = Field(default=[], max_length=1000)
+    model_config = ConfigDict(extra="forbid")
+
+    ids: list[str] = Field(default=[], max_length=MAX_IDS)
     q: str | None = Field(default=None, max_length=1000)
     group: str | None = Field(default=None, max_length=64)
     all: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum((bool(self.ids), self.q is not None, self.group is not None, self.all)) != 1:
+            raise ValueError("give exactly one of `ids`, `q`, `group` and `all`")
+        return self
 
 
 class BulkReplay(Contract):
@@ -190,11 +201,13 @@ class BulkReplay(Contract):
     stop_at: stop when this share (0..1) of the replays that have ended failed again; looked at from five ends on.
     """
 
+    model_config = ConfigDict(extra="forbid")
+
     selection: Selection
     how: Replay = Replay()
-    canary: int = Field(default=0, ge=0)
-    rate: float = Field(default=0.0, ge=0.0)
-    stop_at: float = Field(default=1.0, ge=0.0)
+    canary: int = Field(default=0, ge=0, le=1000)
+    rate: float = Field(default=0.0, ge=0.0, le=10_000.0, allow_inf_nan=False)
+    stop_at: float = Field(default=1.0, ge=0.0, le=1.0, allow_inf_nan=False)
     dry_run: bool = False
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
+
+from pydantic import ConfigDict, Field, model_validator
 
 from shared.contracts.job import Contract
+
+MAX_IDS = 1000  # things named one by one in one request
 
 
 class OperationKind(StrEnum):
@@ -48,3 +52,24 @@ class Operation(Contract):
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+
+class BulkCancel(Contract):
+    """Which jobs to cancel: by ids, by query, or a batch. Exactly one of them. Those that are over are passed over.
+
+    expect: how many they are; another number is refused.  dry_run: only say how many.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: list[str] = Field(default=[], max_length=MAX_IDS)
+    q: str | None = Field(default=None, max_length=1000)
+    batch_id: str | None = Field(default=None, max_length=36)
+    expect: int | None = Field(default=None, ge=0)
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum((bool(self.ids), self.q is not None, self.batch_id is not None)) != 1:
+            raise ValueError("give exactly one of `ids`, `q` and `batch_id`")
+        return self

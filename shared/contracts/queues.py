@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydantic import ConfigDict, Field
+
 from shared.contracts.job import Contract, StageName
 
 
@@ -31,6 +33,22 @@ class QueueView(Contract):
     busy: int = 0
     slots: int = 0
     paused: Pause | None = None
+
+
+class BrokerMemory(Contract):
+    """How full the broker is. fullness: used of the limit, 0..1, None without a limit.  alarm: what is wrong, if so."""
+
+    used_bytes: int = 0
+    limit_bytes: int = 0
+    fullness: float | None = None
+    alarm: str = ""
+
+
+class QueueList(Contract):
+    """All queues, and how full the broker is that holds them."""
+
+    items: list[QueueView]
+    memory: BrokerMemory = BrokerMemory()
 
 
 class ActiveTask(Contract):
@@ -64,3 +82,20 @@ class Purge(Contract):
     jobs: int
     messages: int
     dry_run: bool
+
+
+class PauseRequest(Contract):
+    """Why a queue is to be paused, for those who wonder."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(default="", max_length=500)
+
+
+class PurgeRequest(Contract):
+    """expect: how many messages and jobs there are together; another number is refused.  dry_run: only count."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    expect: int | None = Field(default=None, ge=0)
+    dry_run: bool = False

@@ -14,8 +14,8 @@ from shared.contracts.kinds.host import Target
 from shared.contracts.submission import Options
 from shared.errors import InvalidInput
 from tests.vedette.lab import TOKEN, Lab, answering, send
-from vedette import client as module
 from vedette.client import Client
+from vedette.client import http as module
 from vedette.refusals import (
     AnswerNotUnderstood,
     GatewayFailed,

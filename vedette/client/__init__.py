@@ -1,0 +1,67 @@
+"""Typed client of the gateway. HTTP only; every call has a time-out and a byte limit.
+
+    with Client("http://127.0.0.1:8000", token) as client:
+        job = client.submit([Target(host="127.0.0.1")]).jobs[0]
+        print(client.wait(job.id, timeout_s=600).score)
+        print(client.dlq.stats().open, client.queues.all().items)
+
+Raises the errors of `vedette.refusals`.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from shared.contracts.audit import AuditEntry
+from shared.contracts.queues import WorkerView
+from vedette.client.dlq import DeadLetterPage, DeadLetters
+from vedette.client.http import TIMEOUT_S, Http, Items, given
+from vedette.client.jobs import JobPage, Jobs, ReportFile, timed_out
+from vedette.client.operations import OperationPage, Operations
+from vedette.client.policies import Policies
+from vedette.client.queues import Queues
+
+__all__ = ["Client", "DeadLetterPage", "JobPage", "OperationPage", "ReportFile", "timed_out"]
+
+
+class AuditPage(Items[AuditEntry]):
+    """Actions, newest first."""
+
+
+class Client(Jobs):
+    """The gateway at `url`: jobs by itself, the rest by noun. Close it, or use it as a context manager.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:
+        super().__init__(Http(url, token, timeout_s))
+        self.dlq = DeadLetters(self._http)
+        self.operations = Operations(self._http)
+        self.queues = Queues(self._http)
+        self.policies = Policies(self._http)
+
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """Where the gateway is, without `/api/v1`."""
+        return self._http.url
+
+    def close(self) -> None:
+        self._http.close()
+
+    def workers(self) -> list[WorkerView]:
+        """Return the workers that said something of themselves in the last seconds."""
+        return self._http.ask(Items[WorkerView], "GET", "workers").items
+
+    def audit(self, *, limit: int = 50, cursor: str | None = None, action: str | None = None) -> AuditPage:
+        """Return one page of who did what, newest first."""
+        return self._http.ask(AuditPage, "GET", "audit", params=given(limit=limit, cursor=cursor, action=action))

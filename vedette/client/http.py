@@ -1,0 +1,173 @@
+"""One gateway over HTTP: addresses, time-outs, byte limits, and answers read as models."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx2
+from pydantic import BaseModel, ValidationError
+
+from shared.contracts.dead_letter import BulkReplay, Forecast
+from shared.contracts.events import Event, EventType
+from shared.contracts.operation import BulkCancel, Operation
+from shared.contracts.triage import BulkDiscard
+from shared.errors import InvalidInput
+from vedette.refusals import AnswerNotUnderstood, Unreachable, refuse, unreachable
+
+TIMEOUT_S = 15.0  # for one answer; the gateway's own limits are shorter
+CONNECT_TIMEOUT_S = 5.0
+IDLE_S = 45.0  # silence on an event stream; the gateway sends a comment every 15 s
+MAX_ANSWER = 32 * 1024 * 1024  # bytes; 200 jobs with all their steps are about 1 MB
+MAX_PROBLEM = 64 * 1024
+MAX_EVENT = 256 * 1024
+MAX_LINE = 4 * 1024 * 1024  # bytes of one line of an export: a dead letter with its payload
+NO_CONTENT = 204
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Items(BaseModel, Generic[Model]):
+    """A list, or a page of one. `next` is the cursor of the following page."""
+
+    items: list[Model]
+    next: str | None = None
+
+
+class Http:
+    """The gateway at `url`. Safe to use from several threads."""
+
+    def __init__(self, url: str, token: str, timeout_s: float) -> None:
+        self.url = _checked(url)
+        if not (token.isascii() and token.isprintable()):
+            raise InvalidInput(
+                "The token has characters that no token has.", cure="Copy it again, without line breaks."
+            )
+        self.timeout_s = timeout_s
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx2.Client(
+            base_url=f"{self.url}/api/v1/",
+            headers={**headers, "Accept": "application/json", "User-Agent": "vedette"},
+            timeout=httpx2.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
+            trust_env=not _is_local(self.url),  # a proxy of the environment cannot reach our own loopback
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def ask(self, model: type[Model], method: str, path: str, **request: Any) -> Model:  # noqa: ANN401
+        """Return the answer as a model."""
+        _, body = self.fetch(method, path, MAX_ANSWER, **request)
+        return parsed(model, body)
+
+    def bulk(self, path: str, asked: BulkReplay | BulkDiscard | BulkCancel) -> Operation | Forecast:
+        """Ask for an operation, or in a dry run for its forecast."""
+        body = asked.model_dump(mode="json")
+        if asked.dry_run:
+            return self.ask(Forecast, "POST", path, json=body)
+        return self.ask(Operation, "POST", path, json=body)
+
+    def fetch(self, method: str, path: str, limit: int, **request: Any) -> tuple[httpx2.Headers, bytes]:  # noqa: ANN401
+        """Return headers and body of an answer of at most `limit` bytes."""
+        try:
+            with self._http.stream(method, path, **request) as response:
+                body = _read(response, limit, self.timeout_s)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
+            raise unreachable(self.url, exc) from exc
+        if not response.is_success:
+            refuse(response, body)
+        return response.headers, body
+
+    def lines(self, model: type[Model], path: str, params: Mapping[str, str]) -> Iterator[Model]:
+        """Yield the lines of a long answer, each a model, as they come."""
+        try:
+            with self._http.stream("GET", path, params=params, headers={"Accept": "application/jsonl"}) as response:
+                if not response.is_success:
+                    refuse(response, _read(response, MAX_PROBLEM, self.timeout_s))
+                for line in _lines(response):
+                    yield parsed(model, line)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
+            raise unreachable(self.url, exc) from exc
+
+    def events(self, path: str, headers: Mapping[str, str]) -> Iterator[Event]:
+        """Yield the events of a stream until the gateway ends it."""
+        timeout = httpx2.Timeout(self.timeout_s, connect=CONNECT_TIMEOUT_S, read=IDLE_S)
+        try:
+            with self._http.sse(path, headers=headers, timeout=timeout, max_event_size=MAX_EVENT) as source:
+                if not source.response.is_success:
+                    refuse(source.response, _read(source.response, MAX_PROBLEM, self.timeout_s))
+                if source.response.status_code == NO_CONTENT:
+                    return  # the job is over, and its last event was read before
+                for told in source:
+                    if told.event in _EVENTS and told.data:
+                        yield parsed(Event, told.data)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
+            raise unreachable(self.url, exc) from exc
+
+
+def path(*pieces: str) -> str:
+    """Return a path of pieces that cannot leave their place."""
+    return "/".join(quote(piece, safe="") for piece in pieces)
+
+
+def given(**asked: object) -> dict[str, str]:
+    """Return those query parameters that are not None."""
+    return {name: str(value) for name, value in asked.items() if value is not None}
+
+
+_EVENTS = frozenset(EventType)
+
+
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or 1)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise InvalidInput(f"{url[:80]!r} is not the URL of a gateway.", cure="Write it like http://127.0.0.1:8000")
+    return url.rstrip("/").removesuffix("/api/v1")
+
+
+def _is_local(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def _read(response: httpx2.Response, limit: int, within_s: float) -> bytes:
+    """Return the body. A peer that sends drop by drop is cut off: time-outs of sockets alone would not notice it."""
+    end = time.monotonic() + max(within_s, limit / 1_000_000)  # a large report may come at 1 MB/s
+    found = bytearray()
+    for chunk in response.iter_bytes():
+        found += chunk
+        if len(found) > limit:
+            raise AnswerNotUnderstood(f"The answer of {response.url.host} has more than {limit} bytes.")
+        if time.monotonic() > end:
+            raise Unreachable(f"{response.url.host} did not finish its answer in time.")
+    return bytes(found)
+
+
+def _lines(response: httpx2.Response) -> Iterator[bytes]:
+    rest = b""
+    for chunk in response.iter_bytes():
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from filter(None, whole)
+        if len(rest) > MAX_LINE:
+            raise AnswerNotUnderstood(f"A line of {response.url.host} has more than {MAX_LINE} bytes.")
+    if rest:
+        yield rest
+
+
+def parsed(model: type[Model], body: bytes | str) -> Model:
+    """Return `body` as a model. Raises AnswerNotUnderstood."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = "/".join(str(part) for part in first["loc"])
+        raise AnswerNotUnderstood(
+            f"The answer is no {model.__name__} that this version knows: {where} {first['msg']}",
+            cure="See that the URL is that of a Vedette gateway, and that both have the same version.",
+        ) from None
