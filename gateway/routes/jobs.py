@@ -21,6 +21,7 @@ from shared.contracts.events import Event
 from shared.contracts.finding import Finding, Severity
 from shared.contracts.job import JobState, JobView
 from shared.contracts.observation import Coverage
+from shared.contracts.query import MAX_LENGTH
 from shared.contracts.submission import Receipt
 from shared.store import evidence, findings, jobs, timeline
 from shared.store.engine import reading
@@ -32,6 +33,9 @@ router = APIRouter(
 MAX_WAIT_S = 60
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])")
 
+QUERY = (
+    'Such as `state:failed kind:host target:"10.0.0.0/24" ended:>24h -tag:nightly`; free words are parts of targets.'
+)
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "The events", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
     204: {"description": "The job is over, and `Last-Event-ID` is its last event."},
@@ -64,12 +68,12 @@ def list_jobs(
     cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
     state: JobState | None = None,
     batch_id: Annotated[str, Query(max_length=36, pattern="^[0-9a-f-]*$")] = "",
+    q: Annotated[str, Query(max_length=MAX_LENGTH, description=QUERY)] = "",
 ) -> Page[JobView]:
     """Jobs, newest first."""
+    asked = f"{q} batch:{batch_id}" if batch_id else q
     with reading() as connection:
-        found = jobs.page(
-            connection, caller.org_id, limit=limit + 1, before=page.place(cursor), state=state, batch_id=batch_id
-        )
+        found = jobs.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor), state=state, q=asked)
     more = len(found) > limit
     return Page(items=found[:limit], next=page.cursor(found[limit - 1].id) if more else None)
 

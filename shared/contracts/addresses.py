@@ -49,6 +49,26 @@ def canonical(host: str) -> str:
     return ascii_name.lower().removesuffix(".")
 
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def span(expression: str) -> tuple[Address, Address] | None:
+    """Return the first and the last address of an address, network or range of any size, or None for anything else."""
+    text = expression.strip().removeprefix("[").removesuffix("]")
+    try:
+        if "/" in text:
+            network = ipaddress.ip_network(text, strict=False)
+            return network[0], network[-1]
+        first, is_range, last = text.partition("-")
+        start = ipaddress.ip_address(first.strip())
+        if is_range and last.strip().isdigit() and start.version == 4:
+            last = f"{first.rpartition('.')[0]}.{last.strip()}"
+        end = ipaddress.ip_address(last.strip()) if is_range else start
+    except ValueError:
+        return None
+    return (start, end) if start.version == end.version else None
+
+
 def _network(text: str) -> list[str]:
     try:
         network = ipaddress.ip_network(text, strict=False)

@@ -17,7 +17,7 @@ from shared.contracts.target import TargetModel
 from shared.errors import NotFound
 from shared.ids import new_id, now
 from shared.redaction import shown
-from shared.store import timeline
+from shared.store import search, timeline
 from shared.store.tables import jobs, steps
 
 STAGES = tuple(StageName)
@@ -86,16 +86,19 @@ def page(
     limit: int,
     before: str = "",
     state: JobState | None = None,
-    batch_id: str = "",
+    q: str = "",
 ) -> list[JobView]:
-    """Return up to `limit` jobs, newest first, older than the id `before`."""
+    """Return up to `limit` jobs that the query `q` asks for, newest first, older than the id `before`.
+
+    Raises QueryWrong.
+    """
     query = select(jobs.c.id).where(jobs.c.org_id == org_id).order_by(jobs.c.id.desc()).limit(limit)
+    if q:
+        query = query.where(search.jobs(q))
     if before:
         query = query.where(jobs.c.id < before)
     if state:
         query = query.where(jobs.c.state == state)
-    if batch_id:
-        query = query.where(jobs.c.batch_id == batch_id)
     return views(connection, list(connection.execute(query).scalars()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import random
 import sqlite3
 import time
@@ -20,6 +21,16 @@ def prepare(raw: Any, _record: object) -> None:  # noqa: ANN401  a sqlite3.Conne
     timeout_ms = int(BUSY_TIMEOUT_S * 1000)
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={timeout_ms}"):
         raw.execute(f"PRAGMA {pragma}")
+    raw.create_function("inet", 1, _inet, deterministic=True)
+
+
+def _inet(text: str) -> str | None:
+    """Return an address in a form that sorts as addresses do: what PostgreSQL's function of this name is used for."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return f"{address.version}{int(address):032x}"
 
 
 def begin(connection: Connection) -> None:

@@ -88,7 +88,7 @@ def test_pages_follow_each_other_without_gap_or_overlap(database: str) -> None:
         while page := jobs.page(connection, ORG, limit=3, before=seen[-1] if seen else ""):
             seen += [view.id for view in page]
         assert seen == ids[::-1]
-        assert [view.id for view in jobs.page(connection, ORG, limit=9, batch_id="b")] == ids[5::-2]
+        assert [view.id for view in jobs.page(connection, ORG, limit=9, q="batch:b")] == ids[5::-2]
         assert [view.id for view in jobs.page(connection, ORG, limit=9, state=JobState.SUCCEEDED)] == [ids[0]]
 
 
