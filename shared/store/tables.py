@@ -298,6 +298,7 @@ dead_letters = Table(
     Index(None, "org_id", "last_failed_at"),
     Index(None, "job_id", "stage"),
     Index(None, "operation_id"),
+    Index(None, "replay_of"),
 )
 
 dead_letter_rules = Table(

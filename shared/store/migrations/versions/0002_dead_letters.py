@@ -93,6 +93,7 @@ def upgrade() -> None:
     with op.batch_alter_table("dead_letters", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_dead_letters_job_id_stage"), ["job_id", "stage"], unique=False)
         batch_op.create_index(batch_op.f("ix_dead_letters_operation_id"), ["operation_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_dead_letters_replay_of"), ["replay_of"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_dead_letters_org_id_last_failed_at"), ["org_id", "last_failed_at"], unique=False
         )
