@@ -1,7 +1,7 @@
 """The Celery app, the queues and lanes, and `stage`: five lines of wiring around a plain function.
 
 Lanes: the scan service's queue is four, so that a heavy scan never stands before a quick one.
-Settings that keep messages safe: docs/decisions/0005.
+Settings that keep messages safe: docs/decisions/0005 and 0014.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from shared import telemetry
+from shared.broker import transport
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import StageName
 from shared.contracts.lanes import ALL_LANES, LANES, PRIORITIES
@@ -28,6 +29,9 @@ from shared.settings import settings
 LAST_STAGE = StageName.NOTIFY
 
 StageFunction = Callable[[Envelope, Step], None]
+
+
+transport.install()
 
 
 def _queue(name: str) -> Queue:
@@ -54,19 +58,17 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_transport_options={
-        "visibility_timeout": settings().stage_hard_limit_s + settings().redelivery_slack_s,  # longer than any task
-        "unacked_restore_interval": 5,  # seconds between looks for messages of dead workers; kombu's own 100 are long
-        "unacked_restore_throttle": 1,
-        "priority_steps": list(PRIORITIES.values()),
+        "lease_s": settings().lease_s,
         "queue_order_strategy": "priority",
         "health_check_interval": 15,
-        "socket_timeout": 30,
+        "socket_timeout": 5,  # also the longest that a frozen broker holds up a worker's main process
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
     },
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_enable_prefetch_count_reduction=False,  # the transport counts what runs, also after a connection was lost
     broker_heartbeat=0,
     enable_utc=True,
     timezone="UTC",

@@ -52,10 +52,10 @@ class Settings(BaseSettings):
     # limits
     stage_soft_limit_s: int = 270
     stage_hard_limit_s: int = 300
-    redelivery_slack_s: int = Field(
-        default=60,
-        description="a message held for longer than the hard limit and this is delivered again; less than the longest "
-        "wait between two attempts, 60 s, would deliver messages that wait",
+    lease_s: float = Field(
+        default=8.0,
+        gt=0,
+        description="a worker that is silent for so long loses its messages; they run again within twice this",
     )
     worker_is_alone: bool = Field(
         default=False, description="the only worker of its service: at its start it takes back what an earlier one held"
@@ -85,6 +85,11 @@ class Settings(BaseSettings):
     def broker_url(self) -> str:
         """The broker's URL in kombu's form: a socket is `redis+socket://…?virtual_host=N` there."""
         return _redis(self.redis_url.get_secret_value(), self.redis_broker_db, for_kombu=True)
+
+    @property
+    def broker_client_url(self) -> str:
+        """The broker's URL in redis-py's form."""
+        return _redis(self.redis_url.get_secret_value(), self.redis_broker_db, for_kombu=False)
 
     @property
     def bus_url(self) -> str:

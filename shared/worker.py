@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import redis
 import structlog
 from celery import Celery, bootsteps, signals
 from celery.worker.consumer import Consumer
 
 from shared import bus, heartbeat, telemetry
+from shared.broker.client import client
 from shared.broker.reclaim import reclaim
 from shared.contracts.job import StageName
 from shared.contracts.lanes import LANES
@@ -63,9 +65,11 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
 
 def _reclaim(stage: StageName) -> None:
     if settings().worker_is_alone:
-        with app.connection_for_write() as connection:
-            if taken_back := reclaim(connection, LANES[stage]):
+        try:
+            if taken_back := reclaim(client(), LANES[stage]):
                 log.warning("worker.messages.reclaimed", messages=taken_back)
+        except redis.RedisError as exc:  # their leases will run out
+            log.warning("worker.reclaim.failed", error=type(exc).__name__)
 
 
 def _announce(folders: Mapping[str, Sequence[str]]) -> None:

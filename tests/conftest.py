@@ -15,6 +15,7 @@ import structlog
 from structlog.dev import plain_traceback
 
 from shared import bus, testing
+from shared.broker import client
 from shared.settings import settings
 from shared.store import engine, migrate
 
@@ -133,4 +134,5 @@ def forget() -> None:
     if bus.client.cache_info().currsize:
         bus.client().close()
     bus.forget()
+    client.forget()
     settings.cache_clear()

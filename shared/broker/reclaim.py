@@ -1,27 +1,34 @@
-"""Messages that a dead worker held, given back at once instead of after the visibility time-out.
-
-Relies on kombu's Redis transport: `channel.unacked_key` is a hash of delivery tag to `[message, exchange, routing
-key]`, and `qos.restore_by_tag` moves one of them back to its queue in a transaction. A test holds both.
-"""
+"""Messages that a dead worker held, given back at once instead of when their leases have run out."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
-from typing import Any
 
-from kombu import Connection
+import redis
+
+from shared.broker import keys, message
+from shared.broker.holding import put_back
+
+WHY = "its worker ended without a word"
 
 
-def reclaim(connection: Connection, queues: Collection[str]) -> int:
-    """Put every unacknowledged message of `queues` back into its queue. Returns how many.
+def reclaim(client: redis.Redis, lanes: Collection[str]) -> int:
+    """Put every held message of `lanes` back into its queue, its delivery counted as lost. Returns how many.
 
-    Only for a worker that knows itself to be alone on these queues: another one's running tasks would run twice.
+    Only for a worker that knows itself to be alone on these lanes: another one's running tasks would run twice.
+    Raises redis.RedisError.
     """
-    channel: Any = connection.default_channel
-    with channel.conn_or_acquire() as client:
-        held = client.hgetall(channel.unacked_key)
-    tags = [tag.decode() for tag, message in held.items() if json.loads(message)[2] in queues]
-    for tag in tags:
-        channel.qos.restore_by_tag(tag)
-    return len(tags)
+    held = client.hgetall(keys.UNACKED)
+    tags = [_text(tag) for tag, entry in held.items() if _lane(entry) in lanes]
+    return sum(put_back(client, tag, counted=True, why=WHY) for tag in tags)
+
+
+def _lane(entry: bytes | str) -> str:
+    try:
+        return message.read(entry).lane
+    except message.Unreadable:
+        return ""
+
+
+def _text(tag: bytes | str) -> str:
+    return tag.decode() if isinstance(tag, bytes) else tag

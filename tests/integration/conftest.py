@@ -154,7 +154,7 @@ def stack(
             "VEDETTE_LOG_FORMAT": "json",
             "VEDETTE_STAGE_SOFT_LIMIT_S": "8",
             "VEDETTE_STAGE_HARD_LIMIT_S": "10",
-            "VEDETTE_REDELIVERY_SLACK_S": "1",
+            "VEDETTE_LEASE_S": "2",
             "VEDETTE_NOTIFY": json.dumps([f"http://127.0.0.1:{receiver.port}/hook"]),
             "VEDETTE_NOTIFY_PRIVATE_ADDRESSES": "true",
             "VEDETTE_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz",

@@ -1,0 +1,72 @@
+"""This process's client of the broker's database: short time-outs, because its users have other things to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha1
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+from redis.retry import Retry
+
+from shared.settings import settings
+
+TIMEOUT_S = 1.0
+
+Value = str | bytes | int | float
+
+_clients: dict[int, redis.Redis] = {}
+
+
+def client() -> redis.Redis:
+    """Return the client; each process has its own, because a socket must not be shared over a fork."""
+    pid = os.getpid()
+    if pid not in _clients:
+        _clients.clear()
+        _clients[pid] = redis.Redis.from_url(settings().broker_client_url, **TIMEOUTS)
+    return _clients[pid]
+
+
+def forget() -> None:
+    """Have the next `client` read the settings anew."""
+    _clients.clear()
+
+
+def connect(parameters: dict[str, Any]) -> redis.Redis:
+    """Return a client with redis-py's connection parameters, its time-outs ours."""
+    return redis.Redis(connection_pool=redis.ConnectionPool(**{**parameters, **TIMEOUTS}))
+
+
+@dataclass(frozen=True)
+class Script:
+    """A Lua script, which Redis runs as one step.
+
+    On a server that is full (`noeviction`) Redis refuses the first command of a script that may need memory, but none
+    after a write. Scripts that only move what is there therefore begin with a write that takes none.
+    """
+
+    text: str
+    _sha: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_sha", sha1(self.text.encode(), usedforsecurity=False).hexdigest())
+
+    def run(self, client: redis.Redis, keys: Sequence[str], arguments: Sequence[Value] = ()) -> Any:  # noqa: ANN401
+        """Run it. Raises redis.RedisError."""
+        try:
+            return client.evalsha(self._sha, len(keys), *keys, *arguments)
+        except NoScriptError:  # the first time, and after the server restarted
+            return client.eval(self.text, len(keys), *keys, *arguments)
+
+
+def _timeouts() -> dict[str, Any]:
+    # A pooled socket that the server closed is opened again once; waiting for an answer is not repeated.
+    once = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    return {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "retry": once}
+
+
+TIMEOUTS = _timeouts()

@@ -1,0 +1,169 @@
+"""What this process holds of a broker, and the thread that keeps it held.
+
+Messages that ended while Redis was away or full are ended once it answers; until then their leases are renewed like
+those of running ones, so that nobody else begins them.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import redis
+import structlog
+from kombu.transport.virtual import Message
+
+from shared.broker import holding
+from shared.broker.client import Value
+from shared.broker.sweep import Sweep
+
+log = structlog.get_logger()
+
+BEATS = 8  # looks in the span of a lease; every second one renews
+_FAILED = (redis.RedisError, OSError)
+
+
+class Leases:
+    """The messages in the hands of this process."""
+
+    def __init__(self, client: redis.Redis, lease_s: float) -> None:
+        self._client = client
+        self._lease_s = lease_s
+        self._sweep = Sweep(client, lease_s)
+        self._held: dict[str, weakref.ref[Message]] = {}
+        self._deferred: dict[str, Callable[[], bool]] = {}
+        self._consumers = 0
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._woken = threading.Event()
+        self._is_away = False
+        self._has_leftovers = False
+        self._renewed = self._collected = 0.0  # monotonic
+
+    @property
+    def client(self) -> redis.Redis:
+        """The client that acknowledges; it outlives the connection that a message came by."""
+        return self._client
+
+    @property
+    def occupied(self) -> int:
+        """Messages that are being worked on, also those of a connection that was lost since."""
+        return len(self._held)
+
+    def hold(self, tag: str, message: Message) -> None:
+        """Keep the lease of a claimed message until it ends."""
+        self._held[tag] = weakref.ref(message)
+        self._start()
+
+    def acknowledge(self, tag: str) -> bool:
+        """End a message that is done with. False: it was ours no more."""
+        return self._end(tag, partial(holding.acknowledge, self._client, tag))
+
+    def dead_letter(self, tag: str, fields: Mapping[str, Value]) -> bool:
+        """Move a message to the dead letters. False: it was ours no more."""
+        return self._end(tag, partial(holding.bury, self._client, tag, dict(fields)))
+
+    def put_back(self, tag: str, *, counted: bool, why: str = "") -> bool:
+        """Put a message back into its queue. False: it was ours no more."""
+        return self._end(tag, partial(holding.put_back, self._client, tag, counted=counted, why=why))
+
+    def consume(self, *, begins: bool) -> None:
+        """Note that a channel begins or ceases to consume: while one does, this process looks after lost messages."""
+        self._consumers += 1 if begins else -1
+        if begins:
+            self._start()
+
+    def leave(self) -> None:
+        """Note that a connection was lost: messages that it brought and nobody has begun go back to their queues."""
+        self._has_leftovers = True
+
+    def beat(self) -> None:
+        """End what was deferred, renew what is due, give back what nobody holds. Raises redis.RedisError."""
+        for tag, end in list(self._deferred.items()):
+            end()
+            self._deferred.pop(tag, None)
+        if time.monotonic() - self._renewed >= self._lease_s * 2 / BEATS * 0.9:
+            self._renew()
+        if self._has_leftovers:
+            self._give_back_leftovers()
+        self._sweep.look()
+
+    def _end(self, tag: str, end: Callable[[], bool]) -> bool:
+        self._held.pop(tag, None)
+        if not self._is_away:
+            try:
+                return end()
+            except _FAILED as exc:
+                log.warning("broker.end.deferred", error=type(exc).__name__, message=str(exc)[:200])
+                self._is_away = True
+        self._deferred[tag] = end  # the thread is the only one who waits for Redis
+        self._start()
+        self._woken.set()
+        return True
+
+    def _renew(self) -> None:
+        lost = holding.renew(self._client, list({**self._held, **self._deferred}))
+        self._renewed = time.monotonic()
+        for tag in lost:
+            if self._held.pop(tag, None) is not None:  # else it ended meanwhile
+                log.warning("broker.lease.lost", tag=tag)
+
+    def _give_back_leftovers(self) -> None:
+        """Whatever can still end a message refers to it: one that is gone can never end.
+
+        Celery drops what it had received and not begun when its connection is lost, and some of it in cycles.
+        """
+        if time.monotonic() - self._collected >= self._lease_s / 2:
+            self._collected = time.monotonic()
+            gc.collect()
+        held = list(self._held.items())
+        for tag in [tag for tag, message in held if message() is None]:
+            log.warning("broker.message.dropped", tag=tag)
+            self.put_back(tag, counted=False)
+        self._has_leftovers = bool(held)
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not (self._consumers > 0 or self._held or self._deferred):
+                    self._thread = None
+                    return
+            self._try_beat()
+            self._woken.wait(self._lease_s / BEATS)
+            self._woken.clear()
+
+    def _try_beat(self) -> None:
+        try:
+            self.beat()
+        except Exception as exc:  # noqa: BLE001  a thread that ended would let every lease run out
+            if not self._is_away:
+                log.warning("broker.leases.stuck", error=type(exc).__name__, message=str(exc)[:200])
+            self._is_away = True
+        else:
+            if self._is_away:
+                log.info("broker.leases.renewed")
+            self._is_away = False
+
+
+_leases: dict[tuple[object, ...], Leases] = {}
+
+
+def leases(place: tuple[object, ...], connect: Callable[[], redis.Redis], lease_s: float) -> Leases:
+    """Return this process's leases at a broker. place: what tells it from others.  A fork begins with none."""
+    key = (os.getpid(), *place, lease_s)
+    if key not in _leases:
+        for inherited in [other for other in _leases if other[0] != os.getpid()]:
+            del _leases[inherited]
+        _leases[key] = Leases(connect(), lease_s)
+    return _leases[key]

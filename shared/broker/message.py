@@ -1,0 +1,122 @@
+"""What a raw message says of itself, and how it is counted. Pure: JSON in, JSON out.
+
+JSON is encoded here and never in Lua: cjson turns [] into {} and big numbers into floats.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.broker import keys
+from shared.contracts.dead_letter import DeadLetterEntry, ErrorDetail, Reason
+from shared.errors import FailureClass
+
+MAX_DELIVERIES = 4  # after so many lost ones a message is poison
+
+
+class Unreadable(ValueError):
+    """The text is no message."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A message in a worker's hands, and the lane that it came from."""
+
+    payload: dict[str, Any]
+    lane: str
+
+    @property
+    def raw(self) -> bytes:
+        return json.dumps(self.payload).encode()
+
+    @property
+    def list(self) -> str:
+        return keys.waiting(self.lane, _whole(self.payload["properties"].get("priority"), 0))
+
+    @property
+    def deliveries(self) -> int:
+        """How often it was delivered, as far as deliveries were lost: 1 is the first."""
+        return max(1, _whole(_headers(self.payload).get(keys.DELIVERIES), 1))
+
+    def is_scheduled(self, now_s: float) -> bool:
+        """Whether its time is still to come: whoever holds it cannot have begun."""
+        try:
+            due = datetime.fromisoformat(str(_headers(self.payload).get("eta")))
+        except ValueError:
+            return False
+        return (due if due.tzinfo else due.replace(tzinfo=UTC)).timestamp() > now_s
+
+    def again(self, *, lost: str = "") -> Held:
+        """Return it as it goes back to its queue; `lost` says why the delivery was lost, where that counts.
+
+        Its tag is a new one, so that whoever held it before can no longer acknowledge it.
+        """
+        headers = {**_headers(self.payload), "redelivered": True}
+        if lost:
+            headers |= {keys.DELIVERIES: self.deliveries + 1, keys.LAST_DEATH: lost}
+        info = self.payload["properties"].get("delivery_info")
+        known = info if isinstance(info, dict) else {}
+        properties = {
+            **self.payload["properties"],
+            "delivery_tag": str(uuid.uuid4()),
+            "delivery_info": {**known, "redelivered": True},
+        }
+        return Held({**self.payload, "headers": headers, "properties": properties}, self.lane)
+
+
+def read(entry: bytes | str) -> Held:
+    """Read an entry of `unacked`. Raises Unreadable."""
+    try:
+        payload, _, lane = json.loads(entry)
+        if isinstance(payload["properties"]["delivery_tag"], str) and isinstance(lane, str):
+            return Held(payload, lane)
+    except (ValueError, TypeError, LookupError, RecursionError) as exc:
+        raise Unreadable(f"no message: {type(exc).__name__}") from exc
+    raise Unreadable("no message: its delivery tag is no text")
+
+
+def poison(held: Held, why: str) -> DeadLetterEntry:
+    """Return the dead letter of a message whose deliveries were all lost."""
+    headers = _headers(held.payload)
+    lost = f"Delivered {held.deliveries} times, and lost each time. The last time: {why}."
+    return DeadLetterEntry(
+        reason=Reason.POISON,
+        failure_class=FailureClass.RESOURCE,
+        rule="deliveries",
+        queue=held.lane,
+        task=_text(headers.get("task")),
+        task_id=_text(headers.get("id")),
+        error=ErrorDetail(type="DeliveriesLost", message=lost, code="deliveries-lost"),
+        deliveries=held.deliveries,
+        retries=_whole(headers.get("retries"), 0),
+        traceparent=_text(headers.get("traceparent")),
+        replay_of=_text(headers.get(keys.REPLAY_OF)) or None,
+    )
+
+
+def undecodable(lane: str, message: str, exception: str = "") -> DeadLetterEntry:
+    """Return the dead letter of an entry of a queue that is no message."""
+    return DeadLetterEntry(
+        reason=Reason.UNDECODABLE_ENVELOPE,
+        failure_class=FailureClass.PERMANENT,
+        rule="envelope",
+        queue=lane,
+        error=ErrorDetail(type=exception, message=message),
+    )
+
+
+def _headers(payload: dict[str, Any]) -> dict[str, Any]:
+    headers = payload.get("headers")
+    return headers if isinstance(headers, dict) else {}
+
+
+def _whole(value: object, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def _text(value: object) -> str:
+    return value[:200] if isinstance(value, str) else ""
