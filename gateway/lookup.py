@@ -1,42 +1,69 @@
-"""From what people write to a job: a full id, or a piece of it that only one job has."""
+"""From what people write to a job, an operation, a dead letter: a full id, or a piece that only one of them has."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from fastapi import Path
 
 from gateway.auth import Caller
 from shared.errors import Conflict
-from shared.store import jobs
+from shared.store import jobs, operations
 from shared.store.engine import Connection
 
 _PIECE = re.compile(r"[0-9a-f-]{4,36}")
 
 Piece = Annotated[
-    str, Path(alias="id", description="A job's id, or at least 4 characters of its beginning or end that are unique.")
+    str, Path(alias="id", description="An id, or at least 4 characters of its beginning or end that are unique.")
 ]
 
 
-class JobAmbiguous(Conflict):
-    """Several jobs have this piece in their id. `extension` lists them."""
+class IdAmbiguous(Conflict):
+    """Several things have this piece in their id. `extension` lists them."""
 
-    def __init__(self, message: str, *, cure: str = "", candidates: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, *, cure: str = "", candidates: Sequence[str] = ()) -> None:
         super().__init__(message, cure=cure)
         self.extension = {"candidates": list(candidates)}
 
 
+class JobAmbiguous(IdAmbiguous):
+    """Several jobs have it."""
+
+
+class OperationAmbiguous(IdAmbiguous):
+    """Several operations have it."""
+
+
 def job_id(connection: Connection, caller: Caller, piece: str) -> str:
     """Return the id of the job of the caller's organisation. Raises jobs.JobNotFound or JobAmbiguous."""
+    found = _matches(jobs.ids_like, connection, caller, piece)
+    if not found:
+        raise jobs.JobNotFound("There is no job with this id.", cure="List them: vedette jobs list")
+    return _only(found, piece, JobAmbiguous, "jobs")
+
+
+def operation_id(connection: Connection, caller: Caller, piece: str) -> str:
+    """Return the id of the operation. Raises operations.OperationNotFound or OperationAmbiguous."""
+    found = _matches(operations.ids_like, connection, caller, piece)
+    if not found:
+        raise operations.OperationNotFound("There is no operation with this id.", cure="List: vedette operations list")
+    return _only(found, piece, OperationAmbiguous, "operations")
+
+
+def _matches(
+    find: Callable[[Connection, str, str], list[str]], connection: Connection, caller: Caller, piece: str
+) -> list[str]:
     wanted = piece.lower()
-    found = jobs.ids_like(connection, caller.org_id, wanted) if _PIECE.fullmatch(wanted) else []
+    return find(connection, caller.org_id, wanted) if _PIECE.fullmatch(wanted) else []
+
+
+def _only(found: Sequence[str], piece: str, kind: type[IdAmbiguous], what: str) -> str:
     if len(found) == 1:
         return found[0]
-    if found:
-        raise JobAmbiguous(
-            f"{len(found)} jobs have {wanted} at an end of their id, the newest first: {', '.join(found)}.",
-            cure="Give more of the id.",
-            candidates=tuple(found),
-        )
-    raise jobs.JobNotFound("There is no job with this id.", cure="List them: vedette jobs list")
+    raise kind(
+        f"{len(found)} {what} have {piece.lower()} at an end of their id, the newest first: {', '.join(found)}.",
+        cure="Give more of the id.",
+        candidates=found,
+    )

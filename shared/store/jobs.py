@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import EventType
@@ -17,12 +17,10 @@ from shared.contracts.target import TargetModel
 from shared.errors import NotFound
 from shared.ids import new_id, now
 from shared.redaction import shown
-from shared.store import search, timeline
+from shared.store import pieces, search, timeline
 from shared.store.tables import jobs, steps
 
 STAGES = tuple(StageName)
-ID_LENGTH = 36  # characters of a UUID
-SEEN = 8  # of them, the last, stand for a job wherever people read
 
 
 class JobNotFound(NotFound):
@@ -104,17 +102,7 @@ def page(
 
 def ids_like(connection: Connection, org_id: str, piece: str, limit: int = 10) -> list[str]:
     """Return up to `limit` job ids that begin or end with `piece`, or whose last eight digits do, newest first."""
-    if len(piece) > ID_LENGTH:
-        return []
-    piece = piece.lower()  # ids are; LIKE minds the case on PostgreSQL alone
-    seen = func.substr(jobs.c.id, ID_LENGTH - SEEN + 1, type_=jobs.c.id.type)
-    matches = or_(
-        jobs.c.id.startswith(piece, autoescape=True),
-        jobs.c.id.endswith(piece, autoescape=True),
-        seen.startswith(piece, autoescape=True),
-    )
-    query = select(jobs.c.id).where(jobs.c.org_id == org_id, matches)
-    return list(connection.execute(query.order_by(jobs.c.id.desc()).limit(limit)).scalars())
+    return pieces.ids_like(connection, jobs, org_id, piece, limit)
 
 
 def envelope(connection: Connection, job_id: str) -> tuple[Envelope, str]:

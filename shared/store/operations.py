@@ -14,6 +14,7 @@ from shared.contracts.job import JobState
 from shared.contracts.operation import Operation, OperationKind, OperationState
 from shared.errors import Conflict, NotFound
 from shared.ids import new_id, now
+from shared.store import pieces
 from shared.store.tables import dead_letters, jobs, operations
 
 ACTIVE = (OperationState.PENDING, OperationState.RUNNING, OperationState.CANARY)
@@ -96,6 +97,11 @@ def page(connection: Connection, org_id: str, *, limit: int, before: str = "") -
     if before:
         query = query.where(operations.c.id < before)
     return [_operation(row) for row in connection.execute(query).mappings()]
+
+
+def ids_like(connection: Connection, org_id: str, piece: str) -> list[str]:
+    """Return the ids that begin or end with `piece`, newest first."""
+    return pieces.ids_like(connection, operations, org_id, piece)
 
 
 def active(connection: Connection) -> list[Task]:

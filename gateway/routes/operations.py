@@ -1,0 +1,63 @@
+"""Operations: how far bulk work is; pause, resume and stop take hold after the batch that is being done."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from gateway import lookup, page
+from gateway.auth import Asking, described
+from gateway.lookup import Piece
+from gateway.openapi import problems
+from gateway.page import Page
+from shared.contracts.operation import Operation
+from shared.store import operations
+from shared.store.engine import reading, writing
+
+router = APIRouter(
+    prefix="/api/v1/operations", tags=["operations"], dependencies=[described], responses=problems(401, 422, 500, 503)
+)
+
+
+@router.get("")
+def list_operations(
+    caller: Asking,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
+) -> Page[Operation]:
+    """Operations, newest first."""
+    with reading() as connection:
+        found = operations.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor))
+    more = len(found) > limit
+    return Page(items=found[:limit], next=page.cursor(found[limit - 1].id) if more else None)
+
+
+@router.get("/{id}", responses=problems(404, 409))
+def get_operation(caller: Asking, piece: Piece) -> Operation:
+    """One operation as it is now."""
+    with reading() as connection:
+        return operations.get(connection, lookup.operation_id(connection, caller, piece))
+
+
+@router.post("/{id}:pause", responses=problems(404, 409))
+def pause_operation(caller: Asking, piece: Piece) -> Operation:
+    """Stop it until it is resumed. One that is paused stays so; one that is over is a 409."""
+    with writing() as connection:
+        return operations.pause(connection, lookup.operation_id(connection, caller, piece))
+
+
+@router.post("/{id}:resume", responses=problems(404, 409))
+def resume_operation(caller: Asking, piece: Piece) -> Operation:
+    """Let it go on where it was. One that is not paused goes on anyway; one that is over is a 409."""
+    with writing() as connection:
+        return operations.resume(connection, lookup.operation_id(connection, caller, piece))
+
+
+@router.post("/{id}:stop", responses=problems(404, 409))
+def stop_operation(caller: Asking, piece: Piece) -> Operation:
+    """End it. What was acted on stays so."""
+    with writing() as connection:
+        return operations.stop(
+            connection, lookup.operation_id(connection, caller, piece), f"Stopped by {caller.actor}."
+        )
