@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from shared.errors import InvalidInput
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 Item = TypeVar("Item")
 
 
@@ -32,12 +33,19 @@ def cursor(last_id: str) -> str:
 
 def place(given: str) -> str:
     """Return the id in a cursor, or an empty string for none. Raises CursorUnreadable."""
-    if not given:
-        return ""
+    return _read(given, _ID) if given else ""
+
+
+def number(given: str) -> int:
+    """Return the number in a cursor of a list whose ids are numbers, or 0 for none. Raises CursorUnreadable."""
+    return int(_read(given, _NUMBER)) if given else 0
+
+
+def _read(given: str, form: re.Pattern[str]) -> str:
     try:
         text = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError):
         text = ""
-    if not _ID.fullmatch(text):
+    if not form.fullmatch(text):
         raise CursorUnreadable("The cursor is not one of this list.", cure="Give `next` of the page before, unchanged.")
     return text
