@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vedette.cli import jobs, reports, scan, stack
+from vedette.cli import dlq, jobs, operations, queues, reports, scan, stack, workers
 from vedette.cli.examples import examples
 from vedette.cli.session import Options, keep
 
@@ -22,11 +22,17 @@ app = typer.Typer(
         "vedette up --detach",
         "vedette jobs list",
         "vedette jobs findings @last",
+        "vedette jobs explain @last",
+        "vedette dlq list --group",
     ),
 )
 app.add_typer(scan.app, name="scan")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(reports.app, name="report")
+app.add_typer(dlq.app, name="dlq")
+app.add_typer(operations.app, name="operations")
+app.add_typer(queues.app, name="queues")
+app.add_typer(workers.app, name="workers")
 stack.add_to(app)
 
 

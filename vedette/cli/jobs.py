@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shared.errors import NotFound
-from vedette.cli import options, recall, words
+from vedette.cli import explain, interventions, options, recall, words
+from vedette.cli.arguments import Batch, FailOn, Job, JobQuery, Limit, Severity, State, Timeout
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
 from vedette.cli.session import Session, command
@@ -17,70 +18,62 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.contracts.finding import Finding
-    from shared.contracts.job import JobView
 
 app = typer.Typer(
-    name="jobs", help="Look at jobs, follow them, see what they found.", no_args_is_help=True, rich_markup_mode=None
+    name="jobs",
+    help="Look at jobs, follow them, see what they found, step in.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
-State = Literal[
-    "scheduled",
-    "queued",
-    "running",
-    "retrying",
-    "cancelling",
-    "cancelled",
-    "succeeded",
-    "partial",
-    "failed",
-    "dead",
-]
-Severity = Literal["critical", "high", "medium", "low", "info"]
-Job = Annotated[str, typer.Argument(metavar="JOB", help="The end of a job's id, or @last.")]
-Timeout = Annotated[str | None, typer.Option(metavar="TIME", help="Wait no longer, e.g. 90s or 10m; exit 7.")]
-FailOn = Annotated[
-    Severity | None, typer.Option(metavar="SEVERITY", help="Exit 3 when there is a finding of this severity or above.")
-]
-Batch = Annotated[str | None, typer.Option(metavar="ID", help="All jobs of this batch instead.")]
 _BATCH = re.compile(r"[0-9a-f-]{36}")
 _BATCHES = "vedette jobs list -o json --fields id,batch_id"
 PAGE = 200  # jobs per request; the gateway gives no more
 EARLIER = ("fixed", "standing")
 COLUMNS = ("id", "kind", "target", "state", "score", "grade", "severities", "created_at", "total_s")
+WITH_WAITING = ("id", "kind", "target", "state", "waiting.reason", "score", "severities", "created_at")
+_NONE = "No jobs. Submit one: vedette scan host 127.0.0.1"
+_NONE_MATCHES = "No job matches."
 
 
 class NoBatch(NotFound):
     """No job is of this batch."""
 
 
-@app.command("list", epilog=examples("vedette jobs list --state failed", "vedette jobs list -o jsonl --limit 500"))
+@app.command(
+    "list",
+    epilog=examples(
+        "vedette jobs list --state failed",
+        "vedette jobs list -q 'state:queued kind:host -tag:nightly'",
+        "vedette jobs list -o jsonl --limit 500",
+    ),
+)
 @command
 def list_(
     session: Session,
+    query: JobQuery = None,
     state: Annotated[State | None, typer.Option(metavar="STATE", help="Only jobs in this state.")] = None,
     batch: Annotated[str | None, typer.Option(metavar="ID", help="Only jobs of this batch.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 20,
+    limit: Limit = 20,
 ) -> int:
-    """List jobs, newest first."""
+    """List jobs, newest first; of those that wait, also what for."""
     from shared.contracts.job import JobState  # noqa: PLC0415
-    from vedette.cli import output  # noqa: PLC0415
+    from vedette.cli import output, pages  # noqa: PLC0415
 
-    found: list[JobView] = []
-    cursor = None
-    if batch is not None and not _BATCH.fullmatch(batch):
-        raise NoBatch(f"There is no batch {batch[:64]!r}.", cure=_BATCHES)
+    batch_id = batch_of(batch) if batch is not None else None
+    wanted = JobState(state) if state else None
     with session.gateway() as link:
-        while True:
-            size = min(limit - len(found), PAGE)
-            wanted = JobState(state) if state else None
-            page = link.client.jobs(limit=size, cursor=cursor, state=wanted, batch_id=batch)
-            found += page.items
-            cursor = page.next
-            if not cursor or not page.items or len(found) >= limit:
-                break
-    output.records(session, found, COLUMNS, empty="No jobs. Submit one: vedette scan host 127.0.0.1")
-    if cursor and session.output == "table":
-        session.note(f"There are more than {limit}; see them with --limit {limit * 5}")
+        found, is_more = pages.upto(
+            limit,
+            lambda size, cursor: link.client.jobs(limit=size, cursor=cursor, q=query, state=wanted, batch_id=batch_id),
+            PAGE,
+        )
+    is_any_waiting = any(job.waiting for job in found)
+    columns = WITH_WAITING if is_any_waiting else COLUMNS
+    output.records(session, found, columns, empty=_NONE_MATCHES if query or state else _NONE)
+    if is_any_waiting and session.output == "table":
+        session.note("What a job waits for, and what to do: vedette jobs explain JOB")
+    pages.note_more(session, limit, is_more=is_more)
     return Exit.OK
 
 
@@ -178,7 +171,18 @@ def _wait(session: Session, job: str, batch: str | None, timeout: str | None, fa
     with session.gateway() as link:
         if batch is None:
             return waiting.wait(session, link, [link.client.job(recall.resolve(job))], wish)
-        found = link.client.batch(batch) if _BATCH.fullmatch(batch) else []
+        found = link.client.batch(batch_of(batch))
         if not found:
             raise NoBatch(f"There is no batch {batch[:64]!r}.", cure=_BATCHES)
         return waiting.wait(session, link, found, wish, batch)
+
+
+def batch_of(text: str) -> str:
+    """Return the id of a batch as it is. Raises NoBatch for what cannot be one."""
+    if not _BATCH.fullmatch(text):
+        raise NoBatch(f"There is no batch {text[:64]!r}.", cure=_BATCHES)
+    return text
+
+
+app.add_typer(interventions.app)
+app.add_typer(explain.app)

@@ -154,13 +154,15 @@ def stage_line(step: StepView, signs: Marks) -> Text:
     return text.append(_said(step, signs), "" if step.state is StepState.SUCCEEDED else style)
 
 
-def bar(done: int, total: int, signs: Marks) -> Text:
-    """Return a bar of `BAR` characters."""
-    halves = int(min(done / total, 1.0) * BAR * 2) if total else 0
+def bar(done: int, total: int, signs: Marks, width: int = BAR) -> Text:
+    """Return a bar of `width` characters."""
+    halves = int(min(done / total, 1.0) * width * 2) if total else 0
     full, half = divmod(halves, 2)
     if signs is not UNICODE:
-        return Text("#" * full + "-" * (BAR - full))
-    return Text("━" * full + ("╸" if half else ""), "cyan").append("━" * (BAR - full - half), "bright_black")
+        return Text("#" * full + "-" * (width - full))
+    bar = Text()
+    bar.append("━" * full + ("╸" if half else ""), "cyan")
+    return bar.append("━" * (width - full - half), "bright_black")
 
 
 def running(job: JobView) -> StepView | None:

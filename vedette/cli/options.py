@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 MAX_FILE = 1024 * 1024  # bytes of a list of targets
 MAX_LINES = 1000  # shared.contracts.submission.MAX_TARGETS, which costs an import of pydantic
 _DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,9}(?:\.[0-9]{1,6})?)s?)?")
+_RATE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(?:/(s|m|h))?")
+_PER_S = {"s": 1, "m": 60, "h": 3600}
+MAX_RATE = 10_000.0  # a second; shared.contracts.dead_letter.BulkReplay
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?(%)?")
 _WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
 _LINE = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _MAIL = re.compile(r"[^@\s/:]+@[^@\s/]+")
@@ -33,6 +37,24 @@ def duration(text: str) -> float:
     if not total or total > 31 * 86400:
         raise Misused(f"{text[:40]!r} is not a time to wait.", cure="Write it like 90s, 10m or 1h30m.")
     return total
+
+
+def rate(text: str) -> float:
+    """Return how many a second `2/s`, `30/m`, `100/h` or `2` is."""
+    found = _RATE.fullmatch(text.strip().lower())
+    count = float(found[1]) / _PER_S[found[2] or "s"] if found else 0.0
+    if not 0.0 < count <= MAX_RATE:
+        raise Misused(f"{text[:40]!r} is not a rate.", cure="Write it like 2/s or 30/m.")
+    return count
+
+
+def share(text: str) -> float:
+    """Return the share that `20%` or `0.2` is, 0..1; nothing is 1."""
+    found = _SHARE.fullmatch(text.strip())
+    value = float(found[1]) / (100 if found[2] else 1) if found else 1.0
+    if (text.strip() and not found) or value > 1.0:
+        raise Misused(f"{text[:40]!r} is not a share.", cure="Write it like 20% or 0.2.")
+    return value
 
 
 def words(texts: Sequence[str], what: str) -> list[str]:

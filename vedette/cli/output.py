@@ -102,11 +102,13 @@ def table(session: Session, rows: Sequence[Record], columns: Sequence[str]) -> N
 
 _SHORT = {
     *("id", "state", "severity", "severities", "score", "grade", "created_at", "total_s"),
-    *("format", "kind", "change", "size_bytes", "pid"),
+    *("format", "kind", "change", "size_bytes", "pid", "waiting.reason"),
 }
 
 
 def _heading(name: str) -> str:
+    if name == "waiting.reason":
+        return "waiting for"
     return re.sub(r"_(at|s|bytes)$", "", name).replace("_", " ")
 
 
@@ -119,7 +121,7 @@ def _style(name: str, text: str) -> str:
 def _cell(name: str, value: object) -> str:
     if value is None:
         return ""
-    if name in {"id", "job_id", "batch_id"}:
+    if name in {"id", "job_id", "batch_id", "origin_id"}:
         return words.short(str(value))
     if name.endswith("_at"):
         return str(value)[:19].replace("T", " ")

@@ -28,17 +28,28 @@ def remember(job_id: str) -> None:
 
 def resolve(piece: str) -> str:
     """Return the id that `@last` stands for, or the piece of an id as it is. Raises Misused."""
-    text = piece.strip()
-    if text != LAST:
-        if not text or len(text) > 64 or not all(c.isalnum() or c == "-" for c in text):
+    if piece.strip() != LAST:
+        if not _is_piece(piece):
             raise Misused(f"{piece[:64]!r} is not a job id.", cure="Give the last letters of an id, or @last.")
-        return text.lower()
+        return piece.strip().lower()
     from vedette.stack import home  # noqa: PLC0415
 
     try:
         return str(json.loads(_file(home()).read_text(encoding="utf-8"))["job_id"])
     except (OSError, ValueError, KeyError, TypeError):
         raise Misused("Nothing was submitted from here yet.", cure="vedette jobs list shows all jobs.") from None
+
+
+def piece(given: str, what: str) -> str:
+    """Return the piece of an id as it is. what: as in `an operation`. Raises Misused."""
+    if not _is_piece(given):
+        raise Misused(f"{given[:64]!r} is not the id of {what}.", cure="Give the last letters of an id.")
+    return given.strip().lower()
+
+
+def _is_piece(given: str) -> bool:
+    text = given.strip()
+    return 0 < len(text) <= 64 and all(c.isascii() and (c.isalnum() or c == "-") for c in text)
 
 
 def _file(home: Path) -> Path:

@@ -35,6 +35,7 @@ class Options:
     ]
     Fields = Annotated[str | None, typer.Option(metavar="NAMES", help="Only these, e.g. id,state,severities.high")]
     Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no hints.")]
+    QuietLong = Annotated[bool, typer.Option("--quiet", help="No progress, no hints.")]  # where -q is a query
     NoColor = Annotated[bool, typer.Option("--no-color", help="No colours; also NO_COLOR=1.")]
 
 
@@ -66,6 +67,11 @@ class Session:
     fields: tuple[str, ...] = ()
     quiet: bool = False
     no_color: bool = False
+
+    @property
+    def is_table(self) -> bool:
+        """Whether people read the result, in a layout of ours."""
+        return self.output == "table" and not self.fields
 
     def note(self, text: str) -> None:
         """Tell the user something that is not the result."""
@@ -105,7 +111,8 @@ def command(function: Callable[..., int | None]) -> Callable[..., int | None]:
         p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own.parameters.values() if p.name != "session"
     ]
     for name, (annotation, default) in _OPTIONS.items():
-        parameters.append(_keyword(name, annotation, default))
+        is_taken = name == "quiet" and "query" in own.parameters
+        parameters.append(_keyword(name, Options.QuietLong if is_taken else annotation, default))
     parameters.append(_keyword("context", typer.Context))
 
     @wraps(function)

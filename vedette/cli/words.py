@@ -78,6 +78,16 @@ def seconds(value: float | None) -> str:
     return f"{minutes} m {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} m"
 
 
+def age(value: float | None) -> str:
+    """Return an age in one unit: `4 s`, `3 m`, `2 h`, `5 d`. None is nothing."""
+    if value is None:
+        return ""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if value >= size:
+            return f"{int(value // size)} {unit}"
+    return f"{max(int(value), 0)} s"
+
+
 def counts(severities: Mapping[str, int], signs: Marks) -> str:
     """Return e.g. `1 critical · 3 high`, worst first, or `no findings`."""
     said = [f"{severities[name]} {name}" for name in SEVERITIES if severities.get(name)]
@@ -100,6 +110,11 @@ def wrapped(text: str, stream: IO[str]) -> str:
 def _folded(text: str, width: int) -> str:
     indent = " " * (len(text) - len(text.lstrip(" ")))
     return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def folded(text: str, width: int) -> list[tuple[int, str]]:
+    """Return `text` broken between words, its lines numbered from 0; one line at least."""
+    return list(enumerate(textwrap.wrap(text, max(width, 1), break_on_hyphens=False) or [""]))
 
 
 def short(identifier: str) -> str:

@@ -1,0 +1,159 @@
+"""Follow an operation on many things to its end: a line that moves, a hint how to stop it, and the exit code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from shared.contracts.dead_letter import Forecast
+from shared.contracts.operation import Operation, OperationKind, OperationState
+from vedette.cli import live, output, words
+from vedette.cli.failure import Exit
+from vedette.cli.follow import Note, Patience
+from vedette.cli.session import Link, Session
+from vedette.cli.words import Marks
+
+ASK_EVERY_S = 0.3
+LOG_EVERY_S = 5.0
+DEEDS = {OperationKind.REPLAY: "replay", OperationKind.DISCARD: "discard", OperationKind.CANCEL: "cancel"}
+DONE = {OperationKind.REPLAY: "replayed", OperationKind.DISCARD: "discarded", OperationKind.CANCEL: "cancelled"}
+STYLES = {
+    OperationState.DONE: "green",
+    OperationState.FAILED: "red",
+    **dict.fromkeys((OperationState.STOPPED, OperationState.PAUSED), "yellow"),
+}
+COLUMNS = ("id", "kind", "state", "total", "done", "skipped", "succeeded", "failed", "created_at")
+
+
+def finish(session: Session, link: Link, asked: Operation | Forecast, *, is_waiting: bool) -> Exit:
+    """Show the forecast, or the operation: as it is now, or as it ended. Ctrl-C leaves it running and says so."""
+    if isinstance(asked, Forecast):
+        return forecast(session, asked)
+    if not is_waiting and not asked.state.is_over:
+        return _begun(session, asked)
+    try:
+        ended = _watch(session, link, asked)
+    except KeyboardInterrupt:
+        tail = words.short(asked.id)
+        session.note(f"Stopped watching; operation {tail} goes on. To stop it:")
+        session.note(f"  vedette operations stop {tail}")
+        return Exit.INTERRUPTED
+    show(session, ended)
+    return code(ended)
+
+
+def show(session: Session, operation: Operation) -> None:
+    """Print one operation."""
+    if not session.is_table:
+        output.record(session, operation)
+        return
+    console = session.console()
+    console.print(line(operation, words.marks(console.file)), soft_wrap=True)
+    for name, count in sorted(operation.refused.items()):
+        console.print(Text(f"  {count} not {DONE[operation.kind]}: {words.line(name)}", "yellow"), soft_wrap=True)
+    if operation.note:
+        console.print(Text(f"  {words.line(operation.note)}", "dim"), soft_wrap=True)
+
+
+def code(operation: Operation) -> Exit:
+    """Return the exit code of an operation that is over."""
+    if operation.state is not OperationState.DONE:
+        return Exit.FAILED
+    return Exit.PARTIAL if operation.failed or operation.skipped else Exit.OK
+
+
+def forecast(session: Session, found: Forecast) -> Exit:
+    """Print what would happen."""
+    if not session.is_table:
+        output.record(session, found)
+        return Exit.OK
+    print(f"Dry run: {found.ok} of {found.total} would be done.")
+    for verdict in found.samples:
+        if not verdict.ok:
+            count = found.refused.get(verdict.code, 1)
+            print(f"  {count} refused, {verdict.code}: {words.line(verdict.detail)} (e.g. {words.short(verdict.id)})")
+    return Exit.OK
+
+
+def line(operation: Operation, signs: Marks) -> Text:
+    """`3f0f6e1b  replay  ━━━━━━━━╸━━━  62 %  31 of 50 · 28 succeeded · 1 failed · 2 skipped`"""
+    text = Text.assemble((words.short(operation.id), "dim"), f"  {DEEDS[operation.kind]}  ")
+    went = operation.done + operation.skipped
+    if not operation.state.is_over:
+        share = 100 * went // operation.total if operation.total else 0
+        text.append_text(live.bar(went, operation.total, signs)).append(f" {share:3d} %  ", "bold")
+    if operation.state is not OperationState.RUNNING:
+        text.append(f"{operation.state}  ", STYLES.get(operation.state, "cyan"))
+    facts = [f"{operation.done} of {operation.total} {DONE[operation.kind]}"]
+    counts = {"succeeded": operation.succeeded, "failed": operation.failed, "skipped": operation.skipped}
+    facts += [f"{count} {name}" for name, count in counts.items() if count]
+    return text.append(f" {signs.dot} ".join(facts))
+
+
+class Strip:
+    """The line of an operation while it runs; where there is no terminal, a line now and then."""
+
+    def __init__(self, console: Console, *, is_quiet: bool) -> None:
+        self._console = console
+        self._is_quiet = is_quiet
+        self._signs = words.marks(console.file)
+        self._live = Live(console=console, refresh_per_second=4, transient=True)
+        self._said_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live.is_started:
+            self._live.__exit__(kind, exc, trace)
+
+    def update(self, operation: Operation) -> None:
+        if self._is_quiet:
+            return
+        shown = line(operation, self._signs)
+        if not self._console.is_terminal:
+            if time.monotonic() - self._said_at > LOG_EVERY_S:
+                self._said_at = time.monotonic()
+                self._console.print(shown, soft_wrap=True)
+            return
+        if not self._live.is_started:
+            self._live.start()
+        shown.truncate(self._console.width, overflow="ellipsis")
+        hint = f"  pause or stop: vedette operations pause|stop {words.short(operation.id)}"
+        self._live.update(Text("\n").join([shown, Text(hint, "dim")]), refresh=True)
+
+
+def follow(link: Link, operation: Operation, note: Note) -> Iterator[Operation]:
+    """Yield the operation again and again, last when it is over. Raises Unreachable when the gateway stays away."""
+    asking = Patience(note)
+    ask = partial(link.client.operations.get, operation.id)
+    yield operation
+    while not operation.state.is_over:
+        time.sleep(ASK_EVERY_S)
+        operation = asking.ask(ask) or operation
+        yield operation
+
+
+def _watch(session: Session, link: Link, operation: Operation) -> Operation:
+    with Strip(session.console(stderr=True), is_quiet=session.quiet) as strip:
+        for seen in follow(link, operation, session.note):
+            operation = seen
+            strip.update(operation)
+    return operation
+
+
+def _begun(session: Session, operation: Operation) -> Exit:
+    show(session, operation)
+    tail = words.short(operation.id)
+    session.note(f"Watch   vedette operations get {tail} --wait")
+    session.note(f"Stop    vedette operations stop {tail}")
+    return Exit.OK
