@@ -46,7 +46,7 @@ alone-%: $(VENV)/.installed
 	@UV_PROJECT_ENVIRONMENT=.alone/$* $(UV) sync --quiet --frozen --no-dev --no-editable --package vedette-$*
 	@cd .alone && case $* in \
 	  gateway) ./$*/bin/python -c 'from gateway.app import create_app' ;; \
-	  control) ./$*/bin/python -c 'from control.reconciler import reconcile' ;; \
+	  control) ./$*/bin/python -c 'import control.__main__' ;; \
 	  *) ./$*/bin/celery -A services.$* report >/dev/null && ./$*/bin/python -c 'import services.$*.tasks' ;; \
 	esac && echo "$* stands alone"
 

@@ -1,29 +1,35 @@
-"""Puts right what no queue can see: jobs that were written and never reached the broker.
-
-A process of its own: `python -m control.reconciler`.
-"""
+"""Puts right what no queue can see: jobs that were written and never reached the broker."""
 
 from __future__ import annotations
 
-import signal
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
 
-from shared import heartbeat, telemetry
 from shared.errors import Infrastructure
 from shared.ids import now
-from shared.pipeline import hurry, submit
+from shared.pipeline import submit
 from shared.settings import settings
 from shared.store import jobs
 from shared.store.engine import reading
 
 log = structlog.get_logger()
-NAME = "control"
+
+Repair = Callable[[], int]
 
 
-def reconcile() -> int:
+def run(stop: threading.Event) -> None:
+    """Reconcile every few seconds until `stop` is set."""
+    repairs: list[Repair] = [publish]
+    while not stop.is_set():
+        for repair in repairs:
+            _attempt(repair)
+        stop.wait(settings().reconcile_every_s)
+
+
+def publish() -> int:
     """Publish the jobs that wait in the store for longer than they should. Returns how many."""
     with reading() as connection:
         waiting = jobs.unpublished(connection, now() - timedelta(seconds=settings().republish_after_s))
@@ -33,28 +39,11 @@ def reconcile() -> int:
     return len(waiting)
 
 
-def main() -> None:
-    """Reconcile every few seconds until SIGTERM or SIGINT."""
-    telemetry.start(NAME, settings())
-    hurry()
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
-    since_s = settings().reconcile_every_s
-    while True:
-        heartbeat.beat(NAME)
-        if since_s >= settings().reconcile_every_s:
-            since_s = 0.0
-            try:
-                reconcile()
-            except Infrastructure as exc:
-                log.warning("reconciler.skipped", error=exc.code, message=exc.message)
-            except Exception:
-                log.exception("reconciler.failed")  # the next round may fare better; a loop that ended would not
-        if stop.wait(heartbeat.EVERY_S):
-            return
-        since_s += heartbeat.EVERY_S
-
-
-if __name__ == "__main__":
-    main()
+def _attempt(repair: Repair) -> None:
+    """Make a repair; what goes wrong with one must not keep the others from being made."""
+    try:
+        repair()
+    except Infrastructure as exc:
+        log.warning("reconciler.skipped", error=exc.code, message=exc.message)
+    except Exception:
+        log.exception("reconciler.failed")  # the next round may fare better

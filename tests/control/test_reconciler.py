@@ -1,18 +1,15 @@
-"""Jobs that never reached the broker are published when it is there; the loop outlives outages and ends at once."""
+"""Jobs that never reached the broker are published when it is there."""
 
 from __future__ import annotations
 
-import signal
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
 
-from control.reconciler import reconcile
-from shared import heartbeat, testing
+from control.reconciler import publish
+from shared import testing
 from shared.ids import now
 from shared.pipeline import BrokerAway, submit
 from shared.settings import settings
@@ -22,7 +19,6 @@ from tests import broker
 from tests.shared.store.making import make, new_job
 
 SUBMIT_S = 8.0  # with a broker that is away, on a busy machine
-STOP_S = 5.0
 
 
 @pytest.fixture
@@ -49,15 +45,15 @@ def unpublished() -> list[str]:
 def test_a_published_job_is_not_published_again(server: testing.RedisServer) -> None:
     submit(make())
     assert messages(server) == 1
-    assert reconcile() == 0
+    assert publish() == 0
     assert messages(server) == 1
 
 
 def test_jobs_that_were_only_written_are_published_once(server: testing.RedisServer) -> None:
     make(*(new_job() for _ in range(3)))
-    assert reconcile() == 3
+    assert publish() == 3
     assert (messages(server), unpublished()) == (3, [])
-    assert reconcile() == 0
+    assert publish() == 0
 
 
 def test_a_job_is_given_time_to_be_published_by_whoever_wrote_it(
@@ -66,7 +62,7 @@ def test_a_job_is_given_time_to_be_published_by_whoever_wrote_it(
     fresh_settings.setenv("VEDETTE_REPUBLISH_AFTER_S", "3600")
     settings.cache_clear()
     make()
-    assert reconcile() == 0
+    assert publish() == 0
 
 
 def test_a_broker_that_is_away_keeps_jobs_in_the_store_until_it_is_back(server: testing.RedisServer) -> None:
@@ -78,32 +74,8 @@ def test_a_broker_that_is_away_keeps_jobs_in_the_store_until_it_is_back(server: 
         submit(ids)
     assert time.perf_counter() - started < SUBMIT_S
     with pytest.raises(BrokerAway):
-        reconcile()
+        publish()
     assert unpublished() == ids
     server.start()
-    assert reconcile() == 2
+    assert publish() == 2
     assert (messages(server), unpublished()) == (3, [])
-
-
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_the_process_publishes_lives_through_an_outage_and_stops_at_once(
-    server: testing.RedisServer, tmp_path: Path, database: str
-) -> None:
-    environment = {
-        "VEDETTE_REDIS_URL": server.url,
-        "VEDETTE_DATABASE_URL": database,
-        "VEDETTE_RUN_DIR": str(tmp_path),
-        "VEDETTE_REPUBLISH_AFTER_S": "0",
-        "VEDETTE_RECONCILE_EVERY_S": "0.1",
-        "VEDETTE_LOG_FORMAT": "json",
-    }
-    server.stop(9)
-    make()
-    log = tmp_path / "log"
-    with testing.process([sys.executable, "-m", "control.reconciler"], environment, log) as reconciler:
-        testing.wait_for(lambda: "broker-away" in log.read_text(), "the outage is told of")
-        server.start()
-        testing.wait_for(lambda: not unpublished(), "the job is published")
-        assert (tmp_path / heartbeat.path("control").name).exists()
-        reconciler.send_signal(signal.SIGTERM)
-        assert reconciler.wait(STOP_S) == 0

@@ -66,7 +66,7 @@ def test_only_what_the_image_needs_is_sent_to_the_builder() -> None:
     ("service", "starts"),
     [
         ("gateway", "python -m gateway"),
-        ("control", "python -m control.reconciler"),
+        ("control", "python -m control"),
         ("scan", "celery -A services.scan worker --loglevel INFO --concurrency 7 --hostname scan@%h"),
     ],
 )

@@ -43,7 +43,7 @@ def gateway(where: Layout) -> Child:
 
 def workers(where: Layout) -> list[Child]:
     """The children that need the server and the schema: one worker per service, and the control loop."""
-    control = _beating(where, "control", ["control.reconciler"])
+    control = _beating(where, "control", ["control"])
     return [*(_beating(where, name, _worker(name, size)) for name, size in SERVICES.items()), control]
 
 
