@@ -8,7 +8,7 @@ from datetime import timedelta
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from gateway import broker
+from gateway import broker, pressure
 from gateway.auth import Caller
 from gateway.submission import Submission, admit, check_plugins
 from shared import bus, telemetry
@@ -27,7 +27,11 @@ AT_ONCE = 50  # jobs published before the answer: about 0.1 s
 
 
 def accept(caller: Caller, asked: Submission) -> Receipt:
-    """Write the jobs of a submission and publish the first of them. Raises what `submission` does, and DatabaseAway."""
+    """Write the jobs of a submission and publish the first of them.
+
+    Raises what `submission` does, BrokerFull and DatabaseAway.
+    """
+    pressure.admit()
     options = asked.options()
     with reading() as connection:
         check_plugins(connection, options)

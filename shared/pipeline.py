@@ -8,11 +8,11 @@ from celery.canvas import Signature, chain
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from shared.broker.client import BrokerAway
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import Priority, Profile, StageName
 from shared.contracts.lanes import LANES, PRIORITIES
 from shared.contracts.submission import Options
-from shared.errors import Infrastructure
 from shared.queue import app, task_id
 from shared.store import jobs
 from shared.store.engine import reading, writing
@@ -29,10 +29,6 @@ _IMPATIENT = {
     "socket_connect_timeout": 1.0,
     "socket_timeout": 2.0,
 }
-
-
-class BrokerAway(Infrastructure):
-    """The broker does not answer. Jobs are safe in the store; the reconciler sends them when it is back."""
 
 
 def hurry() -> None:

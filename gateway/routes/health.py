@@ -11,7 +11,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from gateway import broker
+from gateway import broker, pressure
 from gateway.openapi import problems
 from shared import bus
 from shared.store import plugins
@@ -29,7 +29,7 @@ _POOL = ThreadPoolExecutor(max_workers=8, thread_name_prefix="check")
 class Health(BaseModel):
     """`ready`; `degraded`: jobs are taken and shown, but wait for the broker; `unready`: nothing works.
 
-    checks (with `?verbose`): each dependency, `ok` or `away`.
+    checks (with `?verbose`): each dependency, `ok` or `away`; `memory`, when the broker fills up, says how full it is.
     """
 
     status: str
@@ -52,8 +52,10 @@ async def livez() -> Health:
 def readyz(request: Request, response: Response, verbose: str | None = None) -> Health:
     """Whether the gateway can work. Only a database that is away is a 503: without a broker it still takes jobs in."""
     checks = _check()
+    if checks["broker"] == "ok" and (alarm := pressure.view().alarm):
+        checks["memory"] = alarm
     checks["events"] = "ok" if request.app.state.live.is_connected else "away"
-    status = "ready" if set(checks.values()) == {"ok"} else "degraded"
+    status = "degraded" if "away" in checks.values() else "ready"
     if checks["database"] != "ok":
         status, response.status_code = "unready", 503
     return Health(status=status, checks=None if verbose is None else checks)

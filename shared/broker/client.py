@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import Any
@@ -13,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
+from shared.errors import Infrastructure
 from shared.settings import settings
 
 TIMEOUT_S = 1.0
@@ -20,6 +22,19 @@ TIMEOUT_S = 1.0
 Value = str | bytes | int | float
 
 _clients: dict[int, redis.Redis] = {}
+
+
+class BrokerAway(Infrastructure):
+    """The broker does not answer. Jobs are safe in the store; the reconciler sends them when it is back."""
+
+
+@contextmanager
+def answering() -> Iterator[redis.Redis]:
+    """The client, for a block. Raises BrokerAway for whatever Redis raises in it."""
+    try:
+        yield client()
+    except (redis.RedisError, OSError) as exc:
+        raise BrokerAway("The broker does not answer.", cure="See that Redis runs: vedette doctor") from exc
 
 
 def client() -> redis.Redis:

@@ -10,8 +10,9 @@ import redis
 
 from control.reconciler import publish
 from shared import testing
+from shared.broker.client import BrokerAway
 from shared.ids import now
-from shared.pipeline import BrokerAway, submit
+from shared.pipeline import submit
 from shared.settings import settings
 from shared.store import jobs
 from shared.store.engine import reading

@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from gateway import broker
+from gateway import broker, pressure
 from gateway.__main__ import build
 from gateway.app import create_app
 from shared import registry
@@ -48,6 +48,7 @@ def store(
     fresh_settings.setenv("VEDETTE_DATABASE_URL", url)
     fresh_settings.setenv("VEDETTE_RUN_DIR", str(tmp_path))
     fresh_settings.setenv("VEDETTE_TOKEN", TOKEN)
+    fresh_settings.setattr(pressure, "GAUGE", pressure.Gauge())
     settings.cache_clear()
     migrate.upgrade()
     with writing() as connection:

@@ -1,0 +1,64 @@
+"""Queues and workers: how much waits and who takes it, pause, resume, purge. All of it needs the broker."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from gateway import pressure, queues
+from gateway.auth import Asking, described
+from gateway.openapi import problems
+from gateway.page import Page
+from shared.broker import pause
+from shared.broker.client import answering
+from shared.contracts.queues import PauseRequest, QueueList, QueueView, WorkerView
+from shared.store import audit
+from shared.store.engine import writing
+
+router = APIRouter(prefix="/api/v1", tags=["queues"], dependencies=[described], responses=problems(401, 422, 500, 503))
+
+Name = Annotated[str, Path(max_length=64)]
+
+
+@router.get("/queues")
+def list_queues(caller: Asking) -> QueueList:
+    """All queues, and how full the broker is."""
+    del caller
+    return QueueList(items=queues.views(), memory=pressure.view())
+
+
+@router.get("/queues/{name}", responses=problems(404))
+def get_queue(caller: Asking, name: Name) -> QueueView:
+    """One queue."""
+    del caller
+    return queues.views([queues.known(name)])[0]
+
+
+@router.post("/queues/{name}:pause", responses=problems(400, 404, 415))
+def pause_queue(caller: Asking, name: Name, asked: PauseRequest | None = None) -> QueueView:
+    """Have nobody take messages from it until it is resumed. What workers hold already goes on."""
+    reason = asked.reason if asked else ""
+    with answering() as client:
+        pause.pause(client, queues.known(name), caller.actor, reason)
+    with writing() as connection:
+        audit.add(connection, caller.org_id, caller.actor, "queue.pause", f"queue:{name}", reason=reason)
+    return queues.views([name])[0]
+
+
+@router.post("/queues/{name}:resume", responses=problems(404))
+def resume_queue(caller: Asking, name: Name) -> QueueView:
+    """Have workers take messages again. One that is not paused stays as it is."""
+    with answering() as client:
+        was_paused = pause.resume(client, queues.known(name))
+    if was_paused:
+        with writing() as connection:
+            audit.add(connection, caller.org_id, caller.actor, "queue.resume", f"queue:{name}")
+    return queues.views([name])[0]
+
+
+@router.get("/workers")
+def list_workers(caller: Asking) -> Page[WorkerView]:
+    """The workers that said something of themselves in the last seconds."""
+    del caller
+    return Page(items=queues.workers())

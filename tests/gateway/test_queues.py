@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi.testclient import TestClient
+
+from gateway import broker
+from shared.contracts.lanes import ALL_LANES
+from shared.testing import RedisServer
+
+
+def test_queues_are_listed_with_what_waits_in_them(client: TestClient, make_job: Callable[..., str]) -> None:
+    for priority in ("normal", "normal", "high"):
+        broker.publish([make_job(priority=priority)])
+    found = client.get("/api/v1/queues").json()
+    assert [one["name"] for one in found["items"]] == list(ALL_LANES)
+    scan = next(one for one in found["items"] if one["name"] == "scan")
+    assert (scan["stage"], scan["waiting"], scan["by_priority"]) == ("scan", 3, {"high": 1, "normal": 2})
+    assert scan["oldest_age_s"] >= 0
+    assert (scan["unacknowledged"], scan["consumers"], scan["paused"]) == (0, 0, None)
+    assert client.get("/api/v1/queues/scan").json()["waiting"] == 3
+
+
+def test_a_queue_is_paused_by_somebody_for_a_reason_and_resumed(client: TestClient) -> None:
+    paused = client.post("/api/v1/queues/scan.heavy:pause", json={"reason": "window"}).json()["paused"]
+    assert (paused["by"], paused["reason"]) == ("token", "window")
+    assert client.get("/api/v1/queues/scan.heavy").json()["paused"] == paused
+    assert client.get("/api/v1/queues/scan").json()["paused"] is None
+    for _ in range(2):
+        assert client.post("/api/v1/queues/scan.heavy:resume").json()["paused"] is None
+    lines = client.get("/api/v1/audit?action=queue").json()["items"]
+    assert [(line["action"], line["subject"]) for line in lines] == [
+        ("queue.resume", "queue:scan.heavy"),
+        ("queue.pause", "queue:scan.heavy"),
+    ]
+    assert lines[1]["detail"] == {"reason": "window"}
+    assert len(lines[1]["trace_id"]) == 32
+
+
+def test_a_pause_needs_no_body(client: TestClient) -> None:
+    assert client.post("/api/v1/queues/scan:pause").json()["paused"]["reason"] == ""
+
+
+def test_an_unknown_queue_is_404_and_says_which_there_are(client: TestClient) -> None:
+    for answer in (client.get("/api/v1/queues/nope"), client.post("/api/v1/queues/nope:pause")):
+        assert (answer.status_code, answer.json()["code"]) == (404, "queue-not-found")
+        assert "scan.heavy" in answer.json()["cure"]
+
+
+def test_without_the_broker_all_of_it_is_503_and_comes_back(client: TestClient, mortal_redis: RedisServer) -> None:
+    mortal_redis.stop()
+    for answer in (
+        client.get("/api/v1/queues"),
+        client.post("/api/v1/queues/scan:pause"),
+        client.post("/api/v1/queues/scan:resume"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (503, "broker-away")
+        assert answer.headers["retry-after"] == "5"
+    mortal_redis.start()
+    assert client.get("/api/v1/queues").status_code == 200
