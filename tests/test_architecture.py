@@ -19,7 +19,7 @@ ORDER = [
     {"contracts"},
     {"settings"},
     {"registry", "telemetry", "policy", "resolver", "heartbeat"},
-    {"store", "bus", "broker"},
+    {"store", "bus", "broker", "breaker"},
     {"layers"},
     {"queue"},
     {"pipeline", "worker"},
