@@ -1,4 +1,4 @@
-"""Puts right what no queue can see: jobs that were written and never reached the broker."""
+"""Puts right what no queue can see: jobs that never reached the broker, and steps whose message was lost."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 
+from control.lost import LostSteps
 from shared.errors import Infrastructure
 from shared.ids import now
 from shared.pipeline import submit
@@ -22,7 +23,7 @@ Repair = Callable[[], int]
 
 def run(stop: threading.Event) -> None:
     """Reconcile every few seconds until `stop` is set."""
-    repairs: list[Repair] = [publish]
+    repairs: list[Repair] = [publish, LostSteps()]
     while not stop.is_set():
         for repair in repairs:
             _attempt(repair)

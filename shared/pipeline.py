@@ -62,22 +62,36 @@ def submit(ids: Sequence[str]) -> None:
         _submit(ids[start : start + AT_ONCE])
 
 
+def resend(steps: Sequence[tuple[str, StageName]]) -> None:
+    """Publish these jobs again, each from its stage on, under the ids that its tasks have. Raises BrokerAway."""
+    with reading() as connection:
+        ready = [(*jobs.envelope(connection, job_id), stage) for job_id, stage in steps]
+    _publish(ready, [])
+
+
 def _submit(ids: Sequence[str]) -> None:
     with reading() as connection:
         waiting = jobs.still_unpublished(connection, ids)
-        ready = [jobs.envelope(connection, job_id) for job_id in waiting]
+        ready = [(*jobs.envelope(connection, job_id), StageName.SCAN) for job_id in waiting]
     published: list[str] = []
     try:
-        with app.producer_pool.acquire(block=True, timeout=PUBLISH_TIMEOUT_S) as producer:
-            for envelope, traceparent in ready:
-                build(envelope).apply_async(producer=producer, headers={"traceparent": traceparent}, retry=False)
-                published.append(envelope.job_id)
-    except (OperationalError, RedisError, OSError) as exc:
-        raise BrokerAway(f"The broker did not answer; {len(waiting) - len(published)} jobs wait in the store.") from exc
+        _publish(ready, published)
     finally:
         if published:
             with writing() as transaction:
                 jobs.mark_published(transaction, published)
+
+
+def _publish(ready: Sequence[tuple[Envelope, str, StageName]], published: list[str]) -> None:
+    """Send each job from a stage on, with its traceparent; `published` grows by the ids of those that were sent."""
+    try:
+        with app.producer_pool.acquire(block=True, timeout=PUBLISH_TIMEOUT_S) as producer:
+            for envelope, traceparent, first in ready:
+                headers = {"traceparent": traceparent}
+                build(envelope, first).apply_async(producer=producer, headers=headers, retry=False)
+                published.append(envelope.job_id)
+    except (OperationalError, RedisError, OSError) as exc:
+        raise BrokerAway(f"The broker did not answer; {len(ready) - len(published)} jobs wait in the store.") from exc
 
 
 def _step(stage: StageName, envelope: Envelope, *arguments: object) -> Signature:

@@ -14,7 +14,6 @@ import pytest
 
 from shared import heartbeat, testing
 from shared.ids import now
-from shared.settings import settings
 from shared.store import jobs
 from shared.store.engine import reading
 from tests.shared.store.making import make
@@ -22,14 +21,6 @@ from tests.shared.store.making import make
 STOP_S = 5.0
 TAKEOVER_S = 15.0
 SLACK_S = 10.0  # for a machine with other things to do
-
-
-@pytest.fixture
-def server(database: str, fresh_settings: pytest.MonkeyPatch) -> Iterator[testing.RedisServer]:
-    with testing.redis_server() as made:
-        fresh_settings.setenv("VEDETTE_REDIS_URL", made.url)
-        settings.cache_clear()
-        yield made
 
 
 class Controls:

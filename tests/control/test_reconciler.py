@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 import redis
@@ -20,17 +19,6 @@ from tests import broker
 from tests.shared.store.making import make, new_job
 
 SUBMIT_S = 8.0  # with a broker that is away, on a busy machine
-
-
-@pytest.fixture
-def server(database: str, fresh_settings: pytest.MonkeyPatch) -> Iterator[testing.RedisServer]:
-    """A Redis of its own, to be stopped and started."""
-    with testing.redis_server() as made:
-        fresh_settings.setenv("VEDETTE_REDIS_URL", made.url)
-        fresh_settings.setenv("VEDETTE_REPUBLISH_AFTER_S", "0")
-        settings.cache_clear()
-        with broker.pointed():
-            yield made
 
 
 def messages(server: testing.RedisServer) -> int:
