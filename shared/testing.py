@@ -106,7 +106,10 @@ class RedisServer:
 
 @contextmanager
 def redis_server(program: str = "") -> Iterator[RedisServer]:
-    """A server of its own for the block, of this machine or of that program; its data in a short temporary folder (socket paths are short)."""
+    """A server of its own for the block, of this machine or of that program.
+
+    Its data is in a short temporary folder: socket paths are short.
+    """
     with tempfile.TemporaryDirectory(prefix="vdt-") as folder:
         server = RedisServer(Path(folder), program)
         server.start()

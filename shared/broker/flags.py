@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import redis
 
 from shared.broker import keys
+from shared.broker.client import Script
 
 KEPT_S = 24 * 3600.0  # longer than any stage runs
+
+# Also on a full server: see Script.
+_FLAG = Script("""
+local now = tonumber(redis.call('TIME')[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[1])
+for i = 2, #ARGV do redis.call('ZADD', KEYS[1], now, ARGV[i]) end
+""")
 
 
 def flag(client: redis.Redis, ids: Sequence[str]) -> None:
     """Flag jobs, and forget the flags of yesterday. Raises redis.RedisError."""
     if ids:
-        now = time.time()
-        pipe = client.pipeline()
-        pipe.zadd(keys.CANCELLED, dict.fromkeys(ids, now))
-        pipe.zremrangebyscore(keys.CANCELLED, "-inf", now - KEPT_S)
-        pipe.execute()
+        _FLAG.run(client, [keys.CANCELLED], [KEPT_S, *ids])
 
 
 def flagged(client: redis.Redis, ids: Sequence[str]) -> set[str]:

@@ -10,6 +10,18 @@ from datetime import UTC, datetime
 import redis
 
 from shared.broker import keys
+from shared.broker.client import Script
+
+# Both also on a full server: see Script.
+_PAUSE = Script("""
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+""")
+_RESUME = Script("""
+local was_paused = redis.call('HDEL', KEYS[1], ARGV[1])
+if redis.call('LLEN', KEYS[2]) == 0 then redis.call('LPUSH', KEYS[2], '1') end
+return was_paused
+""")
 
 
 @dataclass(frozen=True)
@@ -28,15 +40,12 @@ class Pause:
 def pause(client: redis.Redis, lane: str, by: str, reason: str = "") -> None:
     """Stop a lane. What workers hold already goes on. Raises redis.RedisError."""
     seconds, _ = client.time()
-    client.hset(keys.PAUSED, lane, json.dumps(asdict(Pause(by, float(seconds), reason))))
+    _PAUSE.run(client, [keys.PAUSED], [lane, json.dumps(asdict(Pause(by, float(seconds), reason)))])
 
 
 def resume(client: redis.Redis, lane: str) -> bool:
     """Let a lane go on. False: it was not paused."""
-    pipe = client.pipeline()
-    pipe.hdel(keys.PAUSED, lane)
-    pipe.lpush(keys.wake(lane), "1")
-    return bool(pipe.execute()[0])
+    return bool(_RESUME.run(client, [keys.PAUSED, keys.wake(lane)], [lane]))
 
 
 def paused(client: redis.Redis) -> dict[str, Pause]:

@@ -182,6 +182,14 @@ class Channel(_StockChannel):  # type: ignore[misc]  # its stubs lack half of it
             except redis.ResponseError as exc:  # a full server; a worker that ended for it could not empty it
                 log.warning("broker.binding.refused", exchange=exchange, error=str(exc)[:200])
 
+    def _size(self, queue: str) -> int:
+        """Not in a transaction, which a full server refuses whatever is in it; a worker asks this when it starts."""
+        with self.conn_or_acquire() as client:
+            pipe = client.pipeline(transaction=False)
+            for name in keys.lists(queue):
+                pipe.llen(name)
+            return sum(pipe.execute())
+
     def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:  # noqa: ANN401  kombu's signature
         del kwargs
         message["headers"].setdefault(keys.QUEUED_AT, time.time())
