@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vedette.cli import dlq, jobs, operations, queues, reports, scan, stack, workers
+from vedette.cli import dlq, drill, jobs, operations, queues, reports, scan, stack, workers
 from vedette.cli.examples import examples
 from vedette.cli.session import Options, keep
 
@@ -33,6 +33,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(operations.app, name="operations")
 app.add_typer(queues.app, name="queues")
 app.add_typer(workers.app, name="workers")
+app.add_typer(drill.app, name="drill")
 stack.add_to(app)
 
 
