@@ -135,12 +135,9 @@ def _carry_out(
 
 def _is_notifying() -> bool:
     """Whether this shell has what a stack needs to notify a receiver on this machine."""
-    import os  # noqa: PLC0415
-
     from vedette.stack.children import is_given  # noqa: PLC0415
 
-    is_private = os.environ.get("VEDETTE_NOTIFY_PRIVATE_ADDRESSES", "").lower() in {"1", "true", "yes", "on"}
-    return is_private and is_given("VEDETTE_WEBHOOK_SECRET")
+    return is_given("VEDETTE_WEBHOOK_SECRET") and is_given("VEDETTE_NOTIFY_PRIVATE_ADDRESSES")
 
 
 def _show(session: Session, card: Scorecard) -> None:
