@@ -52,10 +52,12 @@ class Policy:
         return 0.0
 
 
+UNTIL_HEALTHY = 1_000_000  # retries: as many as fit before the deadline of the job
+
 POLICIES: dict[FailureClass, Policy] = {
     FailureClass.TEMPORARY: Policy(3, BackOff.EXPONENTIAL),
     FailureClass.EXTERNAL: Policy(3, BackOff.EXPONENTIAL),
-    FailureClass.INFRASTRUCTURE: Policy(10, BackOff.EXPONENTIAL),
+    FailureClass.INFRASTRUCTURE: Policy(UNTIL_HEALTHY, BackOff.EXPONENTIAL),
     FailureClass.RESOURCE: Policy(2, BackOff.LINEAR, base_s=10.0),
     FailureClass.PERMANENT: Policy(0, BackOff.NONE),
     FailureClass.SECURITY: Policy(0, BackOff.NONE),
@@ -150,21 +152,37 @@ class Conflict(Permanent):
     status = 409
 
 
+@dataclass(frozen=True)
+class Classification:
+    """The class of a failure, and in words the rule that chose it."""
+
+    failure_class: FailureClass
+    rule: str
+
+
 def classify(exc: BaseException) -> FailureClass:
     """Return the class of any exception, ours or a library's. Unknown errors are permanent: a bug does not heal."""
+    return classified(exc).failure_class
+
+
+def classified(exc: BaseException) -> Classification:
+    """Return the class of any exception, and why it is that one."""
     if isinstance(exc, VedetteError):
-        return exc.failure_class
-    if isinstance(exc, MemoryError) or (isinstance(exc, OSError) and exc.errno in _OUT_OF_RESOURCE):
-        return FailureClass.RESOURCE
-    if isinstance(exc, OSError) and exc.errno in _UNREACHABLE:
-        return FailureClass.TEMPORARY
-    names = {f"{cls.__module__}.{cls.__qualname__}" for cls in type(exc).__mro__}
+        chooser = next(cls for cls in type(exc).__mro__ if "failure_class" in vars(cls))
+        return Classification(exc.failure_class, f"raises {chooser.__name__} ({type(exc).__name__})")
+    if isinstance(exc, MemoryError):
+        return Classification(FailureClass.RESOURCE, "MemoryError")
+    if isinstance(exc, OSError) and exc.errno in _OUT_OF_RESOURCE | _UNREACHABLE:
+        found = FailureClass.RESOURCE if exc.errno in _OUT_OF_RESOURCE else FailureClass.TEMPORARY
+        return Classification(found, f"OSError {errno.errorcode[exc.errno]}")
+    names = [f"{cls.__module__}.{cls.__qualname__}" for cls in type(exc).__mro__]
     for failure_class, known in _LIBRARY.items():
-        if names & known:
-            return failure_class
-    return FailureClass.PERMANENT
+        if matched := next((name for name in names if name in known), None):
+            return Classification(failure_class, f"library: {matched.removeprefix('builtins.')}")
+    return Classification(FailureClass.PERMANENT, UNKNOWN)
 
 
+UNKNOWN = "unknown errors are permanent: a bug does not heal"
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # the gaps between the words of a class name
 _OUT_OF_RESOURCE = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}

@@ -23,7 +23,8 @@ from shared.contracts.job import StageName
 from shared.contracts.lanes import ALL_LANES, LANES, PRIORITIES
 from shared.layers import around
 from shared.layers.delivery import Delivery
-from shared.layers.ledger import AlreadyOver, RetryLater, StageFailed, Step
+from shared.layers.judgement import StageFailed
+from shared.layers.ledger import AlreadyOver, RetryLater, Step
 from shared.settings import settings
 
 LAST_STAGE = StageName.NOTIFY

@@ -18,11 +18,12 @@ ORDER = [
     {"errors", "ids", "redaction", "text"},
     {"contracts"},
     {"settings"},
-    {"registry", "telemetry", "policy", "resolver", "heartbeat"},
+    {"registry", "telemetry", "policy", "resolver", "heartbeat", "dlq"},
     {"store", "bus", "broker", "breaker"},
     {"layers"},
     {"queue"},
     {"pipeline", "worker"},
+    {"replay"},
     {"testing"},
 ]
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
@@ -14,9 +14,11 @@ from celery.exceptions import SoftTimeLimitExceeded
 from shared import bus
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import Failure, Progress, StageName, StepState
-from shared.errors import POLICIES, External, FailureClass, Permanent, VedetteError, classify
+from shared.dlq import detail
+from shared.errors import POLICIES, FailureClass, Permanent, classified
 from shared.ids import now
 from shared.layers.delivery import Delivery
+from shared.layers.judgement import StageFailed, judge
 from shared.layers.progress import Meter
 from shared.store import ledger
 from shared.store.engine import Write, reading, writing
@@ -55,10 +57,6 @@ class PartsPutOff(Exception):
         self.after_s = after_s
 
 
-class StageFailed(Exception):
-    """The stage failed for good; the ledger says why."""
-
-
 class DeadlinePassed(Permanent):
     """The job was not done by its deadline."""
 
@@ -94,6 +92,7 @@ class Step(Part):
 
     delivery: Delivery = field(default_factory=lambda: Delivery("", 0, 0.0))
     deadline: float = 0.0
+    deadline_at: datetime | None = None
     meter: Meter = field(default_factory=Meter)
     parts: dict[str, Failure | None] = field(default_factory=dict)
     put_off: list[tuple[Exception, float]] = field(default_factory=list)
@@ -120,12 +119,12 @@ class Step(Part):
         except (Superseded, SoftTimeLimitExceeded):  # the whole stage has lost its step, or its time
             raise
         except Exception as exc:
-            failure, after_s = _judge(exc, part.taken, part.taken.retries)
-            _record(part.taken, failure, after_s)
-            if after_s is None:
-                self.parts[name] = failure
+            judged = judge(exc, part.taken, self.deadline_at)
+            _record(part.taken, judged.failure, judged.after_s)
+            if judged.after_s is None:
+                self.parts[name] = judged.failure
             else:
-                self.put_off.append((exc, after_s))
+                self.put_off.append((exc, judged.after_s))
 
 
 @contextmanager
@@ -135,12 +134,13 @@ def step(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator[S
         taken = _take(Key(envelope.job_id, envelope.org_id, stage), delivery)
     except ledger.StepUnknown as exc:
         log.warning("stage.unknown", message=exc.message)
-        raise StageFailed from exc
+        raise StageFailed(exc.failure_class, classified(exc).rule, detail(exc)) from exc
     except Exception as exc:
         raise _unrecorded(exc, delivery) from exc
     if taken.is_over:
         raise AlreadyOver(taken.state)
     mine = Step(taken, delivery=delivery, deadline=_deadline(stage, envelope, delivery), meter=Meter(taken))
+    mine.deadline_at = envelope.deadline_at
     try:
         _check_lost(taken)
         _check_deadline(stage, envelope)
@@ -151,23 +151,23 @@ def step(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator[S
     except Superseded as exc:
         raise _overtaken(taken, delivery) from exc
     except Exception as exc:
-        raise _failed(exc, taken, delivery) from exc
+        raise _failed(exc, mine) from exc
 
 
-def _failed(exc: Exception, taken: Taken, delivery: Delivery) -> Exception:
+def _failed(exc: Exception, mine: Step) -> Exception:
     """Write down that the stage failed, and return what that means for its message."""
-    failure, after_s = _judge(exc.cause if isinstance(exc, PartsPutOff) else exc, taken, taken.retries)
-    if isinstance(exc, PartsPutOff):  # the parts have counted their retries themselves
-        after_s = exc.after_s
+    judged = judge(exc.cause if isinstance(exc, PartsPutOff) else exc, mine.taken, mine.deadline_at)
+    failure = judged.failure
+    after_s = exc.after_s if isinstance(exc, PartsPutOff) else judged.after_s  # the parts have counted their retries
     said = {"failure_class": failure.failure_class, "message": failure.message, "retry_in_s": after_s}
-    log.warning("stage.failed", error=failure.code, **said)
+    log.warning("stage.failed", error=failure.code, rule=judged.rule, **said)
     try:
-        _record(taken, failure, after_s)
+        _record(mine.taken, failure, after_s)
     except Superseded:
-        return _overtaken(taken, delivery)
+        return _overtaken(mine.taken, mine.delivery)
     except Exception as away:
-        return _unrecorded(away, delivery)
-    return StageFailed() if after_s is None else RetryLater(after_s)
+        return _unrecorded(away, mine.delivery)
+    return judged.stage_failed() if after_s is None else RetryLater(after_s)
 
 
 def _overtaken(taken: Taken, delivery: Delivery) -> Exception:
@@ -205,30 +205,6 @@ def _record(taken: Taken, failure: Failure, after_s: float | None) -> None:
         else:
             told = ledger.retry(connection, taken, failure, now() + timedelta(seconds=after_s))
     bus.publish(told)
-
-
-def _judge(exc: Exception, taken: Taken, retries: int) -> tuple[Failure, float | None]:
-    """Return what failed, and the seconds until the next attempt, or None when there is none after so many retries."""
-    failure_class = classify(exc)
-    policy = POLICIES[failure_class]
-    after_s = policy.wait_s(retries + 1) if retries < policy.retries else None
-    if after_s is not None and isinstance(exc, External) and exc.retry_after_s is not None:
-        after_s = max(after_s, min(exc.retry_after_s, policy.cap_s))
-    ours = isinstance(exc, VedetteError)
-    failure = Failure(
-        code=exc.code if isinstance(exc, VedetteError) else "internal",
-        failure_class=failure_class,
-        message=exc.message
-        if isinstance(exc, VedetteError)
-        else f"{type(exc).__name__} in the {taken.key.stage} stage.",
-        cure=exc.cure if isinstance(exc, VedetteError) else "This is a bug: please report it with the trace id.",
-        stage=taken.key.stage,
-        part=taken.key.part,
-        attempt=taken.attempt,
-    )
-    if not ours:
-        log.error("stage.error.unknown", error=type(exc).__name__, exc_info=exc)
-    return failure, after_s
 
 
 def _unrecorded(exc: Exception, delivery: Delivery) -> RetryLater:

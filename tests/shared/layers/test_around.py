@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -11,12 +12,23 @@ from sqlalchemy import insert, text, update
 
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import JobState, JobView, Progress, StageName, StepState, StepView
-from shared.errors import POLICIES, External, FailureClass, Infrastructure, Permanent, Resource, Security, Temporary
+from shared.errors import (
+    POLICIES,
+    UNKNOWN,
+    External,
+    FailureClass,
+    Infrastructure,
+    Permanent,
+    Resource,
+    Security,
+    Temporary,
+)
 from shared.ids import now
 from shared.layers import around
 from shared.layers import ledger as layer
 from shared.layers.delivery import Delivery
-from shared.layers.ledger import AlreadyOver, RetryLater, StageFailed, Step
+from shared.layers.judgement import LATE_RETRIES, StageFailed
+from shared.layers.ledger import AlreadyOver, RetryLater, Step
 from shared.settings import settings
 from shared.store import jobs, ledger
 from shared.store.engine import Connection, DatabaseAway, engine, reading, writing
@@ -105,7 +117,7 @@ def test_a_write_that_raises_leaves_nothing_of_the_others() -> None:
     assert (failed.failure.code, failed.failure.stage) == ("internal", "scan")
 
 
-@pytest.mark.parametrize("cls", [Temporary, External, Infrastructure, Resource, Permanent, Security])
+@pytest.mark.parametrize("cls", [Temporary, External, Resource, Permanent, Security])
 def test_a_failure_is_retried_as_often_as_its_class_says(cls: type[Permanent]) -> None:
     [job_id] = make()
     policy = POLICIES[cls.failure_class]
@@ -124,6 +136,38 @@ def test_a_failure_is_retried_as_often_as_its_class_says(cls: type[Permanent]) -
     assert [each.state for each in view(job_id).steps] == [
         *(StepState.FAILED, StepState.SKIPPED, StepState.SKIPPED, StepState.PENDING)
     ]
+
+
+def test_infrastructure_is_waited_for_until_the_deadline() -> None:
+    [job_id] = make()
+    for _ in range(LATE_RETRIES + 2):
+        with pytest.raises(RetryLater):
+            run(job_id, raises(Infrastructure("away")))
+    with pytest.raises(StageFailed):
+        run(job_id, raises(Infrastructure("away")), late_s=1)
+    failed = step_of(job_id, SCAN)
+    assert failed.failure is not None
+    assert failed.failure.code == "deadline-passed"
+
+
+def test_after_the_deadline_the_last_stage_waits_for_infrastructure_for_a_while() -> None:
+    [job_id] = make()
+    run_through(job_id, SCAN, PROCESS, REPORT)
+    for _ in range(LATE_RETRIES):
+        with pytest.raises(RetryLater):
+            run(job_id, raises(Infrastructure("away")), NOTIFY, late_s=1)
+    with pytest.raises(StageFailed):
+        run(job_id, raises(Infrastructure("away")), NOTIFY, late_s=1)
+
+
+def test_a_stage_that_failed_says_why_it_is_this_class_and_where_it_happened() -> None:
+    [job_id] = make()
+    with pytest.raises(StageFailed) as failed:
+        run(job_id, raises(KeyError("x")))
+    said = pickle.loads(pickle.dumps(failed.value))  # as on its way to the worker's parent
+    assert (said.failure_class, said.rule) == (FailureClass.PERMANENT, UNKNOWN)
+    assert (said.error.type, said.error.message) == ("KeyError", "'x'")
+    assert "in raises" in said.error.traceback or "in body" in said.error.traceback
 
 
 def test_whoever_asks_for_time_gets_it_up_to_the_cap() -> None:

@@ -1,0 +1,106 @@
+"""What makes two failures the same: their fingerprint, and the frames of our own code in a traceback.
+
+The same error of the same step has one fingerprint, whatever host, number or id its message names.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import traceback
+from collections.abc import Collection
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+from shared.contracts.dead_letter import MAX_TRACEBACK, ErrorDetail
+from shared.errors import VedetteError
+from shared.text import kept
+
+TOP_FRAMES = 3  # of our own code; deeper ones say how we came there
+MAX_FRAMES = 20  # kept with a dead letter
+MAX_MESSAGE = 2000  # characters kept of a message
+LENGTH = 16  # hexadecimal digits: 64 bits, so that two of a million letters share one with a chance of 1 in 10^7
+
+_OURS = ("services.", "shared.", "control.", "gateway.")
+_AROUND = ("shared.layers", "shared.queue")  # around every stage, so they tell nothing
+
+
+def fingerprint(where: str, error: ErrorDetail, *, reason: str = "", names: Collection[str] = ()) -> str:
+    """Return the fingerprint of a failure. The class is no part of it: reclassified letters stay in their group.
+
+    where: the stage, or the task or queue of what has none.  reason: counts where the error has no type and no code.
+    names: of the target, which the message may hold in any form.
+    """
+    kind = error.type or error.code or reason
+    parts = [where, kind, normalised(error.message, names), *error.frames[:TOP_FRAMES]]
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:LENGTH]
+
+
+def normalised(message: str, names: Collection[str] = ()) -> str:
+    """Return a message without what differs from one case to the next: quotations, hosts, addresses, ids, numbers."""
+    text = message[:MAX_MESSAGE]
+    for name in sorted({name for name in names if name}, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "*", text, flags=re.IGNORECASE)
+    for pattern in _VARIABLE:
+        text = pattern.sub("*", text)
+    return _REPEATED.sub("*", " ".join(text.split()))
+
+
+def detail(exc: BaseException) -> ErrorDetail:
+    """Return what a dead letter keeps of an exception."""
+    return ErrorDetail(
+        type=type(exc).__name__,
+        code=exc.code if isinstance(exc, VedetteError) else "",
+        message=kept((exc.message if isinstance(exc, VedetteError) else str(exc))[:MAX_MESSAGE]),
+        cure=exc.cure if isinstance(exc, VedetteError) else "",
+        traceback=kept("".join(traceback.format_exception(exc))[-MAX_TRACEBACK:]),
+        frames=frames(exc.__traceback__),
+    )
+
+
+def frames(trace: TracebackType | None) -> list[str]:
+    """Return the frames of our own code in a traceback, `module:function`, innermost first."""
+    found = [
+        (str(frame.f_globals.get("__name__", "")), frame.f_code.co_qualname) for frame, _ in traceback.walk_tb(trace)
+    ]
+    ours = [f"{module}:{name}" for module, name in found if module.startswith(_OURS) and not module.startswith(_AROUND)]
+    return ours[::-1][:MAX_FRAMES]
+
+
+def decoded(raw: bytes) -> dict[str, Any] | None:
+    """Return the headers, properties and body of a raw message, or None where it is none.
+
+    kombu keeps the body as base64 of JSON `[args, kwargs, embed]`; one that cannot be decoded is returned as it is.
+    """
+    try:
+        message = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(message, dict):
+        return None
+    body: Any = message.get("body")
+    with suppress(ValueError, TypeError, RecursionError):
+        body = json.loads(base64.b64decode(body, validate=True) if is_base64(message) else body)
+    return {"headers": message.get("headers"), "properties": message.get("properties"), "body": body}
+
+
+def is_base64(message: dict[str, Any]) -> bool:
+    properties = message.get("properties")
+    return isinstance(properties, dict) and properties.get("body_encoding") == "base64"
+
+
+# Each in linear time, and in this order: what is quoted may hold anything, a URL holds a host, a host holds numbers.
+_VARIABLE = (
+    re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|`[^`\n]*`|“[^”\n]*”|«[^»\n]*»"),
+    re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://\S+"),
+    re.compile(r"[\w.+-]{1,64}@[\w.-]+"),
+    re.compile(r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b"),
+    re.compile(r"(?<![\w:.])\[?(?:[0-9a-fA-F]{0,4}:){2,8}(?:[0-9a-fA-F]{1,4}|\d{1,3}(?:\.\d{1,3}){3})?(?:%\w+)?\]?"),
+    re.compile(r"\b(?:[\w-]{1,63}\.){1,8}[a-zA-Z][\w-]{1,62}\b"),
+    re.compile(r"\b0x[0-9a-fA-F]+\b|\b(?=[a-fA-F]*\d)[0-9a-fA-F]{6,}\b"),
+    re.compile(r"[-+]?\d+(?:[.,:/]\d+)*"),
+)
+_REPEATED = re.compile(r"\*(?:[\s,;:/.-]*\*)+")

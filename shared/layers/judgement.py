@@ -1,0 +1,76 @@
+"""What a failure means: its class and why, whether and when the stage is tried again. Asked only when one failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from shared.contracts.dead_letter import ErrorDetail
+from shared.contracts.job import Failure
+from shared.dlq import detail
+from shared.errors import POLICIES, UNTIL_HEALTHY, External, FailureClass, Policy, VedetteError, classified
+from shared.ids import now
+from shared.store.ledger import Taken
+
+log = structlog.get_logger()
+
+LATE_RETRIES = 10  # of infrastructure once the deadline has passed: the last stage goes on after it
+
+
+class StageFailed(Exception):
+    """The stage failed for good; the ledger says why. What it holds goes into the dead letter of its message."""
+
+    def __init__(self, failure_class: FailureClass, rule: str, error: ErrorDetail) -> None:
+        super().__init__(failure_class, rule, error)  # in `args`, so that they reach the worker's parent
+        self.failure_class = failure_class
+        self.rule = rule
+        self.error = error
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """rule: why it is this class.  after_s: seconds until the next attempt, None when there is none."""
+
+    failure: Failure
+    rule: str
+    error: ErrorDetail
+    after_s: float | None
+
+    def stage_failed(self) -> StageFailed:
+        return StageFailed(FailureClass(self.failure.failure_class), self.rule, self.error)
+
+
+def judge(exc: Exception, taken: Taken, deadline_at: datetime | None) -> Judgement:
+    """Return what the failure of a step means after the attempts that it had."""
+    chosen = classified(exc)
+    if not isinstance(exc, VedetteError):
+        log.error("stage.error.unknown", error=type(exc).__name__, exc_info=exc)
+    after_s = _wait_s(exc, POLICIES[chosen.failure_class], taken.retries, deadline_at)
+    return Judgement(_failure(exc, chosen.failure_class, taken), chosen.rule, detail(exc), after_s)
+
+
+def _wait_s(exc: Exception, policy: Policy, retries: int, deadline_at: datetime | None) -> float | None:
+    limit = policy.retries
+    if limit == UNTIL_HEALTHY and (deadline_at is None or deadline_at < now()):
+        limit = LATE_RETRIES
+    if retries >= limit:
+        return None
+    after_s = policy.wait_s(retries + 1)
+    if isinstance(exc, External) and exc.retry_after_s is not None:
+        after_s = max(after_s, min(exc.retry_after_s, policy.cap_s))
+    return after_s
+
+
+def _failure(exc: Exception, failure_class: FailureClass, taken: Taken) -> Failure:
+    ours = exc if isinstance(exc, VedetteError) else None
+    return Failure(
+        code=ours.code if ours else "internal",
+        failure_class=failure_class,
+        message=ours.message if ours else f"{type(exc).__name__} in the {taken.key.stage} stage.",
+        cure=ours.cure if ours else "This is a bug: please report it with the trace id.",
+        stage=taken.key.stage,
+        part=taken.key.part,
+        attempt=taken.attempt,
+    )

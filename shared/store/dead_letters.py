@@ -1,0 +1,315 @@
+"""Dead letters in SQL: looked at, counted, and moved from state to state. `store.burial` writes them.
+
+Every move is a compare-and-set: of many who try the same at once, one succeeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, or_, select, true, update
+
+from shared import dlq
+from shared.contracts.dead_letter import (
+    MAX_RAW,
+    DeadLetterGroup,
+    DeadLetterState,
+    DeadLetterView,
+    ErrorDetail,
+    Selection,
+)
+from shared.contracts.triage import DeadLetterFilter, DeadLetterStats, Payload
+from shared.errors import Conflict, FailureClass, InvalidInput, NotFound
+from shared.ids import now
+from shared.store.tables import dead_letters as letters
+
+OPEN, REPLAYING, REPLAYED, RESOLVED, DISCARDED, SNOOZED, QUARANTINED = DeadLetterState
+WAITING = (OPEN, QUARANTINED)  # for somebody's decision
+ASIDE = (OPEN, QUARANTINED, SNOOZED)  # nothing is being done about them
+ENDED = (RESOLVED, DISCARDED)
+ALL = DeadLetterFilter()
+ID_LENGTH = 36  # characters of a UUID
+MAX_NOTE = 2000
+
+
+class DeadLetterNotFound(NotFound):
+    """No dead letter of this organisation has this id."""
+
+
+class WrongState(Conflict):
+    """The dead letter is in a state in which this cannot be done, or somebody else was faster."""
+
+
+class BadCursor(InvalidInput):
+    """The cursor is not one that a page gave."""
+
+
+def get(connection: Connection, letter_id: str, org_id: str | None = None) -> DeadLetterView:
+    """Return one dead letter. With `org_id`, only if it is of that organisation. Raises DeadLetterNotFound."""
+    found = views(connection, [letter_id], org_id)
+    if not found:
+        raise DeadLetterNotFound(f"There is no dead letter {letter_id}.", cure="List them: vedette dlq list")
+    return found[0]
+
+
+def views(connection: Connection, ids: Sequence[str], org_id: str | None = None) -> list[DeadLetterView]:
+    """Return the dead letters of `ids` that exist, in the order of `ids`."""
+    query = select(*_SEEN).where(letters.c.id.in_(ids))
+    if org_id is not None:
+        query = query.where(letters.c.org_id == org_id)
+    found = {row["id"]: _view(row) for row in connection.execute(query).mappings()}
+    return [found[letter_id] for letter_id in ids if letter_id in found]
+
+
+def page(
+    connection: Connection, org_id: str, which: DeadLetterFilter = ALL, *, limit: int = 50, cursor: str = ""
+) -> tuple[list[DeadLetterView], str]:
+    """Return up to `limit` dead letters, the last failed first, and the cursor of the next page or nothing.
+
+    Raises BadCursor, and query.QueryWrong for `which.q`.
+    """
+    where = _where(org_id, which)
+    if cursor:
+        at, letter_id = _place(cursor)
+        where = and_(
+            where,
+            or_(letters.c.last_failed_at < at, and_(letters.c.last_failed_at == at, letters.c.id < letter_id)),
+        )
+    query = select(*_SEEN).where(where).order_by(letters.c.last_failed_at.desc(), letters.c.id.desc())
+    found = [_view(row) for row in connection.execute(query.limit(limit + 1)).mappings()]
+    more = len(found) > limit
+    found = found[:limit]
+    return found, f"{found[-1].last_failed_at.isoformat()}~{found[-1].id}" if more else ""
+
+
+def groups(
+    connection: Connection, org_id: str, which: DeadLetterFilter = ALL, *, limit: int = 200
+) -> list[DeadLetterGroup]:
+    """Return the groups of equal failures, the one with the most open letters first."""
+    found = connection.execute(
+        select(
+            letters.c.fingerprint,
+            func.count().label("count"),
+            func.sum(case((letters.c.state.in_(WAITING), 1), else_=0)).label("open"),
+            func.min(letters.c.first_failed_at).label("first_failed_at"),
+            func.max(letters.c.last_failed_at).label("last_failed_at"),
+            func.max(letters.c.id).label("sample_id"),
+            func.max(case((letters.c.state == QUARANTINED, 1), else_=0)).label("is_poison"),
+        )
+        .where(_where(org_id, which))
+        .group_by(letters.c.fingerprint)
+        .order_by(func.sum(case((letters.c.state.in_(WAITING), 1), else_=0)).desc(), func.count().desc())
+        .limit(limit)
+    ).mappings()
+    rows = list(found)
+    samples = {each.id: each for each in views(connection, [row["sample_id"] for row in rows])}
+    return [_group(row, samples[row["sample_id"]]) for row in rows]
+
+
+def stats(connection: Connection, org_id: str) -> DeadLetterStats:
+    """Return how many there are: of all states, and of those that wait for a decision by class, stage and reason."""
+    by_state = _counts(connection, letters.c.state, letters.c.org_id == org_id)
+    waiting = and_(letters.c.org_id == org_id, letters.c.state.in_(WAITING))
+    oldest = connection.execute(select(func.min(letters.c.first_failed_at)).where(waiting)).scalar_one()
+    return DeadLetterStats(
+        open=sum(by_state.get(state, 0) for state in WAITING),
+        by_state=by_state,
+        by_class=_counts(connection, letters.c.failure_class, waiting),
+        by_stage=_counts(connection, letters.c.stage, waiting),
+        by_reason=_counts(connection, letters.c.reason, waiting),
+        oldest_open_at=oldest,
+    )
+
+
+def payload(connection: Connection, letter_id: str, org_id: str) -> Payload:
+    """Return the message as it was sent. Raises DeadLetterNotFound."""
+    query = select(letters.c.raw).where(letters.c.id == letter_id, letters.c.org_id == org_id)
+    raw = connection.execute(query).scalar_one_or_none()
+    if raw is None:
+        raise DeadLetterNotFound(f"There is no dead letter {letter_id}.", cure="List them: vedette dlq list")
+    return Payload(
+        id=letter_id,
+        size_bytes=len(raw),
+        text=raw.decode("utf-8", "replace"),
+        is_cut=len(raw) >= MAX_RAW,
+        message=dlq.decoded(raw),
+    )
+
+
+def ids(connection: Connection, org_id: str, selection: Selection, *, after: str = "", limit: int = 200) -> list[str]:
+    """Return up to `limit` ids of a selection that are greater than `after`, in their order.
+
+    `all`, `q` and `group` mean what is open or snoozed, and not what is quarantined: poison is named one by one.
+    """
+    query = select(letters.c.id).where(_selected(org_id, selection), letters.c.id > after)
+    return list(connection.execute(query.order_by(letters.c.id).limit(limit)).scalars())
+
+
+def count(connection: Connection, org_id: str, selection: Selection) -> int:
+    """Return how many dead letters a selection has."""
+    query = select(func.count()).select_from(letters).where(_selected(org_id, selection))
+    return int(connection.execute(query).scalar_one())
+
+
+def ids_like(connection: Connection, org_id: str, piece: str, limit: int = 10) -> list[str]:
+    """Return up to `limit` ids that begin or end with `piece`, newest first."""
+    if len(piece) > ID_LENGTH:
+        return []
+    piece = piece.lower()
+    matches = or_(letters.c.id.startswith(piece, autoescape=True), letters.c.id.endswith(piece, autoescape=True))
+    query = select(letters.c.id).where(letters.c.org_id == org_id, matches)
+    return list(connection.execute(query.order_by(letters.c.id.desc()).limit(limit)).scalars())
+
+
+def move(
+    connection: Connection,
+    org_id: str,
+    chosen: Collection[str],
+    to: DeadLetterState,
+    *,
+    of: Iterable[DeadLetterState],
+    **values: Any,  # noqa: ANN401  of columns
+) -> list[str]:
+    """Give those of `chosen` that are in one of the states `of` the state `to`; return them, in no order.
+
+    Rows that somebody else is moving at this moment are passed over: two who act on many never wait for each other.
+    """
+    free = select(letters.c.id).where(
+        letters.c.org_id == org_id, letters.c.id.in_(chosen), letters.c.state.in_(list(of))
+    )
+    if connection.dialect.name == "postgresql":
+        free = free.with_for_update(skip_locked=True)
+    found = list(connection.execute(free).scalars())
+    if found:
+        ended = now() if to in ENDED else None
+        moved = {"state": to, "ended_at": ended, "snoozed_until": None, **values}
+        connection.execute(update(letters).where(letters.c.id.in_(found)).values(**moved))
+    return found
+
+
+def discard(
+    connection: Connection, org_id: str, chosen: Collection[str], *, reason: str = "", operation_id: str | None = None
+) -> list[str]:
+    """Discard those of `chosen` about which nothing is being done; return them."""
+    values: dict[str, Any] = {"note": reason[:MAX_NOTE]} if reason else {}
+    if operation_id:
+        values["operation_id"] = operation_id
+    return move(connection, org_id, chosen, DISCARDED, of=ASIDE, **values)
+
+
+def snooze(connection: Connection, org_id: str, letter_id: str, until: datetime) -> DeadLetterView:
+    """Put a dead letter aside until then. Raises DeadLetterNotFound, WrongState."""
+    _one(connection, org_id, letter_id, SNOOZED, of=(OPEN, SNOOZED, QUARANTINED), snoozed_until=until)
+    return get(connection, letter_id, org_id)
+
+
+def wake(connection: Connection, org_id: str, letter_id: str) -> DeadLetterView:
+    """End the snooze of a dead letter. Raises DeadLetterNotFound, WrongState."""
+    _one(connection, org_id, letter_id, _AWAKE, of=(SNOOZED,))
+    return get(connection, letter_id, org_id)
+
+
+def wake_due(connection: Connection) -> int:
+    """End the snooze of those whose time has come; return how many."""
+    due = and_(letters.c.state == SNOOZED, letters.c.snoozed_until <= now())
+    return connection.execute(update(letters).where(due).values(state=_AWAKE, snoozed_until=None)).rowcount
+
+
+def reclassify(
+    connection: Connection, org_id: str, letter_id: str, failure_class: FailureClass, by: str
+) -> DeadLetterView:
+    """Give a dead letter another class; its fingerprint stays. Raises DeadLetterNotFound."""
+    get(connection, letter_id, org_id)
+    values = {"failure_class": failure_class, "rule": f"reclassified by {by}"[:MAX_NOTE]}
+    connection.execute(update(letters).where(letters.c.id == letter_id).values(**values))
+    return get(connection, letter_id, org_id)
+
+
+def annotate(connection: Connection, org_id: str, letter_id: str, note: str) -> DeadLetterView:
+    """Write a note on a dead letter, instead of the one that it has. Raises DeadLetterNotFound."""
+    get(connection, letter_id, org_id)
+    connection.execute(update(letters).where(letters.c.id == letter_id).values(note=note[:MAX_NOTE]))
+    return get(connection, letter_id, org_id)
+
+
+def _one(
+    connection: Connection,
+    org_id: str,
+    letter_id: str,
+    to: DeadLetterState | ColumnElement[str],
+    *,
+    of: Iterable[DeadLetterState],
+    **values: Any,  # noqa: ANN401  of columns
+) -> None:
+    before = get(connection, letter_id, org_id)
+    mine = and_(letters.c.id == letter_id, letters.c.state.in_(list(of)))
+    changed = {"state": to, "snoozed_until": None, **values}
+    if not connection.execute(update(letters).where(mine).values(**changed)).rowcount:
+        raise WrongState(f"Dead letter {letter_id} is {before.state}.", cure="Look at it: vedette dlq get")
+
+
+def _where(org_id: str, which: DeadLetterFilter) -> ColumnElement[bool]:
+    columns: dict[str, str | None] = {
+        "state": which.state,
+        "failure_class": which.failure_class,
+        "stage": which.stage,
+        "fingerprint": which.group,
+    }
+    given = [letters.c[name] == value for name, value in columns.items() if value is not None]
+    asked = [_asked(which.q)] if which.q else []
+    return and_(letters.c.org_id == org_id, *given, *asked)
+
+
+def _selected(org_id: str, selection: Selection) -> ColumnElement[bool]:
+    mine = letters.c.org_id == org_id
+    if selection.ids:
+        return and_(mine, letters.c.id.in_(selection.ids))
+    scope: ColumnElement[bool] = true()
+    if selection.q is not None:
+        scope = _asked(selection.q)
+    elif selection.group is not None:
+        scope = letters.c.fingerprint == selection.group
+    states = (OPEN,) if selection.all else (OPEN, SNOOZED)
+    return and_(mine, scope, letters.c.state.in_(states))
+
+
+def _asked(q: str) -> ColumnElement[bool]:
+    raise InvalidInput(f"Queries are not there yet: {q[:40]!r}.")
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    at, _, letter_id = cursor.partition("~")
+    try:
+        return datetime.fromisoformat(at), letter_id
+    except ValueError:
+        raise BadCursor("The cursor is not one that a page gave.", cure="Take `next` as it is.") from None
+
+
+def _counts(connection: Connection, column: ColumnElement[str], where: ColumnElement[bool]) -> dict[str, int]:
+    rows = connection.execute(select(func.coalesce(column, ""), func.count()).where(where).group_by(column))
+    return {str(name): int(number) for name, number in rows}
+
+
+def _view(row: RowMapping) -> DeadLetterView:
+    values = {name: row[name] for name in DeadLetterView.model_fields if name in row}
+    return DeadLetterView(**{**values, "error": ErrorDetail.model_validate(row["error"])})
+
+
+def _group(row: RowMapping, sample: DeadLetterView) -> DeadLetterGroup:
+    names = ("fingerprint", "count", "open", "sample_id", "first_failed_at", "last_failed_at")
+    return DeadLetterGroup(
+        **{name: row[name] for name in names},
+        is_poison=bool(row["is_poison"]),
+        failure_class=sample.failure_class,
+        reason=sample.reason,
+        stage=sample.stage,
+        error_type=sample.error.type,
+        code=sample.error.code,
+        message=sample.error.message,
+    )
+
+
+_SEEN = [letters.c[name] for name in DeadLetterView.model_fields if name in letters.c]
+_AWAKE = case((letters.c.is_poison, QUARANTINED.value), else_=OPEN.value)
