@@ -15,14 +15,14 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import redis
 import structlog
 
 from shared import bus
-from shared.broker import depth, fleet, keys
+from shared.broker import depth, keys, presence
 from shared.broker.client import answering
 from shared.contracts.dead_letter import DeadLetterEntry, ErrorDetail, Reason
 from shared.contracts.job import StageName
@@ -100,9 +100,7 @@ def _jobs_with_a_message(client: redis.Redis) -> set[str]:
 
 def _active(client: redis.Redis) -> set[str]:
     """Return the tasks that workers say they are at: a flushed Redis forgets whose they are, their workers do not."""
-    at = datetime.fromtimestamp(float(client.time()[0]), UTC)
-    live = [worker for worker in fleet.records(client) if fleet.is_live(worker, at)]
-    return {task.task_id for worker in live for task in worker.active}
+    return {task.task_id for worker in presence.live(client) for task in worker.active}
 
 
 def _dying(client: redis.Redis) -> set[str]:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 
 from control import lost
 from control.lost import LostSteps, TooManyDying
 from shared import testing
-from shared.broker import depth, keys
+from shared.broker import depth, keys, presence
 from shared.broker.client import client
+from shared.broker.presence import WorkerRecord
 from shared.contracts.dead_letter import DeadLetterEntry, Reason
 from shared.contracts.events import EventType
 from shared.contracts.job import StageName
-from shared.contracts.queues import ActiveTask, WorkerView
+from shared.contracts.queues import ActiveTask
 from shared.ids import now
 from shared.pipeline import BrokerAway, submit
 from shared.store import timeline
@@ -109,20 +110,15 @@ def test_a_step_is_given_time(look: LostSteps) -> None:
     assert [patient(), patient()] == [0, 0]
 
 
-def record(task_id: str, seen_before: timedelta = timedelta()) -> None:
-    at = now() - seen_before
-    made = WorkerView(
-        hostname="scan@h",
-        service="scan",
-        pid=1,
-        queues=["scan"],
-        concurrency=1,
-        busy=1,
-        active=[ActiveTask(task_id=task_id, since=at)],
-        started_at=at,
-        seen_at=at,
+def working(task_id: str, silent_s: float = 0.0) -> None:
+    active = [ActiveTask(task_id=task_id, since=now())]
+    made = WorkerRecord(
+        hostname="scan@h", service="scan", pid=1, queues=["scan"], concurrency=1, active=active, started_at=now()
     )
-    client().hset(keys.WORKERS, made.hostname, made.model_dump_json())
+    presence.write(client(), made)
+    if silent_s:
+        old = made.model_copy(update={"at": time.time() - silent_s})
+        client().hset(keys.WORKERS, made.hostname, old.model_dump_json())
 
 
 def dying(task_id: str) -> None:
@@ -140,9 +136,9 @@ def rubbish(_task_id: str) -> None:
 @pytest.mark.parametrize(
     ("has_it", "resent"),
     [
-        (record, 0),
+        (working, 0),
         (dying, 0),
-        (lambda task_id: record(task_id, timedelta(minutes=1)), 1),
+        (lambda task_id: working(task_id, 60.0), 1),
         (rubbish, 1),
     ],
     ids=["a worker", "a dead letter on its way", "a worker that is gone", "nobody, among rubbish"],
