@@ -12,6 +12,7 @@ import pytest
 from shared import testing
 from tests.conftest import missing
 from tests.vedette.lab import ROOT, TOKEN, Lab, Ran, Vedette, await_driver, free_port
+from tests.vedette.terminal import Terminals
 from vedette import cli
 
 
@@ -81,3 +82,11 @@ def open_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     with testing.process(command, {}, folder / "log"):
         testing.wait_for(lambda: "Ready to accept" in (folder / "log").read_text(), "redis listens")
         yield port
+
+
+@pytest.fixture
+def terminals() -> Iterator[Terminals]:
+    """Terminals to run commands in."""
+    found = Terminals()
+    yield found
+    found.close()

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import re
 import resource
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from shared import testing
 from tests.vedette.lab import ROOT, Lab, Vedette
+from tests.vedette.terminal import COMMAND, Terminals, until
 
-COMMAND = [sys.executable, "-c", "from vedette.cli import main; main()"]
 START_UP_S = 0.4  # of processor time; the wall clock of a busy machine says nothing
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 MOVE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -74,7 +65,14 @@ def test_nothing_heavy_is_imported_before_a_command_runs(module: str) -> None:
         ["doctor"],
         ["scan", "host"],
         *(["jobs", name] for name in ("list", "get", "watch", "wait", "findings")),
+        *(["jobs", name] for name in ("cancel", "retry", "rerun", "resume", "explain")),
         ["report", "download"],
+        *(["dlq", name] for name in ("list", "get", "classify", "replay", "discard", "clear", "snooze", "export")),
+        *(["dlq", "rules", name] for name in ("list", "add", "remove", "test")),
+        *(["operations", name] for name in ("list", "get", "pause", "resume", "stop")),
+        *(["queues", name] for name in ("list", "depth", "pause", "resume", "purge")),
+        ["workers", "list"],
+        *(["drill", name] for name in ("kill-worker", "drop-redis", "slow-target")),
     ],
     ids=" ".join,
 )
@@ -87,7 +85,8 @@ def test_every_command_has_help_with_examples(vedette: Vedette, command: list[st
 
 
 def test_groups_and_the_root_without_a_command_show_their_help_and_exit_2(vedette: Vedette) -> None:
-    for command in ([], ["jobs"], ["scan"], ["report"]):
+    groups = (["jobs"], ["scan"], ["report"], ["dlq"], ["dlq", "rules"], ["operations"], ["queues"], ["drill"])
+    for command in ([], *groups):
         ran = vedette(*command)
         assert (ran.code, ran.out) == (2, "")
         assert "Commands:" in ran.err
@@ -130,10 +129,10 @@ def test_a_reader_that_leaves_early_is_left_in_peace(lab: Lab) -> None:
 @pytest.mark.parametrize("columns", [80, 120])
 def test_a_terminal_sees_moving_lines_that_fit(lab: Lab, columns: int, terminals: Terminals) -> None:
     child, screen = terminals.run(columns, "scan", "host", "127.0.0.1", "--ports", "1", "--wait", "--tag", "do=slow")
-    said = _until(screen, "━")
+    said = until(screen, "━")
     assert "critical · 39 ports" in said
     lab.release.touch()
-    said += _until(screen, "Details")
+    said += until(screen, "Details")
     assert child.wait(30) == 0
     assert "✓ Succeeded" in said
     lines = MOVE.sub("\n", COLOUR.sub("", said)).splitlines()
@@ -143,16 +142,16 @@ def test_a_terminal_sees_moving_lines_that_fit(lab: Lab, columns: int, terminals
 def test_no_color_is_respected_on_a_terminal(lab: Lab, monkeypatch: pytest.MonkeyPatch, terminals: Terminals) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     child, screen = terminals.run(80, "jobs", "list", "--url", "http://127.0.0.1:1")
-    said = _until(screen, "fix: ")
+    said = until(screen, "fix: ")
     child.wait(30)
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]", said)
 
 
 def test_ctrl_c_leaves_the_job_running_and_says_how_to_go_on(lab: Lab, terminals: Terminals) -> None:
     child, screen = terminals.run(80, "scan", "host", "127.0.0.1", "--ports", "1", "--wait", "--tag", "do=slow")
-    _until(screen, "━")
+    until(screen, "━")
     child.send_signal(signal.SIGINT)
-    said = _until(screen, "vedette jobs watch")
+    said = until(screen, "vedette jobs watch")
     assert child.wait(30) == 130
     assert "the job goes on" in said
     assert "Traceback" not in said
@@ -166,10 +165,10 @@ def test_logs_are_followed_until_ctrl_c(tmp_path: Path, monkeypatch: pytest.Monk
     file = tmp_path / "logs" / "scan.log"
     file.write_text("first \x1b[31mline\n")
     child, screen = terminals.run(80, "logs", "scan", "-f")
-    said = _until(screen, "first")
+    said = until(screen, "first")
     with file.open("a") as log:
         log.write("second\nunfinis")
-    said += _until(screen, "second")
+    said += until(screen, "second")
     child.send_signal(signal.SIGINT)
     assert child.wait(30) == 130
     assert "\x1b[31m" not in said
@@ -180,53 +179,6 @@ def test_status_without_a_stack_exits_8_and_the_doctor_answers_json(tmp_path: Pa
     assert _run("status", VEDETTE_HOME=str(tmp_path)).returncode == 8
     checks = json.loads(_run("doctor", "--json", VEDETTE_HOME=str(tmp_path)).stdout)
     assert {"name", "ok", "detail", "cure"} == set(checks[0])
-
-
-class Terminals:
-    """Commands in terminals of their own, all ended with the test."""
-
-    def __init__(self) -> None:
-        self._open: list[tuple[subprocess.Popen[bytes], int]] = []
-
-    def run(self, columns: int, *arguments: str) -> tuple[subprocess.Popen[bytes], int]:
-        self._open.append(_in_terminal(columns, *arguments))
-        return self._open[-1]
-
-    def close(self) -> None:
-        for child, screen in self._open:
-            testing.end(child)
-            os.close(screen)
-
-
-@pytest.fixture
-def terminals() -> Iterator[Terminals]:
-    found = Terminals()
-    yield found
-    found.close()
-
-
-def _in_terminal(columns: int, *arguments: str) -> tuple[subprocess.Popen[bytes], int]:
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"}
-    environment.pop("COLUMNS", None)
-    command = [*COMMAND, *arguments]
-    child = subprocess.Popen(
-        command, env=environment, start_new_session=True, stdin=theirs, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    return child, ours
-
-
-def _until(screen: int, text: str, timeout_s: float = 30.0) -> str:
-    """Read the terminal until `text` was seen."""
-    said, deadline = b"", time.monotonic() + timeout_s
-    while text.encode() not in said:
-        assert time.monotonic() < deadline, f"{text!r} did not come: {said[-500:].decode(errors='replace')}"
-        if select.select([screen], [], [], 0.2)[0]:
-            with suppress(OSError):  # the child has closed the terminal
-                said += os.read(screen, 65536)
-    return said.decode(errors="replace")
 
 
 def _quoted(word: str) -> str:
