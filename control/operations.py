@@ -9,17 +9,17 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from control.pace import Pace
-from shared.contracts.dead_letter import Verdict
+from control.works import WORKS, Work
 from shared.contracts.operation import Operation, OperationKind, OperationState
 from shared.errors import Conflict, Infrastructure, VedetteError
 from shared.store import operations
-from shared.store.engine import Connection, reading, writing
+from shared.store.engine import reading, writing
 from shared.store.operations import Batch, Ends, Task
 
 log = structlog.get_logger()
@@ -30,17 +30,6 @@ COUNT_S = 0.5  # between two counts of the ends while something is still to be s
 SETTLE_S = 2.0  # and afterwards
 JUDGED_FROM = 5  # ends before a failure share means something
 AWAY_S = 2.0  # between two tries while broker or database is away
-
-
-@dataclass(frozen=True)
-class Work:
-    """How one kind is worked off.
-
-    candidates: the ids after a cursor, in their order.  act: do it to them; verdicts in the order of the ids.
-    """
-
-    candidates: Callable[[Connection, Operation, str, int], Sequence[str]]
-    act: Callable[[Operation, Sequence[str]], Sequence[Verdict]]
 
 
 class Engine:
@@ -71,7 +60,7 @@ class Engine:
         alive = {task.operation.id for task in tasks}
         self._paces = {key: pace for key, pace in self._paces.items() if key in alive}
         self._counted = {key: counted for key, counted in self._counted.items() if key in alive}
-        worked = [self._attempt(task) for task in tasks]  # all of them, whatever the first says
+        worked = [self._attempt(task) for task in tasks]
         if time.monotonic() >= self._settle_at:
             self._settle()
         return any(worked)
@@ -187,4 +176,4 @@ def _canary(operation: Operation) -> int:
 
 def run(stop: threading.Event) -> None:
     """Work operations off until `stop` is set. For the control leader's thread."""
-    Engine({}).run(stop)
+    Engine(WORKS).run(stop)

@@ -27,6 +27,14 @@ def pipeline() -> ModuleType:
     return found
 
 
+def replay() -> ModuleType:
+    """Return `shared.replay`, which publishes as `pipeline` does."""
+    pipeline()
+    from shared import replay as found  # noqa: PLC0415
+
+    return found
+
+
 def app() -> Celery:
     """Return the Celery app with this process's time-outs."""
     made: Celery = pipeline().app

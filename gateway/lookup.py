@@ -10,7 +10,7 @@ from fastapi import Path
 
 from gateway.auth import Caller
 from shared.errors import Conflict
-from shared.store import jobs, operations
+from shared.store import dead_letters, jobs, operations
 from shared.store.engine import Connection
 
 _PIECE = re.compile(r"[0-9a-f-]{4,36}")
@@ -36,6 +36,10 @@ class OperationAmbiguous(IdAmbiguous):
     """Several operations have it."""
 
 
+class DeadLetterAmbiguous(IdAmbiguous):
+    """Several dead letters have it."""
+
+
 def job_id(connection: Connection, caller: Caller, piece: str) -> str:
     """Return the id of the job of the caller's organisation. Raises jobs.JobNotFound or JobAmbiguous."""
     found = _matches(jobs.ids_like, connection, caller, piece)
@@ -50,6 +54,14 @@ def operation_id(connection: Connection, caller: Caller, piece: str) -> str:
     if not found:
         raise operations.OperationNotFound("There is no operation with this id.", cure="List: vedette operations list")
     return _only(found, piece, OperationAmbiguous, "operations")
+
+
+def letter_id(connection: Connection, caller: Caller, piece: str) -> str:
+    """Return the id of the dead letter. Raises dead_letters.DeadLetterNotFound or DeadLetterAmbiguous."""
+    found = _matches(dead_letters.ids_like, connection, caller, piece)
+    if not found:
+        raise dead_letters.DeadLetterNotFound("There is no dead letter with this id.", cure="List: vedette dlq list")
+    return _only(found, piece, DeadLetterAmbiguous, "dead letters")
 
 
 def _matches(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shared.broker import presence
 from shared.broker.client import answering
 from shared.broker.depth import QueueDepth, snapshot
 from shared.contracts.job import Priority
@@ -29,13 +30,14 @@ def views(lanes: Sequence[str] = ALL_LANES) -> list[QueueView]:
     """Return the queues of these names. Raises BrokerAway."""
     with answering() as client:
         seen = snapshot(client, lanes)
-        fleet = workers()
+        fleet = [record.view for record in presence.live(client)]
     return [_view(seen.lanes[lane], fleet) for lane in lanes]
 
 
 def workers() -> list[WorkerView]:
     """Return the workers that are there. Raises BrokerAway."""
-    return []
+    with answering() as client:
+        return [record.view for record in presence.live(client)]
 
 
 def _view(depth: QueueDepth, fleet: Sequence[WorkerView]) -> QueueView:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from gateway import lookup, page
 from gateway.auth import Asking, described
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page
+from shared.contracts.dead_letter import Forecast
 from shared.contracts.operation import Operation
 from shared.store import operations
 from shared.store.engine import reading, writing
@@ -61,3 +62,11 @@ def stop_operation(caller: Asking, piece: Piece) -> Operation:
         return operations.stop(
             connection, lookup.operation_id(connection, caller, piece), f"Stopped by {caller.actor}."
         )
+
+
+def accepted(outcome: Operation | Forecast) -> Response:
+    """Return the answer to bulk work: 202 and where its operation is, or 200 and what it would do."""
+    if isinstance(outcome, Forecast):
+        return Response(outcome.model_dump_json(), 200, media_type="application/json")
+    headers = {"Location": f"{router.prefix}/{outcome.id}", "Retry-After": "1"}
+    return Response(outcome.model_dump_json(), 202, headers, "application/json")

@@ -23,6 +23,7 @@ from shared.contracts.dead_letter import (
 from shared.contracts.triage import DeadLetterFilter, DeadLetterStats, Payload
 from shared.errors import Conflict, FailureClass, InvalidInput, NotFound
 from shared.ids import now
+from shared.store import pieces, search
 from shared.store.tables import dead_letters as letters
 
 OPEN, REPLAYING, REPLAYED, RESOLVED, DISCARDED, SNOOZED, QUARANTINED = DeadLetterState
@@ -30,7 +31,6 @@ WAITING = (OPEN, QUARANTINED)  # for somebody's decision
 ASIDE = (OPEN, QUARANTINED, SNOOZED)  # nothing is being done about them
 ENDED = (RESOLVED, DISCARDED)
 ALL = DeadLetterFilter()
-ID_LENGTH = 36  # characters of a UUID
 MAX_NOTE = 2000
 
 
@@ -153,14 +153,15 @@ def count(connection: Connection, org_id: str, selection: Selection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def ids_like(connection: Connection, org_id: str, piece: str, limit: int = 10) -> list[str]:
-    """Return up to `limit` ids that begin or end with `piece`, newest first."""
-    if len(piece) > ID_LENGTH:
-        return []
-    piece = piece.lower()
-    matches = or_(letters.c.id.startswith(piece, autoescape=True), letters.c.id.endswith(piece, autoescape=True))
-    query = select(letters.c.id).where(letters.c.org_id == org_id, matches)
-    return list(connection.execute(query.order_by(letters.c.id.desc()).limit(limit)).scalars())
+def last_id(connection: Connection, org_id: str, selection: Selection) -> str:
+    """Return the greatest id of a selection, or nothing."""
+    query = select(func.max(letters.c.id)).where(_selected(org_id, selection))
+    return connection.execute(query).scalar_one() or ""
+
+
+def ids_like(connection: Connection, org_id: str, piece: str) -> list[str]:
+    """Return the ids that begin or end with `piece`, newest first."""
+    return pieces.ids_like(connection, letters, org_id, piece)
 
 
 def move(
@@ -258,7 +259,7 @@ def _where(org_id: str, which: DeadLetterFilter) -> ColumnElement[bool]:
         "fingerprint": which.group,
     }
     given = [letters.c[name] == value for name, value in columns.items() if value is not None]
-    asked = [_asked(which.q)] if which.q else []
+    asked = [search.dead_letters(which.q)] if which.q else []
     return and_(letters.c.org_id == org_id, *given, *asked)
 
 
@@ -268,15 +269,11 @@ def _selected(org_id: str, selection: Selection) -> ColumnElement[bool]:
         return and_(mine, letters.c.id.in_(selection.ids))
     scope: ColumnElement[bool] = true()
     if selection.q is not None:
-        scope = _asked(selection.q)
+        scope = search.dead_letters(selection.q)
     elif selection.group is not None:
         scope = letters.c.fingerprint == selection.group
     states = (OPEN,) if selection.all else (OPEN, SNOOZED)
     return and_(mine, scope, letters.c.state.in_(states))
-
-
-def _asked(q: str) -> ColumnElement[bool]:
-    raise InvalidInput(f"Queries are not there yet: {q[:40]!r}.")
 
 
 def _place(cursor: str) -> tuple[datetime, str]:

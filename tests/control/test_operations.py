@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from control import operations as engine
-from control.operations import Engine, Work, decide
+from control.operations import Engine, decide
+from control.works import Work
 from shared.contracts.dead_letter import DeadLetterState, Verdict
 from shared.contracts.operation import Operation, OperationKind
 from shared.errors import Infrastructure, InvalidInput

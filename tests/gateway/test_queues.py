@@ -5,7 +5,12 @@ from collections.abc import Callable
 from fastapi.testclient import TestClient
 
 from gateway import broker
+from shared.broker import presence
+from shared.broker.client import client as redis_client
+from shared.broker.presence import WorkerRecord
 from shared.contracts.lanes import ALL_LANES
+from shared.contracts.queues import ActiveTask
+from shared.ids import now
 from shared.testing import RedisServer
 
 
@@ -41,6 +46,27 @@ def test_a_pause_needs_no_body(client: TestClient) -> None:
     assert client.post("/api/v1/queues/scan:pause").json()["paused"]["reason"] == ""
 
 
+def test_workers_are_listed_and_counted_in_their_queues(client: TestClient) -> None:
+    task = ActiveTask(task_id="j.scan", job_id="j", stage="scan", since=now())
+    for name, active in (("scan@a", [task]), ("scan@b", [])):
+        record = WorkerRecord(
+            hostname=name,
+            service="scan",
+            pid=1,
+            queues=["scan", "scan.heavy"],
+            concurrency=2,
+            active=active,
+            started_at=now(),
+        )
+        presence.write(redis_client(), record)
+    workers = client.get("/api/v1/workers").json()["items"]
+    assert [(one["hostname"], one["busy"]) for one in workers] == [("scan@a", 1), ("scan@b", 0)]
+    assert workers[0]["active"][0]["job_id"] == "j"
+    heavy = client.get("/api/v1/queues/scan.heavy").json()
+    assert (heavy["consumers"], heavy["busy"], heavy["slots"]) == (2, 1, 4)
+    assert client.get("/api/v1/queues/report").json()["consumers"] == 0
+
+
 def test_an_unknown_queue_is_404_and_says_which_there_are(client: TestClient) -> None:
     for answer in (client.get("/api/v1/queues/nope"), client.post("/api/v1/queues/nope:pause")):
         assert (answer.status_code, answer.json()["code"]) == (404, "queue-not-found")
@@ -53,6 +79,7 @@ def test_without_the_broker_all_of_it_is_503_and_comes_back(client: TestClient, 
         client.get("/api/v1/queues"),
         client.post("/api/v1/queues/scan:pause"),
         client.post("/api/v1/queues/scan:resume"),
+        client.get("/api/v1/workers"),
     ):
         assert (answer.status_code, answer.json()["code"]) == (503, "broker-away")
         assert answer.headers["retry-after"] == "5"

@@ -1,0 +1,97 @@
+"""Bulk work as it comes in: what it is about is checked and counted, and an operation does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from gateway import lookup
+from gateway.auth import Caller
+from gateway.lookup import IdAmbiguous
+from gateway.problems import InvalidRequest
+from shared.contracts.dead_letter import BulkReplay, Forecast, Selection, Verdict
+from shared.contracts.operation import Operation, OperationKind
+from shared.contracts.problems import FieldError
+from shared.contracts.query import DEAD_LETTERS, Field, QueryWrong, parse
+from shared.contracts.triage import BulkDiscard
+from shared.errors import Conflict, NotFound
+from shared.store import audit, dead_letters, operations
+from shared.store.engine import Connection, reading, writing
+
+SAMPLES = 1
+
+
+class CountDiffers(Conflict):
+    """There are more or fewer of them than the caller thinks. `extension` says how many."""
+
+    def __init__(self, found: int, expected: int | None, what: str) -> None:
+        super().__init__(
+            f"There are {found} {what}, not {expected}." if expected is not None else f"It would be {found} {what}.",
+            cure=f"Look at them, then send `expect: {found}`.",
+        )
+        self.extension = {"count": found}
+
+
+def replay(caller: Caller, asked: BulkReplay) -> Operation:
+    """Write the operation that replays a selection. Raises what is wrong with it."""
+    asked = asked.model_copy(update={"selection": whole(caller, asked.selection)})
+    with writing() as connection:
+        params = asked.model_dump(mode="json", exclude={"dry_run"})
+        return _letters(connection, caller, OperationKind.REPLAY, asked.selection, params)
+
+
+def discard(caller: Caller, asked: BulkDiscard) -> Operation | Forecast:
+    """Write the operation that discards a selection. Raises CountDiffers, and what is wrong with the selection."""
+    selection = whole(caller, asked.selection)
+    with writing() as connection:
+        count = dead_letters.count(connection, caller.org_id, selection)
+        if asked.dry_run:
+            return _sure(count, dead_letters.ids(connection, caller.org_id, selection, limit=SAMPLES))
+        if count != asked.expect and not (asked.expect is None and selection.ids):
+            raise CountDiffers(count, asked.expect, "dead letters")
+        params = {"selection": selection.model_dump(mode="json"), "reason": asked.reason}
+        return _letters(connection, caller, OperationKind.DISCARD, selection, params)
+
+
+def whole(caller: Caller, selection: Selection) -> Selection:
+    """Return a selection whose ids are whole, none twice. Raises InvalidRequest naming those that are none."""
+    check_query(selection.q, DEAD_LETTERS, "/selection/q")
+    with reading() as connection:
+        ids = _whole(selection.ids, lambda piece: lookup.letter_id(connection, caller, piece), "/selection/ids")
+    return selection.model_copy(update={"ids": ids})
+
+
+def check_query(q: str | None, fields: Mapping[str, Field], pointer: str) -> None:
+    """Raises QueryWrong, which points at where the query stands in the body."""
+    try:
+        parse(q or "", fields)
+    except QueryWrong as exc:
+        raise QueryWrong(exc.message, cure=exc.cure, pointer=pointer) from None
+
+
+def _whole(pieces: Sequence[str], find: Callable[[str], str], pointer: str) -> list[str]:
+    found: dict[str, None] = {}
+    errors = []
+    for place, piece in enumerate(pieces):
+        try:
+            found[find(piece)] = None
+        except (NotFound, IdAmbiguous) as exc:
+            errors.append(FieldError(pointer=f"{pointer}/{place}", detail=exc.message))
+    if errors:
+        raise InvalidRequest(errors[0].detail, errors)
+    return list(found)
+
+
+def _letters(
+    connection: Connection, caller: Caller, kind: OperationKind, selection: Selection, params: dict[str, Any]
+) -> Operation:
+    total = dead_letters.count(connection, caller.org_id, selection)
+    # What comes later is not meant, least of all what fails again because of this operation.
+    until = dead_letters.last_id(connection, caller.org_id, selection)
+    made = operations.create(connection, caller.org_id, kind, params | {"until": until}, total=total, by=caller.actor)
+    audit.add(connection, caller.org_id, caller.actor, kind, f"operation:{made.id}", total=total, **params)
+    return made
+
+
+def _sure(count: int, samples: Sequence[str]) -> Forecast:
+    return Forecast(total=count, ok=count, samples=[Verdict(id=sample, ok=True) for sample in samples])

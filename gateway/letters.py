@@ -1,0 +1,88 @@
+"""What is done to single dead letters, and the export of many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway import broker, bulk, lookup
+from gateway.auth import Caller
+from shared.contracts.dead_letter import BulkReplay, DeadLetterView, Forecast, Replay, Verdict
+from shared.contracts.triage import DeadLetterFilter, Reclassify, Snooze
+from shared.errors import Conflict
+from shared.store import audit, dead_letters
+from shared.store.engine import reading, writing
+
+EXPORT_PAGE = 200  # read at a time
+EXPORT_LIMIT = 100_000  # of one export
+
+
+class ReplayRefused(Conflict):
+    """The dead letter cannot be replayed; `code` says why."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.detail or f"Dead letter {verdict.id} cannot be replayed: {verdict.code}.")
+        self._code = verdict.code
+
+    @property
+    def code(self) -> str:
+        return self._code
+
+
+def replay(caller: Caller, piece: str, how: Replay) -> Verdict:
+    """Replay one dead letter. Raises ReplayRefused."""
+    with reading() as connection:
+        letter_id = lookup.letter_id(connection, caller, piece)
+    verdict: Verdict
+    [verdict] = broker.replay().replay(caller.org_id, [letter_id], how, caller.actor)
+    with writing() as connection:
+        plain = how.model_dump(mode="json", exclude_defaults=True)
+        audit.add(
+            connection, caller.org_id, caller.actor, "dlq.replay", _subject(letter_id), code=verdict.code, how=plain
+        )
+    if not verdict.ok:
+        raise ReplayRefused(verdict)
+    return verdict
+
+
+def forecast(caller: Caller, asked: BulkReplay) -> Forecast:
+    """Return what a replay would do."""
+    found: Forecast = broker.replay().forecast(caller.org_id, bulk.whole(caller, asked.selection), asked.how)
+    return found
+
+
+def classify(caller: Caller, piece: str, asked: Reclassify) -> DeadLetterView:
+    """Give a dead letter another class, and perhaps a rule."""
+    with writing() as connection:
+        letter_id = lookup.letter_id(connection, caller, piece)
+        found = dead_letters.reclassify(connection, caller.org_id, letter_id, asked.failure_class, caller.actor)
+        plain = {"failure_class": asked.failure_class, "learn": asked.learn}
+        audit.add(connection, caller.org_id, caller.actor, "dlq.classify", _subject(letter_id), **plain)
+    return found
+
+
+def snooze(caller: Caller, piece: str, asked: Snooze) -> DeadLetterView:
+    """Put a dead letter aside."""
+    with writing() as connection:
+        letter_id = lookup.letter_id(connection, caller, piece)
+        found = dead_letters.snooze(connection, caller.org_id, letter_id, asked.until)
+        until = asked.until.isoformat()
+        audit.add(connection, caller.org_id, caller.actor, "dlq.snooze", _subject(letter_id), until=until)
+    return found
+
+
+def export(caller: Caller, which: DeadLetterFilter) -> Iterator[bytes]:
+    """Yield dead letters as JSON lines, a page at a time. The first page is read when the first is asked for."""
+    cursor, left = "", EXPORT_LIMIT
+    while left > 0:
+        with reading() as connection:
+            found, cursor = dead_letters.page(
+                connection, caller.org_id, which, limit=min(left, EXPORT_PAGE), cursor=cursor
+            )
+        left -= len(found)
+        yield b"".join(one.model_dump_json().encode() + b"\n" for one in found)
+        if not cursor:
+            return
+
+
+def _subject(letter_id: str) -> str:
+    return f"dead-letter:{letter_id}"
