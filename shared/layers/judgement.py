@@ -10,12 +10,14 @@ import structlog
 from shared.contracts.dead_letter import ErrorDetail
 from shared.contracts.job import Failure
 from shared.dlq import detail
-from shared.errors import POLICIES, UNTIL_HEALTHY, External, FailureClass, Policy, VedetteError, classified
+from shared.errors import POLICIES, UNTIL_HEALTHY, External, FailureClass, Policy, VedetteError
 from shared.ids import now
+from shared.layers.overrides import overrides_of
 from shared.store.ledger import Taken
 
 log = structlog.get_logger()
 
+RETRY_AFTER_CAP_S = 3600.0  # of what others may ask for
 LATE_RETRIES = 10  # of infrastructure once the deadline has passed: the last stage goes on after it
 
 
@@ -44,11 +46,13 @@ class Judgement:
 
 def judge(exc: Exception, taken: Taken, deadline_at: datetime | None) -> Judgement:
     """Return what the failure of a step means after the attempts that it had."""
-    chosen = classified(exc)
     if not isinstance(exc, VedetteError):
         log.error("stage.error.unknown", error=type(exc).__name__, exc_info=exc)
-    after_s = _wait_s(exc, POLICIES[chosen.failure_class], taken.retries, deadline_at)
-    return Judgement(_failure(exc, chosen.failure_class, taken), chosen.rule, detail(exc), after_s)
+    error, overrides = detail(exc), overrides_of(taken.key.org_id)
+    chosen = overrides.classified(exc, error, taken)
+    policy = overrides.policies.get(chosen.failure_class, POLICIES[chosen.failure_class])
+    after_s = _wait_s(exc, policy, taken.retries, deadline_at)
+    return Judgement(_failure(exc, chosen.failure_class, taken), chosen.rule, error, after_s)
 
 
 def _wait_s(exc: Exception, policy: Policy, retries: int, deadline_at: datetime | None) -> float | None:
@@ -59,7 +63,7 @@ def _wait_s(exc: Exception, policy: Policy, retries: int, deadline_at: datetime 
         return None
     after_s = policy.wait_s(retries + 1)
     if isinstance(exc, External) and exc.retry_after_s is not None:
-        after_s = max(after_s, min(exc.retry_after_s, policy.cap_s))
+        after_s = max(after_s, min(exc.retry_after_s, RETRY_AFTER_CAP_S))
     return after_s
 
 

@@ -20,10 +20,10 @@ from shared.contracts.dead_letter import (
     ErrorDetail,
     Selection,
 )
-from shared.contracts.triage import DeadLetterFilter, DeadLetterStats, Payload
+from shared.contracts.triage import DeadLetterFilter, DeadLetterStats, NewRule, Payload
 from shared.errors import Conflict, FailureClass, InvalidInput, NotFound
 from shared.ids import now
-from shared.store import pieces, search
+from shared.store import dlq_rules, pieces, search
 from shared.store.tables import dead_letters as letters
 
 OPEN, REPLAYING, REPLAYED, RESOLVED, DISCARDED, SNOOZED, QUARANTINED = DeadLetterState
@@ -147,16 +147,16 @@ def ids(connection: Connection, org_id: str, selection: Selection, *, after: str
     return list(connection.execute(query.order_by(letters.c.id).limit(limit)).scalars())
 
 
-def count(connection: Connection, org_id: str, selection: Selection) -> int:
-    """Return how many dead letters a selection has."""
-    query = select(func.count()).select_from(letters).where(_selected(org_id, selection))
-    return int(connection.execute(query).scalar_one())
-
-
 def last_id(connection: Connection, org_id: str, selection: Selection) -> str:
     """Return the greatest id of a selection, or nothing."""
     query = select(func.max(letters.c.id)).where(_selected(org_id, selection))
     return connection.execute(query).scalar_one() or ""
+
+
+def count(connection: Connection, org_id: str, selection: Selection) -> int:
+    """Return how many dead letters a selection has."""
+    query = select(func.count()).select_from(letters).where(_selected(org_id, selection))
+    return int(connection.execute(query).scalar_one())
 
 
 def ids_like(connection: Connection, org_id: str, piece: str) -> list[str]:
@@ -219,12 +219,15 @@ def wake_due(connection: Connection) -> int:
 
 
 def reclassify(
-    connection: Connection, org_id: str, letter_id: str, failure_class: FailureClass, by: str
+    connection: Connection, org_id: str, letter_id: str, failure_class: FailureClass, by: str, *, learn: bool = False
 ) -> DeadLetterView:
-    """Give a dead letter another class; its fingerprint stays. Raises DeadLetterNotFound."""
-    get(connection, letter_id, org_id)
+    """Give a dead letter another class; learn: and all later ones of its fingerprint. Raises DeadLetterNotFound."""
+    letter = get(connection, letter_id, org_id)
     values = {"failure_class": failure_class, "rule": f"reclassified by {by}"[:MAX_NOTE]}
     connection.execute(update(letters).where(letters.c.id == letter_id).values(**values))
+    if learn:
+        rule = NewRule(fingerprint=letter.fingerprint, failure_class=failure_class)
+        dlq_rules.learn(connection, org_id, letter_id, rule, by)
     return get(connection, letter_id, org_id)
 
 

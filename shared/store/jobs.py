@@ -130,6 +130,17 @@ def request(connection: Connection, job_id: str) -> tuple[dict[str, Any], Option
     return stored["target"], Options.model_validate(stored["options"])
 
 
+def names(connection: Connection, job_id: str) -> list[str]:
+    """Return how messages may call the target of a job: its label, and the texts of its description."""
+    row = connection.execute(select(jobs.c.target, jobs.c.request).where(jobs.c.id == job_id)).one_or_none()
+    return names_of(row.target, row.request) if row else []
+
+
+def names_of(target: str, asked: Mapping[str, Any]) -> list[str]:
+    """Return the names of a target, given its label and the job's request."""
+    return [target, *(value for key, value in asked["target"].items() if isinstance(value, str) and key != "kind")]
+
+
 def mark_published(connection: Connection, ids: Sequence[str]) -> None:
     """Note that the first message of these jobs is with the broker."""
     connection.execute(update(jobs).where(jobs.c.id.in_(ids), jobs.c.published_at.is_(None)).values(published_at=now()))
