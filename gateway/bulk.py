@@ -10,12 +10,12 @@ from gateway.auth import Caller
 from gateway.lookup import IdAmbiguous
 from gateway.problems import InvalidRequest
 from shared.contracts.dead_letter import BulkReplay, Forecast, Selection, Verdict
-from shared.contracts.operation import Operation, OperationKind
+from shared.contracts.operation import BulkCancel, Operation, OperationKind
 from shared.contracts.problems import FieldError
-from shared.contracts.query import DEAD_LETTERS, Field, QueryWrong, parse
+from shared.contracts.query import DEAD_LETTERS, JOBS, Field, QueryWrong, parse
 from shared.contracts.triage import BulkDiscard
 from shared.errors import Conflict, NotFound
-from shared.store import audit, dead_letters, operations
+from shared.store import audit, cancels, dead_letters, operations
 from shared.store.engine import Connection, reading, writing
 
 SAMPLES = 1
@@ -53,6 +53,23 @@ def discard(caller: Caller, asked: BulkDiscard) -> Operation | Forecast:
         return _letters(connection, caller, OperationKind.DISCARD, selection, params)
 
 
+def cancel(caller: Caller, asked: BulkCancel) -> Operation | Forecast:
+    """Write the operation that cancels jobs. Raises CountDiffers, and what is wrong with what it is about."""
+    check_query(asked.q, JOBS, "/q")
+    with reading() as connection:
+        ids = _whole(asked.ids, lambda piece: lookup.job_id(connection, caller, piece), "/ids")
+    which = asked.model_copy(update={"ids": ids})
+    with writing() as connection:
+        total = cancels.count(connection, caller.org_id, which)
+        if asked.dry_run:
+            return _sure(total, cancels.ids(connection, caller.org_id, which, limit=SAMPLES))
+        if asked.expect is not None and asked.expect != total:
+            raise CountDiffers(total, asked.expect, "jobs")
+        params = which.model_dump(mode="json", include={"ids", "q", "batch_id"})
+        until = cancels.last_id(connection, caller.org_id, which)
+        return _begin(connection, caller, OperationKind.CANCEL, params, total=total, until=until)
+
+
 def whole(caller: Caller, selection: Selection) -> Selection:
     """Return a selection whose ids are whole, none twice. Raises InvalidRequest naming those that are none."""
     check_query(selection.q, DEAD_LETTERS, "/selection/q")
@@ -88,7 +105,14 @@ def _letters(
     total = dead_letters.count(connection, caller.org_id, selection)
     # What comes later is not meant, least of all what fails again because of this operation.
     until = dead_letters.last_id(connection, caller.org_id, selection)
-    made = operations.create(connection, caller.org_id, kind, params | {"until": until}, total=total, by=caller.actor)
+    return _begin(connection, caller, kind, params, total=total, until=until)
+
+
+def _begin(
+    connection: Connection, caller: Caller, kind: OperationKind, params: dict[str, Any], *, total: int, until: str
+) -> Operation:
+    params = params | {"until": until}
+    made = operations.create(connection, caller.org_id, kind, params, total=total, by=caller.actor)
     audit.add(connection, caller.org_id, caller.actor, kind, f"operation:{made.id}", total=total, **params)
     return made
 

@@ -54,7 +54,9 @@ def classify(caller: Caller, piece: str, asked: Reclassify) -> DeadLetterView:
     """Give a dead letter another class, and perhaps a rule."""
     with writing() as connection:
         letter_id = lookup.letter_id(connection, caller, piece)
-        found = dead_letters.reclassify(connection, caller.org_id, letter_id, asked.failure_class, caller.actor)
+        found = dead_letters.reclassify(
+            connection, caller.org_id, letter_id, asked.failure_class, caller.actor, learn=asked.learn
+        )
         plain = {"failure_class": asked.failure_class, "learn": asked.learn}
         audit.add(connection, caller.org_id, caller.actor, "dlq.classify", _subject(letter_id), **plain)
     return found

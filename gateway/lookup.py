@@ -10,7 +10,7 @@ from fastapi import Path
 
 from gateway.auth import Caller
 from shared.errors import Conflict
-from shared.store import dead_letters, jobs, operations
+from shared.store import dead_letters, dlq_rules, jobs, operations
 from shared.store.engine import Connection
 
 _PIECE = re.compile(r"[0-9a-f-]{4,36}")
@@ -40,6 +40,10 @@ class DeadLetterAmbiguous(IdAmbiguous):
     """Several dead letters have it."""
 
 
+class RuleAmbiguous(IdAmbiguous):
+    """Several rules have it."""
+
+
 def job_id(connection: Connection, caller: Caller, piece: str) -> str:
     """Return the id of the job of the caller's organisation. Raises jobs.JobNotFound or JobAmbiguous."""
     found = _matches(jobs.ids_like, connection, caller, piece)
@@ -62,6 +66,14 @@ def letter_id(connection: Connection, caller: Caller, piece: str) -> str:
     if not found:
         raise dead_letters.DeadLetterNotFound("There is no dead letter with this id.", cure="List: vedette dlq list")
     return _only(found, piece, DeadLetterAmbiguous, "dead letters")
+
+
+def rule_id(connection: Connection, caller: Caller, piece: str) -> str:
+    """Return the id of the rule. Raises dlq_rules.RuleNotFound or RuleAmbiguous."""
+    found = _matches(dlq_rules.ids_like, connection, caller, piece)
+    if not found:
+        raise dlq_rules.RuleNotFound("There is no rule with this id.", cure="List them: vedette dlq rules list")
+    return _only(found, piece, RuleAmbiguous, "rules")
 
 
 def _matches(

@@ -15,6 +15,7 @@ from shared.contracts.dead_letter import ErrorDetail, Rule
 from shared.contracts.triage import NewRule, RuleTest
 from shared.errors import NotFound
 from shared.ids import new_id, now
+from shared.store import pieces
 from shared.store.tables import dead_letter_rules as rules
 from shared.store.tables import dead_letters as letters
 
@@ -39,6 +40,11 @@ def all_of(connection: Connection, org_id: str) -> list[Rule]:
     """Return all rules, the oldest first."""
     query = select(rules).where(rules.c.org_id == org_id).order_by(rules.c.id)
     return [Rule.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def ids_like(connection: Connection, org_id: str, piece: str) -> list[str]:
+    """Return the ids that begin or end with `piece`, newest first."""
+    return pieces.ids_like(connection, rules, org_id, piece)
 
 
 def add(connection: Connection, org_id: str, new: NewRule, by: str, *, learned_from: str | None = None) -> Rule:

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from sqlalchemy import insert
 
 from gateway import broker, pressure
 from gateway.__main__ import build
@@ -22,12 +23,13 @@ from gateway.app import create_app
 from shared import registry
 from shared.contracts.job import StageName
 from shared.contracts.submission import Options
-from shared.ids import now
+from shared.ids import new_id, now
 from shared.settings import settings
 from shared.store import jobs, migrate, plugins
 from shared.store.engine import writing
+from shared.store.tables import dead_letters
 from shared.testing import RedisServer, wait_for
-from tests.gateway.driving import BEARER, HOSTS, TOKEN, Served
+from tests.gateway.driving import BEARER, HOSTS, RAW, TOKEN, Served
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -113,6 +115,39 @@ def make_job(store: None) -> Callable[..., str]:
             return jobs.create(connection, [new])[0]
 
     return make
+
+
+@pytest.fixture
+def bury(store: None) -> Callable[..., str]:
+    """Write a dead letter; return its id."""
+
+    def write(**fields: Any) -> str:
+        letter_id = new_id()
+        row = {
+            "id": letter_id,
+            "org_id": "local",
+            "stage": "scan",
+            "target": "127.0.0.1",
+            "target_kind": "host",
+            "queue": "scan",
+            "reason": "stage-failed",
+            "failure_class": "external",
+            "error": {"type": "HostUnreachable", "code": "host-unreachable", "message": "No answer."},
+            "error_type": "HostUnreachable",
+            "code": "host-unreachable",
+            "message": "No answer.",
+            "fingerprint": "aaaa",
+            "state": "open",
+            "raw": RAW,
+            "first_failed_at": now(),
+            "last_failed_at": now(),
+            **fields,
+        }
+        with writing() as connection:
+            connection.execute(insert(dead_letters), row)
+        return letter_id
+
+    return write
 
 
 def _new_database(server: str) -> str:

@@ -19,6 +19,7 @@ from shared.store.engine import reading
 TOKEN = "correct-horse"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 HOSTS = frozenset({"127.0.0.1", "localhost"})
+RAW = b'{"headers": {"id": "j.scan", "task": "scan.run"}, "properties": {}, "body": "[[], {}, {}]"}'
 both_databases = pytest.mark.parametrize("store", ["sqlite", "postgres"], indirect=True)
 
 

@@ -8,49 +8,11 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import insert
 
 from gateway import letters
-from shared.ids import new_id, now
-from shared.store.engine import writing
-from shared.store.tables import dead_letters
-from tests.gateway.driving import both_databases
+from tests.gateway.driving import RAW, both_databases
 
 DLQ = "/api/v1/dlq"
-RAW = b'{"headers": {"id": "j.scan", "task": "scan.run"}, "properties": {}, "body": "[[], {}, {}]"}'
-
-
-@pytest.fixture
-def bury(store: None) -> Callable[..., str]:
-    """Write a dead letter; return its id."""
-
-    def write(**fields: Any) -> str:
-        letter_id = new_id()
-        row = {
-            "id": letter_id,
-            "org_id": "local",
-            "stage": "scan",
-            "target": "127.0.0.1",
-            "target_kind": "host",
-            "queue": "scan",
-            "reason": "stage-failed",
-            "failure_class": "external",
-            "error": {"type": "HostUnreachable", "code": "host-unreachable", "message": "No answer."},
-            "error_type": "HostUnreachable",
-            "code": "host-unreachable",
-            "message": "No answer.",
-            "fingerprint": "aaaa",
-            "state": "open",
-            "raw": RAW,
-            "first_failed_at": now(),
-            "last_failed_at": now(),
-            **fields,
-        }
-        with writing() as connection:
-            connection.execute(insert(dead_letters), row)
-        return letter_id
-
-    return write
 
 
 @both_databases

@@ -1,0 +1,37 @@
+"""Which jobs a bulk cancel is about: those of its ids, query or batch that are not over."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Connection, and_, func, select
+
+from shared.contracts.job import TERMINAL, JobState
+from shared.contracts.operation import BulkCancel
+from shared.store import search
+from shared.store.tables import jobs
+
+_DONE_WITH = sorted({*TERMINAL, JobState.CANCELLING})
+
+
+def count(connection: Connection, org_id: str, which: BulkCancel) -> int:
+    """Return how many jobs it is about. Raises query.QueryWrong."""
+    return connection.execute(select(func.count()).select_from(jobs).where(_meant(org_id, which))).scalar_one()
+
+
+def ids(connection: Connection, org_id: str, which: BulkCancel, *, after: str = "", limit: int = 200) -> list[str]:
+    """Return up to `limit` of their ids that are greater than `after`, in their order."""
+    query = select(jobs.c.id).where(_meant(org_id, which), jobs.c.id > after)
+    return list(connection.execute(query.order_by(jobs.c.id).limit(limit)).scalars())
+
+
+def last_id(connection: Connection, org_id: str, which: BulkCancel) -> str:
+    """Return the greatest of their ids, or nothing."""
+    return connection.execute(select(func.max(jobs.c.id)).where(_meant(org_id, which))).scalar_one() or ""
+
+
+def _meant(org_id: str, which: BulkCancel) -> ColumnElement[bool]:
+    mine = and_(jobs.c.org_id == org_id, jobs.c.state.notin_(_DONE_WITH))
+    if which.ids:
+        return and_(mine, jobs.c.id.in_(which.ids))
+    if which.batch_id is not None:
+        return and_(mine, jobs.c.batch_id == which.batch_id)
+    return and_(mine, search.jobs(which.q or ""))
