@@ -1,10 +1,11 @@
-"""Text of strangers, made fit to keep: PostgreSQL takes no NUL, and nothing takes half a surrogate pair."""
+"""Text of strangers, made fit to keep: no NUL for PostgreSQL, no half of a surrogate pair. And words for people."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 _UNKEPT = re.compile("[\x00\ud800-\udfff]")
@@ -34,3 +35,26 @@ def _finite(value: Any) -> Any:  # noqa: ANN401  whatever JSON can hold
     if isinstance(value, (list, tuple)):
         return [_finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def spell(seconds: float) -> str:
+    """Return a length of time for people: `0.4 s`, `41 s`, `6 m 12 s`, `3 h 5 m`, `2 d 4 h`."""
+    whole = max(round(seconds), 0)
+    if seconds < 10:
+        return f"{max(seconds, 0.0):.1f} s"
+    for size, unit, smaller, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit} {rest} {name}" if rest else f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def clock(at: datetime) -> str:
+    """Return a moment for people: the time in UTC, with its date where that is not today."""
+    at = at.astimezone(UTC)
+    today = datetime.now(UTC).date()
+    return f"{at:%H:%M:%S} UTC" if at.date() == today else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def plural(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

@@ -20,7 +20,7 @@ ORDER = [
     {"settings"},
     {"registry", "telemetry", "policy", "resolver", "heartbeat", "dlq"},
     {"store", "bus", "broker", "breaker"},
-    {"layers"},
+    {"layers", "waiting", "explanation"},
     {"queue"},
     {"pipeline", "worker"},
     {"replay"},

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from shared.text import REPLACEMENT, as_json, kept
+from shared.text import REPLACEMENT, as_json, clock, kept, spell
 
 ANY = some.text() | some.text(alphabet='\\u0\x00\ud800é"n', max_size=20)
 JSON = some.recursive(
@@ -49,3 +50,26 @@ def test_what_json_has_no_number_for_is_null() -> None:
 
 def test_six_letters_that_look_like_an_escape_stay() -> None:
     assert json.loads(as_json("\\u0000 \\\x00")) == f"\\u0000 \\{REPLACEMENT}"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0.0 s"),
+        (0.44, "0.4 s"),
+        (41.2, "41 s"),
+        (59.7, "1 m"),
+        (372, "6 m 12 s"),
+        (3600, "1 h"),
+        (11100, "3 h 5 m"),
+        (187200, "2 d 4 h"),
+    ],
+)
+def test_lengths_of_time_are_spelled(seconds: float, text: str) -> None:
+    assert spell(seconds) == text
+
+
+def test_the_date_is_said_where_it_is_not_today() -> None:
+    at = datetime(2025, 3, 1, 11, 2, 41, tzinfo=UTC)
+    assert clock(at) == "2025-03-01 11:02:41 UTC"
+    assert len(clock(datetime.now(UTC))) == len("11:02:41 UTC")
