@@ -16,13 +16,17 @@ from gateway.live import Live
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page
+from gateway.standing import standing
 from gateway.submission import Submission
+from shared.broker.view import look
 from shared.contracts.events import Event
 from shared.contracts.finding import Finding, Severity
 from shared.contracts.job import JobState, JobView
 from shared.contracts.observation import Coverage
 from shared.contracts.query import MAX_LENGTH
 from shared.contracts.submission import Receipt
+from shared.contracts.waiting import Explanation
+from shared.explanation import explain
 from shared.store import evidence, findings, jobs, timeline
 from shared.store.engine import reading
 
@@ -75,14 +79,23 @@ def list_jobs(
     with reading() as connection:
         found = jobs.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor), state=state, q=asked)
     more = len(found) > limit
-    return Page(items=found[:limit], next=page.cursor(found[limit - 1].id) if more else None)
+    return Page(items=standing(found[:limit]), next=page.cursor(found[limit - 1].id) if more else None)
 
 
 @router.get("/{id}", responses=problems(404, 409))
 async def get_job(request: Request, caller: Asking, piece: Piece, prefer: Prefer = "") -> JobView:
-    """One job with its steps."""
+    """One job with its steps, and what it waits for."""
     job_id = await run_in_threadpool(_find, caller, piece)
-    return await stream.finished(_live(request), job_id, _wait_s(prefer))
+    found = await stream.finished(_live(request), job_id, _wait_s(prefer))
+    return (await run_in_threadpool(standing, [found]))[0]
+
+
+@router.get("/{id}/explain", responses=problems(404, 409))
+def explain_job(caller: Asking, piece: Piece) -> Explanation:
+    """What holds the job up, or what works on it, in a sentence, with the command that helps."""
+    with reading() as connection:
+        found = jobs.view(connection, lookup.job_id(connection, caller, piece), caller.org_id)
+        return explain(connection, look(), found)
 
 
 @router.get("/{id}/findings", responses=problems(404, 409))

@@ -44,7 +44,9 @@ def test_a_job_is_written_published_and_told(client: TestClient) -> None:
     assert answer.json()["batch_id"] is None
     assert (job["state"], job["lane"], job["tags"]) == ("queued", "scan", {"env": "test"})
     assert [s["part"] for s in job["steps"] if s["stage"] == "report"] == ["", "json", "pdf"]
-    assert client.get(answer.headers["location"]).json() == job
+    shown = client.get(answer.headers["location"]).json()
+    assert shown.pop("waiting")["reason"] == "no_consumer"
+    assert shown == {name: value for name, value in job.items() if name != "waiting"}
     assert waiting("scan") == 1
     with reading() as connection:
         assert jobs.unpublished(connection, before=now()) == []
@@ -275,3 +277,22 @@ def _save(connection: Any, job_id: str, judged: list[Finding]) -> None:
     from shared.contracts.finding import Assessment
 
     findings.save(connection, job_id, "local", judged, Assessment(score=80, grade="B"))
+
+
+@both_databases
+def test_jobs_are_found_by_a_query_and_say_what_they_wait_for(client: TestClient) -> None:
+    wanted = submit(client, {"target": {"kind": "host", "host": "127.0.0.7"}, "priority": "low"}).json()["jobs"][0]
+    submit(client, {"target": HOST})
+    [found] = client.get("/api/v1/jobs", params={"q": "queue:scan.background target:127.0.0.0/29"}).json()["items"]
+    assert found["id"] == wanted["id"]
+    assert found["waiting"]["why"] == "no worker consumes scan.background"
+    said = client.get(f"/api/v1/jobs/{wanted['id']}/explain").json()
+    assert said["fix"] == "celery -A services.scan worker --queues scan.background"
+    assert said["summary"].endswith("because no worker consumes scan.background")
+
+
+def test_a_query_that_cannot_be_read_is_pointed_at(client: TestClient) -> None:
+    answer = client.get("/api/v1/jobs", params={"q": "colour:red"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "query-wrong")
+    assert "character 1" in answer.json()["detail"]
+    assert "state" in answer.json()["cure"]
