@@ -7,9 +7,11 @@ until the file RELEASE is there; `fail` fails the scan; `partial` fails one repo
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
 
+from control import operations
 from services.notify import tasks as notify
 from services.process import tasks as process
 from services.report import tasks as report
@@ -87,6 +89,7 @@ def _half_a_report(envelope: Envelope) -> None:
 
 def main(release: Path) -> None:
     announce()
+    threading.Thread(target=operations.run, args=(threading.Event(),), daemon=True).start()
     while True:
         with reading() as connection:
             found = jobs.page(connection, "local", limit=50, state=JobState.QUEUED)

@@ -29,6 +29,9 @@ class Terminals:
         self._open.append(_in_terminal(columns, *arguments))
         return self._open[-1]
 
+    def type(self, screen: int, text: str) -> None:
+        os.write(screen, text.encode())
+
     def close(self) -> None:
         for child, screen in self._open:
             testing.end(child)

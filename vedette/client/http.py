@@ -65,6 +65,7 @@ class Http:
     def bulk(self, path: str, asked: BulkReplay | BulkDiscard | BulkCancel) -> Operation | Forecast:
         """Ask for an operation, or in a dry run for its forecast."""
         body = asked.model_dump(mode="json")
+        path = f"./{path}"  # else `dlq:` is taken for the scheme of a URL
         if asked.dry_run:
             return self.ask(Forecast, "POST", path, json=body)
         return self.ask(Operation, "POST", path, json=body)
