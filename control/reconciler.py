@@ -13,7 +13,7 @@ from shared.errors import Infrastructure
 from shared.ids import now
 from shared.pipeline import submit
 from shared.settings import settings
-from shared.store import jobs
+from shared.store import outbox
 from shared.store.engine import reading
 
 log = structlog.get_logger()
@@ -33,7 +33,7 @@ def run(stop: threading.Event) -> None:
 def publish() -> int:
     """Publish the jobs that wait in the store for longer than they should. Returns how many."""
     with reading() as connection:
-        waiting = jobs.unpublished(connection, now() - timedelta(seconds=settings().republish_after_s))
+        waiting = outbox.unpublished(connection, now() - timedelta(seconds=settings().republish_after_s))
     if waiting:
         submit(waiting)
         log.info("reconciler.jobs.published", jobs=len(waiting))

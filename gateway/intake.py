@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from opentelemetry import trace
-from opentelemetry.context import Context
-
 from gateway import broker, pressure
 from gateway.auth import Caller
 from gateway.submission import Submission, admit, check_plugins
@@ -64,13 +61,7 @@ def _new_jobs(caller: Caller, options: Options, targets: Sequence[TargetModel], 
     parts = {StageName.REPORT: options.reports}
     made = []
     for target in targets:
-        trace_id, traceparent = _own_trace() if batch_id else (telemetry.trace_id(), telemetry.traceparent())
-        made.append(NewJob(caller.org_id, target, options, lane, deadline_at, batch_id, trace_id, traceparent, parts))
+        # One job is one trace; those of a batch are linked to the request.
+        own = telemetry.new_trace("job") if batch_id else (telemetry.trace_id(), telemetry.traceparent())
+        made.append(NewJob(caller.org_id, target, options, lane, deadline_at, batch_id, *own, parts))
     return made
-
-
-def _own_trace() -> tuple[str, str]:
-    """Start a trace for one job of a batch, linked to the request: one job is one trace."""
-    link = trace.Link(trace.get_current_span().get_span_context())
-    with trace.get_tracer("vedette").start_as_current_span("job", context=Context(), links=[link]):
-        return telemetry.trace_id(), telemetry.traceparent()

@@ -13,3 +13,8 @@ def new_id() -> str:
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def seconds(start: datetime | None, end: datetime | None) -> float | None:
+    """Return the seconds from `start` to `end`, to the millisecond, or None while one of them is open."""
+    return round(max((end - start).total_seconds(), 0.0), 3) if start and end else None

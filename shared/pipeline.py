@@ -8,14 +8,16 @@ from celery.canvas import Signature, chain
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from shared.broker.client import BrokerAway
+from shared.broker import flags
+from shared.broker.client import BrokerAway, client
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import Priority, Profile, StageName
 from shared.contracts.lanes import LANES, PRIORITIES
 from shared.contracts.submission import Options
 from shared.queue import app, task_id
-from shared.store import jobs
+from shared.store import outbox
 from shared.store.engine import reading, writing
+from shared.store.outbox import Outgoing
 
 PUBLISH_TIMEOUT_S = 1.0  # an absent broker must not hold up whoever submits
 AT_ONCE = 50  # jobs published and noted together: about 0.1 s in which another process may publish one a second time
@@ -54,7 +56,7 @@ def build(envelope: Envelope, first: StageName = StageName.SCAN) -> chain:
 
 
 def submit(ids: Sequence[str]) -> None:
-    """Publish those of the jobs that are committed and not published yet, and note it.
+    """Publish those of the jobs that are queued and not published yet, each from where it is, and note it.
 
     Raises BrokerAway; jobs published before that stay noted.
     """
@@ -65,31 +67,32 @@ def submit(ids: Sequence[str]) -> None:
 def resend(steps: Sequence[tuple[str, StageName]]) -> None:
     """Publish these jobs again, each from its stage on, under the ids that its tasks have. Raises BrokerAway."""
     with reading() as connection:
-        ready = [(*jobs.envelope(connection, job_id), stage) for job_id, stage in steps]
+        ready = [Outgoing(*outbox.envelope(connection, job_id), stage) for job_id, stage in steps]
     _publish(ready, [])
 
 
 def _submit(ids: Sequence[str]) -> None:
     with reading() as connection:
-        waiting = jobs.still_unpublished(connection, ids)
-        ready = [(*jobs.envelope(connection, job_id), StageName.SCAN) for job_id in waiting]
+        ready = outbox.outgoing(connection, ids)
     published: list[str] = []
     try:
         _publish(ready, published)
     finally:
         if published:
             with writing() as transaction:
-                jobs.mark_published(transaction, published)
+                outbox.mark_published(transaction, published)
 
 
-def _publish(ready: Sequence[tuple[Envelope, str, StageName]], published: list[str]) -> None:
-    """Send each job from a stage on, with its traceparent; `published` grows by the ids of those that were sent."""
+def _publish(ready: Sequence[Outgoing], published: list[str]) -> None:
+    """Send jobs on their way; `published` grows by the ids of those that were sent."""
     try:
+        # The flag of a run that was cancelled must not stop the next one.
+        flags.clear(client(), [job.envelope.job_id for job in ready if job.envelope.run > 1])
         with app.producer_pool.acquire(block=True, timeout=PUBLISH_TIMEOUT_S) as producer:
-            for envelope, traceparent, first in ready:
-                headers = {"traceparent": traceparent}
-                build(envelope, first).apply_async(producer=producer, headers=headers, retry=False)
-                published.append(envelope.job_id)
+            for job in ready:
+                headers = {"traceparent": job.traceparent}
+                build(job.envelope, job.first).apply_async(producer=producer, headers=headers, retry=False)
+                published.append(job.envelope.job_id)
     except (OperationalError, RedisError, OSError) as exc:
         raise BrokerAway(f"The broker did not answer; {len(ready) - len(published)} jobs wait in the store.") from exc
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 from opentelemetry import propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -76,6 +77,14 @@ def trace_id() -> str:
     """Return the current trace id in hex, or an empty string outside of a span."""
     context = trace.get_current_span().get_span_context()
     return trace.format_trace_id(context.trace_id) if context.is_valid else ""
+
+
+def new_trace(name: str, linked_to: str = "") -> tuple[str, str]:
+    """Begin a trace that is linked to another (a traceparent; else the current span); return its id and traceparent."""
+    other = propagate.extract({"traceparent": linked_to}) if linked_to else None
+    link = trace.Link(trace.get_current_span(other).get_span_context())
+    with trace.get_tracer("vedette").start_as_current_span(name, context=Context(), links=[link]):
+        return trace_id(), traceparent()
 
 
 def _add_trace(_logger: Any, _method: str, line: structlog.types.EventDict) -> structlog.types.EventDict:  # noqa: ANN401

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from shared.contracts.job import Contract, Priority
+from shared.contracts.job import Contract, Priority, Profile
 
 
 class Envelope(Contract):
-    """One job on its way. `version` changes when a worker of yesterday could not read it."""
+    """One job on its way. `version` changes when a worker of yesterday could not read it.
+
+    run: of the job; a message of an earlier run does nothing any more.
+    """
 
     version: int = 1
     job_id: str
@@ -16,4 +19,6 @@ class Envelope(Contract):
     kind: str
     lane: str
     priority: Priority = Priority.NORMAL
+    profile: Profile = Profile.STANDARD
+    run: int = 1
     deadline_at: datetime | None = None

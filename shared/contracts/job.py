@@ -157,7 +157,8 @@ class StepView(Contract):
 class JobView(Contract):
     """One job as people see it: what was asked, how far it is, what came out.
 
-    origin_id: the job that this one repeats.  run: 1, and one more each time it was revived.
+    origin_id: the job that this one repeats.  run: 1, and one more each time it was revived. started_at, finished_at
+    and the seconds are of this run, which a scheduled job begins when it is due.
     """
 
     id: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -22,13 +22,12 @@ from shared.layers.judgement import StageFailed, judge
 from shared.layers.progress import Meter
 from shared.store import ledger
 from shared.store.engine import Write, reading, writing
-from shared.store.jobs import STAGES
 from shared.store.ledger import Key, Superseded, Taken
+from shared.store.step import STAGES
 
 log = structlog.get_logger()
 
 LOST_LIMIT = 4  # deliveries of one attempt that never came to an end
-LEASE_SLACK_S = 60.0  # a lease outlives the soft limit by this, so that a live worker never loses one
 
 
 class AlreadyOver(Exception):
@@ -109,8 +108,7 @@ class Step(Part):
     @contextmanager
     def part(self, name: str) -> Iterator[Part]:
         """Run one part as a step of its own. Its failure stays with it; if put off, it comes again alone."""
-        key = Key(self.taken.key.job_id, self.taken.key.org_id, self.taken.key.stage, name)
-        part = Part(_take(key, self.delivery))
+        part = Part(_take(replace(self.taken.key, part=name), self.delivery))
         try:
             yield part
             if not part.is_over:
@@ -131,7 +129,7 @@ class Step(Part):
 def step(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator[Step]:
     """Take the stage's step and end it. Raises AlreadyOver, RetryLater or StageFailed, and lets system exits pass."""
     try:
-        taken = _take(Key(envelope.job_id, envelope.org_id, stage), delivery)
+        taken = _take(Key(envelope.job_id, envelope.org_id, stage, run=envelope.run), delivery)
     except ledger.StepUnknown as exc:
         log.warning("stage.unknown", message=exc.message)
         raise StageFailed(exc.failure_class, classified(exc).rule, detail(exc)) from exc
@@ -182,9 +180,8 @@ def _overtaken(taken: Taken, delivery: Delivery) -> Exception:
 
 
 def _take(key: Key, delivery: Delivery) -> Taken:
-    lease_until = now() + timedelta(seconds=delivery.limit_s + LEASE_SLACK_S)
     with writing() as connection:
-        taken = ledger.take(connection, key, worker=delivery.worker, lease_until=lease_until)
+        taken = ledger.take(connection, key, worker=delivery.worker)
     bus.publish(taken.events)
     return taken
 

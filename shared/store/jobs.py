@@ -7,20 +7,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select
 
-from shared.contracts.envelope import Envelope
 from shared.contracts.events import EventType
 from shared.contracts.job import Failure, JobState, JobView, Priority, Profile, Progress, StageName, StepState, StepView
 from shared.contracts.submission import Options
 from shared.contracts.target import TargetModel
 from shared.errors import NotFound
-from shared.ids import new_id, now
+from shared.ids import new_id, now, seconds
 from shared.redaction import shown
 from shared.store import pieces, search, timeline
+from shared.store.step import STAGES
 from shared.store.tables import jobs, steps
-
-STAGES = tuple(StageName)
 
 
 class JobNotFound(NotFound):
@@ -29,7 +27,10 @@ class JobNotFound(NotFound):
 
 @dataclass(frozen=True)
 class NewJob:
-    """What is needed to write one job. `parts` are the parts of stages, e.g. the formats of `report`."""
+    """What is needed to write one job. `parts` are the parts of stages, e.g. the formats of `report`.
+
+    due_at: when it may begin; without, at once.  origin_id: the job that it repeats.
+    """
 
     org_id: str
     target: TargetModel
@@ -40,6 +41,8 @@ class NewJob:
     trace_id: str = ""
     traceparent: str = ""
     parts: Mapping[StageName, Sequence[str]] = field(default_factory=dict)
+    due_at: datetime | None = None
+    origin_id: str | None = None
 
 
 def create(connection: Connection, new: Sequence[NewJob]) -> list[str]:
@@ -105,23 +108,6 @@ def ids_like(connection: Connection, org_id: str, piece: str, limit: int = 10) -
     return pieces.ids_like(connection, jobs, org_id, piece, limit)
 
 
-def envelope(connection: Connection, job_id: str) -> tuple[Envelope, str]:
-    """Return the message that sends this job on its way, and its traceparent. Raises JobNotFound."""
-    columns = (jobs.c.org_id, jobs.c.kind, jobs.c.lane, jobs.c.priority, jobs.c.deadline_at, jobs.c.traceparent)
-    row = connection.execute(select(*columns).where(jobs.c.id == job_id)).one_or_none()
-    if row is None:
-        raise JobNotFound(f"There is no job {job_id}.")
-    message = Envelope(
-        job_id=job_id,
-        org_id=row.org_id,
-        kind=row.kind,
-        lane=row.lane,
-        priority=Priority(row.priority),
-        deadline_at=row.deadline_at,
-    )
-    return message, row.traceparent
-
-
 def request(connection: Connection, job_id: str) -> tuple[dict[str, Any], Options]:
     """Return what was asked of a job: its target as plain data, and its options. Raises JobNotFound."""
     stored = connection.execute(select(jobs.c.request).where(jobs.c.id == job_id)).scalar_one_or_none()
@@ -141,24 +127,6 @@ def names_of(target: str, asked: Mapping[str, Any]) -> list[str]:
     return [target, *(value for key, value in asked["target"].items() if isinstance(value, str) and key != "kind")]
 
 
-def mark_published(connection: Connection, ids: Sequence[str]) -> None:
-    """Note that the first message of these jobs is with the broker."""
-    connection.execute(update(jobs).where(jobs.c.id.in_(ids), jobs.c.published_at.is_(None)).values(published_at=now()))
-
-
-def still_unpublished(connection: Connection, ids: Sequence[str]) -> list[str]:
-    """Return those of `ids` whose first message is not known to be with the broker, in their order."""
-    query = select(jobs.c.id).where(jobs.c.id.in_(ids), jobs.c.published_at.is_(None))
-    waiting = set(connection.execute(query).scalars())
-    return [job_id for job_id in ids if job_id in waiting]
-
-
-def unpublished(connection: Connection, before: datetime, limit: int = 500) -> list[str]:
-    """Return jobs written before `before` whose first message never reached the broker, oldest first."""
-    query = select(jobs.c.id).where(jobs.c.published_at.is_(None), jobs.c.created_at < before)
-    return list(connection.execute(query.order_by(jobs.c.created_at).limit(limit)).scalars())
-
-
 def _job_row(job_id: str, job: NewJob, at: datetime) -> dict[str, Any]:
     return {
         "id": job_id,
@@ -172,10 +140,13 @@ def _job_row(job_id: str, job: NewJob, at: datetime) -> dict[str, Any]:
         "priority": job.options.priority,
         "lane": job.lane,
         "tags": job.options.tags,
-        "state": JobState.QUEUED,
+        "state": JobState.SCHEDULED if job.due_at else JobState.QUEUED,
         "trace_id": job.trace_id,
         "traceparent": job.traceparent,
+        "origin_id": job.origin_id,
         "created_at": at,
+        "due_at": job.due_at,
+        "queued_at": job.due_at or at,
         "deadline_at": job.deadline_at,
     }
 
@@ -184,7 +155,7 @@ def _step_rows(job_id: str, job: NewJob, at: datetime) -> list[dict[str, Any]]:
     rows = []
     for stage in STAGES:
         for part in ("", *job.parts.get(stage, ())):
-            ready_at = at if stage is STAGES[0] and not part else None
+            ready_at = (job.due_at or at) if stage is STAGES[0] and not part else None
             rows.append(
                 {"job_id": job_id, "stage": stage, "part": part, "state": StepState.PENDING, "ready_at": ready_at}
             )
@@ -196,20 +167,20 @@ def _job_view(row: RowMapping, its_steps: list[StepView]) -> JobView:
     asked["notify"] = [shown(url) for url in asked.get("notify", [])]
     order = {stage: place for place, stage in enumerate(STAGES)}
     its_steps.sort(key=lambda step: (order[step.stage], step.part))
-    names = ("id", "org_id", "batch_id", "kind", "target", "lane", "tags", "trace_id", "score", "grade", "severities")
-    ran = [step.ran_s for step in its_steps if step.ran_s is not None and not step.part]
-    total = seconds(row["created_at"], row["finished_at"])
+    began_at = row["queued_at"] or row["created_at"]
+    ran = [
+        step.ran_s
+        for step in its_steps
+        if step.ran_s is not None and not step.part and step.started_at and step.started_at >= began_at
+    ]
+    total = seconds(began_at, row["finished_at"])
     return JobView(
-        **{name: row[name] for name in names},
+        **{name: row[name] for name in _PLAIN},
         request=asked,
         profile=Profile(row["profile"]),
         priority=Priority(row["priority"]),
         state=JobState(row["state"]),
         failure=Failure.model_validate(row["failure"]) if row["failure"] else None,
-        created_at=row["created_at"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-        deadline_at=row["deadline_at"],
         total_s=total,
         ran_s=round(sum(ran), 3) if ran else None,
         waited_s=round(max(total - sum(ran), 0.0), 3) if total is not None else None,
@@ -236,6 +207,8 @@ def _step_view(row: RowMapping) -> StepView:
     )
 
 
-def seconds(start: datetime | None, end: datetime | None) -> float | None:
-    """Return the seconds from `start` to `end`, to the millisecond, or None while one of them is open."""
-    return round(max((end - start).total_seconds(), 0.0), 3) if start and end else None
+_PLAIN = (
+    *("id", "org_id", "batch_id", "origin_id", "run", "kind", "target", "lane", "tags", "trace_id"),
+    *("score", "grade", "severities", "cancelled_by"),
+    *("created_at", "due_at", "started_at", "finished_at", "deadline_at"),
+)

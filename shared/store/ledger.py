@@ -7,75 +7,38 @@ the delivery that took it last, in one transaction with the step's result. The s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, select, update
 
 from shared.contracts.events import Event, EventType
 from shared.contracts.job import Failure, JobState, Progress, StageName, StepState
-from shared.errors import Conflict, NotFound
 from shared.ids import new_id, now
+from shared.store import ending
+from shared.store.ending import NOT_OVER, outcome
 from shared.store.engine import insert_missing
-from shared.store.jobs import STAGES, seconds
+from shared.store.step import DONE, OVER, STAGES, Key, StepUnknown, Superseded, Taken
 from shared.store.tables import Moment, jobs, steps
 from shared.store.timeline import Fact, add
 
-DONE = frozenset({StepState.SUCCEEDED, StepState.SKIPPED})
-OVER = DONE | {StepState.FAILED, StepState.CANCELLED}
+__all__ = ["DONE", "OVER", "Key", "StepUnknown", "Superseded", "Taken", "outcome"]
 
 
-class StepUnknown(NotFound):
-    """The message names a job or step that is not in the ledger."""
+def take(connection: Connection, key: Key, *, worker: str) -> Taken:
+    """Mark a step as running, unless it is over. Raises StepUnknown.
 
-
-class Superseded(Conflict):
-    """Another delivery took the step meanwhile; what this one did is rolled back."""
-
-
-@dataclass(frozen=True)
-class Key:
-    """Which step."""
-
-    job_id: str
-    org_id: str
-    stage: StageName
-    part: str = ""
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A step in somebody's hands. `state` is what it was before: a step that is over must not be run again.
-
-    retries: attempts that failed and were put off.  lost: deliveries whose worker died before their end.
+    A step of a job that somebody cancelled, or of an earlier run, is over; the cancelled job ends with it.
     """
-
-    key: Key
-    delivery: str
-    attempt: int
-    state: StepState
-    retries: int = 0
-    lost: int = 0
-    failure: Failure | None = None
-    events: Sequence[Event] = ()
-
-    @property
-    def is_over(self) -> bool:
-        return self.state in OVER
-
-
-def take(connection: Connection, key: Key, *, worker: str, lease_until: datetime) -> Taken:
-    """Mark a step as running, unless it is over. Raises StepUnknown."""
-    mark = {"at": now(), "new_delivery": new_id(), "new_worker": worker, "new_lease": lease_until}
+    mark = {"at": now(), "new_delivery": new_id(), "new_worker": worker, "of_run": key.run}
     row = connection.execute(_TAKE, _keys(key) | mark).one_or_none()
     if row is None:
-        return _over(connection, key)
-    told = [_fact(key, EventType.STAGE_STARTED, {"attempt": row.attempt, "worker": worker})]
-    if not key.part and (key.stage is STAGES[0] or row.attempt > 1):  # else the job runs already
+        return _refuse(connection, key)
+    told = [key.fact(EventType.STAGE_STARTED, {"attempt": row.attempt, "worker": worker})]
+    if not key.part and (key.stage is STAGES[0] or row.attempt > 1 or key.run > 1):  # else the job runs already
         started_at = connection.execute(_START_JOB, {"of_job": key.job_id, "at": mark["at"]}).scalar_one_or_none()
         if started_at == mark["at"]:
-            told.insert(0, _fact(key, EventType.JOB_STARTED, stage=""))
+            told.insert(0, Fact(key.org_id, key.job_id, EventType.JOB_STARTED))
     told_events = add(connection, told)
     return Taken(
         key, str(mark["new_delivery"]), row.attempt, StepState.RUNNING, row.retries, row.lost, None, told_events
@@ -83,16 +46,31 @@ def take(connection: Connection, key: Key, *, worker: str, lease_until: datetime
 
 
 def state(connection: Connection, key: Key) -> StepState:
-    """Return the state of a step. Raises StepUnknown."""
-    return _over(connection, key).state
+    """Return the state of a step; to whoever is of an earlier run it is cancelled. Raises StepUnknown."""
+    return _found(connection, key).state
 
 
-def _over(connection: Connection, key: Key) -> Taken:
+def is_cancelled(connection: Connection, job_id: str) -> bool:
+    """Whether somebody cancelled the job, whatever has become of that."""
+    return bool(connection.execute(_SELECT_CANCELLED, {"of_job": job_id}).scalar_one_or_none())
+
+
+def _refuse(connection: Connection, key: Key) -> Taken:
+    found = _found(connection, key)
+    if found.is_over:
+        return found
+    told = add(connection, ending.stop(connection, key.org_id, key.job_id))
+    return Taken(key, "", found.attempt, StepState.CANCELLED, events=told)
+
+
+def _found(connection: Connection, key: Key) -> Taken:
     row = connection.execute(_SELECT_STEP, _keys(key)).one_or_none()
     if row is None:
         raise StepUnknown(
             f"Job {key.job_id} has no step {key.stage} {key.part}".rstrip() + ".", cure="It may have been deleted."
         )
+    if row.run != key.run:
+        return Taken(key, "", row.attempt, StepState.CANCELLED)
     failure = Failure.model_validate(row.failure) if row.failure else None
     return Taken(key, "", row.attempt, StepState(row.state), failure=failure)
 
@@ -100,9 +78,19 @@ def _over(connection: Connection, key: Key) -> Taken:
 def finish(connection: Connection, taken: Taken, *, summary: str) -> list[Event]:
     """Mark a step as succeeded and what follows from it. Raises Superseded."""
     _end(connection, taken, StepState.SUCCEEDED, summary=summary, failure=None)
-    told = [_fact(taken.key, EventType.STAGE_FINISHED, {"summary": summary, "attempt": taken.attempt})]
-    following = STAGES[min(STAGES.index(taken.key.stage) + 1, len(STAGES) - 1)]
-    return _go_on(connection, taken.key, following, told)
+    told = taken.key.fact(EventType.STAGE_FINISHED, {"summary": summary, "attempt": taken.attempt})
+    return _go_on(connection, taken.key, _after(taken.key.stage), told)
+
+
+def skip(connection: Connection, key: Key, *, summary: str) -> list[Event]:
+    """Take a step as done that nobody has: its turn has come, and somebody else did its work. No event without one."""
+    values = {"state": StepState.SKIPPED, "summary": summary, "finished_at": now()}
+    mine = (steps.c.job_id == key.job_id, steps.c.stage == key.stage, steps.c.part == "")
+    free = (steps.c.state == StepState.PENDING, steps.c.ready_at.is_not(None))
+    if not connection.execute(update(steps).where(*mine, *free).values(**values)).rowcount:
+        return []
+    told = key.fact(EventType.STAGE_FINISHED, {"summary": summary, "is_skipped": True})
+    return _go_on(connection, key, _after(key.stage), told)
 
 
 def fail(connection: Connection, taken: Taken, failure: Failure) -> list[Event]:
@@ -110,22 +98,32 @@ def fail(connection: Connection, taken: Taken, failure: Failure) -> list[Event]:
 
     Raises Superseded.
     """
-    key = taken.key
     _end(connection, taken, StepState.FAILED, summary="", failure=failure.model_dump(mode="json"))
-    if not key.part:
-        skipped = [stage.value for stage in STAGES[STAGES.index(key.stage) + 1 : -1]]
-        connection.execute(
-            update(steps)
-            .where(steps.c.job_id == key.job_id, steps.c.stage.in_([*skipped, key.stage]), steps.c.state.notin_(OVER))
-            .values(state=StepState.SKIPPED, finished_at=now())
-        )
-        first = update(jobs).where(jobs.c.id == key.job_id, jobs.c.failure.is_(None))  # later ones follow from it
-        connection.execute(first.values(failure=failure.model_dump(mode="json")))
-    return _go_on(connection, key, STAGES[-1], [_fact(key, EventType.STAGE_FAILED, failure.model_dump(mode="json"))])
+    return _follow_failure(connection, taken.key, failure)
+
+
+def bury(
+    connection: Connection, job_id: str, org_id: str | None, stage: StageName, failure: Failure, *, run: int = 0
+) -> list[Event]:
+    """Mark a stage as failed that nobody will finish, whoever had it; what follows is as after `fail`.
+
+    Nothing happens to a step that is over or whose turn has not come, nor to a job of another organisation (None: any)
+    or in another run (0: any).
+    """
+    row = connection.execute(select(jobs.c.org_id, jobs.c.run).where(jobs.c.id == job_id)).one_or_none()
+    if row is None or (org_id and org_id != row.org_id) or (run and run != row.run):
+        return []
+    key = Key(job_id, row.org_id, stage, run=row.run)
+    values = {"state": StepState.FAILED, "summary": "", "failure": failure.model_dump(mode="json")}
+    ended = {"finished_at": now(), "progress": None, "next_attempt_at": None}
+    mine = (steps.c.job_id == job_id, steps.c.stage == stage, steps.c.part == "", steps.c.ready_at.is_not(None))
+    if not connection.execute(update(steps).where(*mine, NOT_OVER).values(**values, **ended)).rowcount:
+        return []
+    return _follow_failure(connection, key, failure)
 
 
 def retry(connection: Connection, taken: Taken, failure: Failure, next_attempt_at: datetime) -> list[Event]:
-    """Mark a step as waiting for its next attempt. Raises Superseded."""
+    """Mark a step as waiting for its next attempt; a job that somebody cancelled ends instead. Raises Superseded."""
     key = taken.key
     values = {
         "state": StepState.RETRYING,
@@ -136,11 +134,11 @@ def retry(connection: Connection, taken: Taken, failure: Failure, next_attempt_a
     }
     if not connection.execute(update(steps).where(_held(taken)).values(**values)).rowcount:
         raise _superseded(taken)
-    if not key.part:
-        connection.execute(update(jobs).where(jobs.c.id == key.job_id).values(state=JobState.RETRYING))
+    if not key.part and not connection.execute(_PUT_JOB_OFF, {"of_job": key.job_id}).rowcount:
+        return add(connection, ending.stop(connection, key.org_id, key.job_id))
     at = next_attempt_at.isoformat()
     return add(
-        connection, [_fact(key, EventType.STAGE_RETRYING, {**failure.model_dump(mode="json"), "next_attempt_at": at})]
+        connection, [key.fact(EventType.STAGE_RETRYING, {**failure.model_dump(mode="json"), "next_attempt_at": at})]
     )
 
 
@@ -169,40 +167,29 @@ def _end(
         raise _superseded(taken)
 
 
-def _go_on(connection: Connection, key: Key, following: StageName, told: list[Fact]) -> list[Event]:
+def _follow_failure(connection: Connection, key: Key, failure: Failure) -> list[Event]:
+    said = failure.model_dump(mode="json")
+    if not key.part:
+        skipped = [stage.value for stage in STAGES[STAGES.index(key.stage) + 1 : -1]]
+        connection.execute(
+            update(steps)
+            .where(steps.c.job_id == key.job_id, steps.c.stage.in_([*skipped, key.stage]), NOT_OVER)
+            .values(state=StepState.SKIPPED, finished_at=now())
+        )
+        first = (jobs.c.id == key.job_id, jobs.c.failure.is_(None), jobs.c.cancelled_at.is_(None))  # later ones follow
+        connection.execute(update(jobs).where(*first).values(failure=said))
+    return _go_on(connection, key, STAGES[-1], key.fact(EventType.STAGE_FAILED, said))
+
+
+def _after(stage: StageName) -> StageName:
+    return STAGES[min(STAGES.index(stage) + 1, len(STAGES) - 1)]
+
+
+def _go_on(connection: Connection, key: Key, following: StageName, told: Fact) -> list[Event]:
     """Make the following stage ready; where there is none, or it is over, the job ends when all its stages have."""
     if key.part or connection.execute(_READY, {"of_job": key.job_id, "of_stage": following, "at": now()}).rowcount:
-        return add(connection, told)
-    rows = connection.execute(_SELECT_STATES, {"of_job": key.job_id}).mappings().all()
-    if all(row["state"] in OVER for row in rows if not row["part"]):
-        told.append(_end_job(connection, key, rows))
-    return add(connection, told)
-
-
-def _end_job(connection: Connection, key: Key, rows: Sequence[RowMapping]) -> Fact:
-    at = now()
-    state = outcome([(row["stage"], row["part"], StepState(row["state"])) for row in rows])
-    connection.execute(_END_JOB, {"of_job": key.job_id, "new_state": state, "at": at})
-    total_s = seconds(rows[0]["job_created_at"], at)
-    return _fact(key, EventType.JOB_FINISHED, {"state": state, "total_s": total_s}, stage="")
-
-
-def outcome(ended: Sequence[tuple[str, str, StepState]]) -> JobState:
-    """Return the state of a job whose stages are over, given (stage, part, state) of each step.
-
-    A job whose last stage failed is partial: its result is there, only somebody was not told of it.
-    """
-    if any(state is StepState.CANCELLED for _, part, state in ended if not part):
-        return JobState.CANCELLED
-    failed = [(stage, part) for stage, part, state in ended if state is StepState.FAILED]
-    if any(not part and stage != STAGES[-1] for stage, part in failed):
-        return JobState.FAILED
-    return JobState.PARTIAL if failed else JobState.SUCCEEDED
-
-
-def _fact(key: Key, kind: EventType, data: dict[str, Any] | None = None, *, stage: str | None = None) -> Fact:
-    is_job = stage == ""
-    return Fact(key.org_id, key.job_id, kind, "" if is_job else key.stage, "" if is_job else key.part, data or {})
+        return add(connection, [told])
+    return add(connection, [told, *ending.settle(connection, key.org_id, key.job_id)])
 
 
 def _keys(key: Key) -> dict[str, str]:
@@ -216,7 +203,7 @@ def _held(taken: Taken) -> ColumnElement[bool]:
         steps.c.stage == key.stage,
         steps.c.part == key.part,
         steps.c.delivery == taken.delivery,
-        _NOT_OVER,
+        NOT_OVER,
     )
 
 
@@ -231,18 +218,23 @@ def _superseded(taken: Taken) -> Superseded:
 _OF_STEP = and_(
     steps.c.job_id == bindparam("of_job"), steps.c.stage == bindparam("of_stage"), steps.c.part == bindparam("of_part")
 )
-_NOT_OVER = steps.c.state.notin_([state.value for state in sorted(OVER)])
-_SELECT_STEP = select(steps.c.state, steps.c.attempt, steps.c.failure).where(_OF_STEP)
+_OF_JOB = jobs.c.id == bindparam("of_job")
+_IS_RUN = exists().where(_OF_JOB, jobs.c.run == bindparam("of_run"), jobs.c.cancelled_at.is_(None))
+_SELECT_STEP = (
+    select(steps.c.state, steps.c.attempt, steps.c.failure, jobs.c.run)
+    .join(jobs, jobs.c.id == steps.c.job_id)
+    .where(_OF_STEP)
+)
+_SELECT_CANCELLED = select(jobs.c.cancelled_at).where(_OF_JOB)
 _TAKE = (
     update(steps)
-    .where(_OF_STEP, _NOT_OVER)
+    .where(_OF_STEP, NOT_OVER, _IS_RUN)
     .values(
         state=StepState.RUNNING.value,
         attempt=steps.c.attempt + 1,
         lost=steps.c.lost + case((steps.c.state == StepState.RUNNING.value, 1), else_=0),
         delivery=bindparam("new_delivery"),
         worker=bindparam("new_worker"),
-        lease_until=bindparam("new_lease"),
         started_at=func.coalesce(steps.c.started_at, bindparam("at", type_=Moment())),
         next_attempt_at=None,
         failure=None,
@@ -251,34 +243,28 @@ _TAKE = (
 )
 _START_JOB = (
     update(jobs)
-    .where(jobs.c.id == bindparam("of_job"), jobs.c.state.in_([JobState.QUEUED.value, JobState.RETRYING.value]))
-    .values(state=JobState.RUNNING.value, started_at=func.coalesce(jobs.c.started_at, bindparam("at", type_=Moment())))
+    .where(_OF_JOB, jobs.c.state.in_([JobState.QUEUED.value, JobState.RETRYING.value]))
+    .values(
+        state=JobState.RUNNING.value,
+        started_at=func.coalesce(jobs.c.started_at, bindparam("at", type_=Moment())),
+        published_at=func.coalesce(jobs.c.published_at, bindparam("at", type_=Moment())),
+    )
     .returning(jobs.c.started_at)
 )
+_PUT_JOB_OFF = update(jobs).where(_OF_JOB, jobs.c.cancelled_at.is_(None)).values(state=JobState.RETRYING.value)
 _END = (
     update(steps)
-    .where(_OF_STEP, _NOT_OVER, steps.c.delivery == bindparam("mine"))
+    .where(_OF_STEP, NOT_OVER, steps.c.delivery == bindparam("mine"))
     .values(
         state=bindparam("new_state"),
         summary=bindparam("new_summary"),
         failure=bindparam("new_failure"),
         finished_at=bindparam("at"),
         progress=None,
-        lease_until=None,
     )
-)
-_SELECT_STATES = (
-    select(steps.c.stage, steps.c.part, steps.c.state, jobs.c.created_at.label("job_created_at"))
-    .join(jobs, jobs.c.id == steps.c.job_id)
-    .where(steps.c.job_id == bindparam("of_job"))
 )
 _READY = (
     update(steps)
-    .where(steps.c.job_id == bindparam("of_job"), steps.c.stage == bindparam("of_stage"), _NOT_OVER)
+    .where(steps.c.job_id == bindparam("of_job"), steps.c.stage == bindparam("of_stage"), NOT_OVER)
     .values(ready_at=func.coalesce(steps.c.ready_at, bindparam("at", type_=Moment())))
-)
-_END_JOB = (
-    update(jobs)
-    .where(jobs.c.id == bindparam("of_job"))
-    .values(state=bindparam("new_state"), finished_at=bindparam("at"))
 )

@@ -14,10 +14,11 @@ from shared.errors import NotFound, Resource
 from shared.ids import new_id, now
 from shared.settings import settings
 from shared.store import evidence, findings, jobs, ledger
+from shared.store.step import STAGES
 from shared.store.tables import reports
 
 GENERATOR = f"Vedette {version('vedette-shared')}"
-_BEFORE = jobs.STAGES[: jobs.STAGES.index(StageName.REPORT)]
+_BEFORE = STAGES[: STAGES.index(StageName.REPORT)]
 _SHOWN = [reports.c[name] for name in ReportView.model_fields]
 
 

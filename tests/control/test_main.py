@@ -14,7 +14,7 @@ import pytest
 
 from shared import heartbeat, testing
 from shared.ids import now
-from shared.store import jobs
+from shared.store import outbox
 from shared.store.engine import reading
 from tests.shared.store.making import make
 
@@ -59,7 +59,7 @@ def controls(tmp_path: Path, server: testing.RedisServer, database: str) -> Iter
 
 def unpublished() -> list[str]:
     with reading() as connection:
-        return jobs.unpublished(connection, now())
+        return outbox.unpublished(connection, now())
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

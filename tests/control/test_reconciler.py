@@ -13,7 +13,7 @@ from shared.broker.client import BrokerAway
 from shared.ids import now
 from shared.pipeline import submit
 from shared.settings import settings
-from shared.store import jobs
+from shared.store import outbox
 from shared.store.engine import reading
 from tests import broker
 from tests.shared.store.making import make, new_job
@@ -28,7 +28,7 @@ def messages(server: testing.RedisServer) -> int:
 
 def unpublished() -> list[str]:
     with reading() as connection:
-        return jobs.unpublished(connection, now())
+        return outbox.unpublished(connection, now())
 
 
 def test_a_published_job_is_not_published_again(server: testing.RedisServer) -> None:

@@ -13,7 +13,7 @@ from shared.contracts.job import StageName
 from shared.layers import around
 from shared.layers.delivery import Delivery
 from shared.layers.ledger import Step
-from shared.store import jobs
+from shared.store import outbox
 from shared.store.engine import reading
 
 TOKEN = "correct-horse"
@@ -42,7 +42,7 @@ class Served:
 def run_stage(job_id: str, stage: StageName, work: Callable[[Step], object] = lambda _: None) -> None:
     """Do one stage of a job as its worker would."""
     with reading() as connection:
-        envelope, _ = jobs.envelope(connection, job_id)
+        envelope, _ = outbox.envelope(connection, job_id)
     with around(stage, envelope, Delivery("worker@test", 0, 30.0)) as step:
         work(step)
         step.summary = "done"

@@ -21,7 +21,7 @@ from shared.ids import now
 from shared.pipeline import build, lane, submit
 from shared.queue import app
 from shared.settings import settings
-from shared.store import engine, jobs, ledger
+from shared.store import engine, ledger, outbox
 from shared.store.engine import reading, writing
 from tests import broker
 from tests.shared.store.making import make, new_job, run_through, take_step
@@ -46,7 +46,7 @@ def job_at_process(options: Options | None = None) -> tuple[str, dict[str, Any]]
     [job_id] = make(new_job(options=options or Options()))
     run_through(job_id, SCAN)
     with reading() as connection:
-        envelope, _ = jobs.envelope(connection, job_id)
+        envelope, _ = outbox.envelope(connection, job_id)
     return job_id, envelope.model_dump(mode="json")
 
 
@@ -131,8 +131,8 @@ def test_a_submitted_job_carries_its_trace_and_its_chain(server: testing.RedisSe
     assert message["headers"]["traceparent"] == TRACEPARENT
     assert message["properties"]["priority"] == PRIORITIES[Priority.HIGH]
     with reading() as connection:
-        envelope, _ = jobs.envelope(connection, job_id)
-        assert jobs.unpublished(connection, now()) == []
+        envelope, _ = outbox.envelope(connection, job_id)
+        assert outbox.unpublished(connection, now()) == []
     assert [task.task for task in build(envelope).tasks] == ["scan.run", "process.run", "report.run", "notify.run"]
 
 

@@ -23,7 +23,7 @@ from shared.errors import Permanent
 from shared.layers import around
 from shared.layers.delivery import Delivery
 from shared.layers.ledger import StageFailed
-from shared.store import jobs, plugins
+from shared.store import jobs, outbox, plugins
 from shared.store.engine import reading, writing
 
 
@@ -41,7 +41,7 @@ def announce() -> None:
 
 def carry_out(job_id: str, do: str, release: Path) -> None:
     with reading() as connection:
-        envelope, _ = jobs.envelope(connection, job_id)
+        envelope, _ = outbox.envelope(connection, job_id)
     message = envelope.model_dump(mode="json")
     if do == "fail":
         _fail(envelope)

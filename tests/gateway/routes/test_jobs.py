@@ -13,7 +13,7 @@ from shared.contracts.finding import ChangeState, Finding, Severity
 from shared.contracts.job import StageName
 from shared.contracts.observation import Coverage, Gap, GapReason
 from shared.ids import now
-from shared.store import evidence, findings, jobs, plugins
+from shared.store import evidence, findings, outbox, plugins
 from shared.store.engine import reading, writing
 from shared.testing import RedisServer
 from tests.gateway.driving import Served, both_databases, finish, run_stage
@@ -49,7 +49,7 @@ def test_a_job_is_written_published_and_told(client: TestClient) -> None:
     assert shown == {name: value for name, value in job.items() if name != "waiting"}
     assert waiting("scan") == 1
     with reading() as connection:
-        assert jobs.unpublished(connection, before=now()) == []
+        assert outbox.unpublished(connection, before=now()) == []
     stream: Any = bus.client().xrange(bus.STREAM)
     told = b"".join(entry[b"__data__"] for _, entry in stream)
     assert told.count(b"job.created") == told.count(b"job.queued") == 1
@@ -106,7 +106,7 @@ def test_without_a_broker_a_job_is_taken_in_within_a_second(client: TestClient, 
     assert answer.status_code == 202
     assert took_s < 3, "1 s on a machine that does nothing else"
     with reading() as connection:
-        assert jobs.unpublished(connection, before=now()) == [answer.json()["jobs"][0]["id"]]
+        assert outbox.unpublished(connection, before=now()) == [answer.json()["jobs"][0]["id"]]
     mortal_redis.start()
     assert submit(client, {"target": HOST}).status_code == 202
 

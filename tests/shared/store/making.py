@@ -28,10 +28,11 @@ def make(*new: NewJob) -> list[str]:
         return jobs.create(connection, new or [new_job()])
 
 
-def take_step(job_id: str, stage: StageName = StageName.SCAN, part: str = "", worker: str = "w@h") -> Taken:
+def take_step(
+    job_id: str, stage: StageName = StageName.SCAN, part: str = "", worker: str = "w@h", run: int = 1
+) -> Taken:
     with writing() as connection:
-        lease_until = now() + timedelta(minutes=5)
-        return take(connection, Key(job_id, ORG, stage, part), worker=worker, lease_until=lease_until)
+        return take(connection, Key(job_id, ORG, stage, part, run), worker=worker)
 
 
 def finish_step(taken: Taken, summary: str = "done") -> None:

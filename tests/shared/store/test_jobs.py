@@ -9,7 +9,7 @@ import pytest
 from shared.contracts.job import JobState, Priority, Profile, StageName, StepState
 from shared.contracts.submission import Options
 from shared.ids import now
-from shared.store import jobs, timeline
+from shared.store import jobs, outbox, timeline
 from shared.store.engine import reading, writing
 from tests.shared.store.making import ORG, make, new_job, run_through
 
@@ -55,7 +55,7 @@ def test_times_come_back_in_utc_to_the_microsecond(database: str) -> None:
     [job_id] = make(new_job(deadline_at=deadline_at))
     with reading() as connection:
         view = jobs.view(connection, job_id)
-        message, _ = jobs.envelope(connection, job_id)
+        message, _ = outbox.envelope(connection, job_id)
     assert view.deadline_at == message.deadline_at == deadline_at
     assert view.deadline_at is not None
     assert view.deadline_at.utcoffset() == view.created_at.utcoffset() == timedelta(0)
@@ -119,11 +119,11 @@ def test_a_job_that_was_not_published_in_time_is_listed_until_it_is(database: st
     ids = make(new_job(), new_job())
     later = now() + timedelta(seconds=1)
     with writing() as connection:
-        assert jobs.unpublished(connection, now() - timedelta(hours=1)) == []
-        assert jobs.unpublished(connection, later) == ids
-        assert jobs.unpublished(connection, later, limit=1) == ids[:1]
-        jobs.mark_published(connection, ids[:1])
-        assert jobs.unpublished(connection, later) == ids[1:]
+        assert outbox.unpublished(connection, now() - timedelta(hours=1)) == []
+        assert outbox.unpublished(connection, later) == ids
+        assert outbox.unpublished(connection, later, limit=1) == ids[:1]
+        outbox.mark_published(connection, ids[:1])
+        assert outbox.unpublished(connection, later) == ids[1:]
 
 
 def test_times_that_add_up_are_shown_apart(database: str) -> None:
@@ -143,7 +143,7 @@ def test_nothing_at_all_can_be_asked_for(database: str) -> None:
         with pytest.raises(jobs.JobNotFound):
             jobs.view(connection, "none")
         with pytest.raises(jobs.JobNotFound):
-            jobs.envelope(connection, "none")
+            outbox.envelope(connection, "none")
 
 
 def test_what_fails_half_way_leaves_nothing(database: str) -> None:

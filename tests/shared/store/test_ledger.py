@@ -65,7 +65,7 @@ def test_a_step_that_is_not_in_the_ledger_is_unknown(database: str) -> None:
     [job_id] = make()
     for key in (Key("none", ORG, SCAN), Key(job_id, ORG, REPORT, "pdf"), Key(job_id, ORG, SCAN, "\x00")):
         with pytest.raises(ledger.StepUnknown), writing() as connection:
-            ledger.take(connection, key, worker="", lease_until=now())
+            ledger.take(connection, key, worker="")
 
 
 @pytest.mark.parametrize("end", [finish_step, fail_step, retry_step, note_progress])

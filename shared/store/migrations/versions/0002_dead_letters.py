@@ -145,6 +145,7 @@ def upgrade() -> None:
 
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.add_column(sa.Column("due_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("queued_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("origin_id", sa.String(length=36), nullable=True))
         batch_op.add_column(sa.Column("run", sa.Integer(), server_default="1", nullable=False))
         batch_op.add_column(sa.Column("cancelled_at", sa.DateTime(timezone=True), nullable=True))
@@ -157,17 +158,21 @@ def upgrade() -> None:
             postgresql_where=sa.text("finished_at IS NULL"),
         )
 
+    op.execute("UPDATE jobs SET queued_at = created_at")
+
     with op.batch_alter_table("steps", schema=None) as batch_op:
         batch_op.add_column(sa.Column("resent", sa.Integer(), server_default="0", nullable=False))
+        batch_op.drop_column("lease_until")
 
 
 def downgrade() -> None:
     with op.batch_alter_table("steps", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True))
         batch_op.drop_column("resent")
 
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_index("ix_jobs_open")
-        for name in ("cancelled_by", "cancelled_at", "run", "origin_id", "due_at"):
+        for name in ("cancelled_by", "cancelled_at", "run", "origin_id", "queued_at", "due_at"):
             batch_op.drop_column(name)
 
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
