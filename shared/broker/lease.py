@@ -6,17 +6,14 @@ those of running ones, so that nobody else begins them.
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 import time
-import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import redis
 import structlog
-from kombu.transport.virtual import Message
 
 from shared.broker import holding
 from shared.broker.client import Value
@@ -35,15 +32,16 @@ class Leases:
         self._client = client
         self._lease_s = lease_s
         self._sweep = Sweep(client, lease_s)
-        self._held: dict[str, weakref.ref[Message]] = {}
+        self._held: dict[str, None] = {}
+        self._left: dict[str, float] = {}  # tag -> monotonic, when it was last seen running
+        self._running: Callable[[], Collection[str]] = tuple
         self._deferred: dict[str, Callable[[], bool]] = {}
         self._consumers = 0
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._is_away = False
-        self._has_leftovers = False
-        self._renewed = self._collected = 0.0  # monotonic
+        self._renewed = 0.0  # monotonic
 
     @property
     def client(self) -> redis.Redis:
@@ -55,9 +53,9 @@ class Leases:
         """Messages that are being worked on, also those of a connection that was lost since."""
         return len(self._held)
 
-    def hold(self, tag: str, message: Message) -> None:
+    def hold(self, tag: str) -> None:
         """Keep the lease of a claimed message until it ends."""
-        self._held[tag] = weakref.ref(message)
+        self._held[tag] = None
         self._start()
 
     def acknowledge(self, tag: str) -> bool:
@@ -78,9 +76,14 @@ class Leases:
         if begins:
             self._start()
 
-    def leave(self) -> None:
-        """Note that a connection was lost: messages that it brought and nobody has begun go back to their queues."""
-        self._has_leftovers = True
+    def leave(self, tags: Collection[str], running: Callable[[], Collection[str]]) -> None:
+        """Note that the connection that brought these messages was lost.
+
+        Those that are running, as `running` says, go on. Celery has dropped the others, also those that wait for
+        their time; they go back to their queues when they were not seen running for half a lease.
+        """
+        self._left.update(dict.fromkeys(tags, time.monotonic()))
+        self._running = running
 
     def beat(self) -> None:
         """End what was deferred, renew what is due, give back what nobody holds. Raises redis.RedisError."""
@@ -89,8 +92,8 @@ class Leases:
             self._deferred.pop(tag, None)
         if time.monotonic() - self._renewed >= self._lease_s * 2 / BEATS * 0.9:
             self._renew()
-        if self._has_leftovers:
-            self._give_back_leftovers()
+        if self._left:
+            self._give_back_what_was_dropped()
         self._sweep.look()
 
     def _end(self, tag: str, end: Callable[[], bool]) -> bool:
@@ -110,22 +113,21 @@ class Leases:
         lost = holding.renew(self._client, list({**self._held, **self._deferred}))
         self._renewed = time.monotonic()
         for tag in lost:
-            if self._held.pop(tag, None) is not None:  # else it ended meanwhile
+            if tag in self._held:  # else it ended meanwhile
+                self._held.pop(tag, None)
                 log.warning("broker.lease.lost", tag=tag)
 
-    def _give_back_leftovers(self) -> None:
-        """Whatever can still end a message refers to it: one that is gone can never end.
-
-        Celery drops what it had received and not begun when its connection is lost, and some of it in cycles.
-        """
-        if time.monotonic() - self._collected >= self._lease_s / 2:
-            self._collected = time.monotonic()
-            gc.collect()
-        held = list(self._held.items())
-        for tag in [tag for tag, message in held if message() is None]:
-            log.warning("broker.message.dropped", tag=tag)
-            self.put_back(tag, counted=False)
-        self._has_leftovers = bool(held)
+    def _give_back_what_was_dropped(self) -> None:
+        running, now = self._running(), time.monotonic()
+        for tag, since in list(self._left.items()):
+            if tag not in self._held:
+                del self._left[tag]
+            elif tag in running:
+                self._left[tag] = now
+            elif now - since >= self._lease_s / 2:
+                del self._left[tag]
+                log.warning("broker.message.dropped", tag=tag)
+                self.put_back(tag, counted=False)
 
     def _start(self) -> None:
         with self._lock:

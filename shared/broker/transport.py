@@ -71,7 +71,7 @@ class QoS(stock.QoS):
 
     def append(self, message: virtual.Message, delivery_tag: str) -> None:
         virtual.QoS.append(self, message, delivery_tag)
-        self.leases.hold(delivery_tag, message)
+        self.leases.hold(delivery_tag)
 
     def ack(self, delivery_tag: str) -> None:
         self._ended(delivery_tag, self.leases.acknowledge(delivery_tag))
@@ -100,7 +100,7 @@ class QoS(stock.QoS):
             for tag in list(self._delivered):
                 self.leases.put_back(tag, counted=False)
         else:
-            self.leases.leave()
+            self.leases.leave(list(self._delivered), _running)
         self._delivered.clear()
 
     def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:  # noqa: ANN401
@@ -293,6 +293,12 @@ def _undeliverable(message: dict[str, Any]) -> DeadLetterEntry:
         task_id=str(headers.get("id") or ""),
         error=ErrorDetail(message=f"No queue is bound to {info.get('exchange')!r} by {info.get('routing_key')!r}."),
     )
+
+
+def _running() -> set[str]:
+    from celery.worker import state  # noqa: PLC0415  only a worker needs it
+
+    return {request._message.delivery_tag for request in list(state.active_requests)}
 
 
 def _is_stopping() -> bool:
