@@ -35,6 +35,14 @@ def replay() -> ModuleType:
     return found
 
 
+def intervention() -> ModuleType:
+    """Return `shared.intervention`, which publishes as `pipeline` does."""
+    pipeline()
+    from shared import intervention as found  # noqa: PLC0415
+
+    return found
+
+
 def app() -> Celery:
     """Return the Celery app with this process's time-outs."""
     made: Celery = pipeline().app

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from gateway import broker, pressure
 from gateway.auth import Caller
 from gateway.submission import Submission, admit, check_plugins
-from shared import bus, telemetry
-from shared.contracts.events import EventType
-from shared.contracts.job import StageName
-from shared.contracts.submission import Options, Receipt
-from shared.contracts.target import TargetModel
-from shared.ids import new_id, now
-from shared.settings import settings
+from shared import admission, bus, telemetry
+from shared.contracts.submission import Receipt
+from shared.ids import new_id
 from shared.store import jobs, timeline
 from shared.store.engine import reading, writing
-from shared.store.jobs import NewJob
-from shared.store.timeline import Fact
 
 AT_ONCE = 50  # jobs published before the answer: about 0.1 s
 
@@ -32,13 +25,12 @@ def accept(caller: Caller, asked: Submission) -> Receipt:
     options = asked.options()
     with reading() as connection:
         check_plugins(connection, options)
+    admission.due(options)  # before names are resolved: that takes time
     targets = admit(asked)
     batch_id = new_id() if len(targets) > 1 else None
-    new = _new_jobs(caller, options, targets, batch_id)
+    new = [admission.draft(caller.org_id, target, options, _trace(batch_id), batch_id=batch_id) for target in targets]
     with writing() as connection:
-        ids = jobs.create(connection, new)
-        queued = [Fact(caller.org_id, i, EventType.JOB_QUEUED, data={"lane": new[0].lane}) for i in ids]
-        timeline.add(connection, queued)
+        ids = admission.write(connection, new)
     broker.publish(ids[:AT_ONCE])
     with reading() as connection:
         return Receipt(batch_id=batch_id, jobs=jobs.views(connection, ids))
@@ -56,12 +48,6 @@ def follow_up(ids: Sequence[str]) -> None:
     bus.publish(first)
 
 
-def _new_jobs(caller: Caller, options: Options, targets: Sequence[TargetModel], batch_id: str | None) -> list[NewJob]:
-    lane, deadline_at = broker.pipeline().lane(options), now() + timedelta(seconds=settings().job_deadline_s)
-    parts = {StageName.REPORT: options.reports}
-    made = []
-    for target in targets:
-        # One job is one trace; those of a batch are linked to the request.
-        own = telemetry.new_trace("job") if batch_id else (telemetry.trace_id(), telemetry.traceparent())
-        made.append(NewJob(caller.org_id, target, options, lane, deadline_at, batch_id, *own, parts))
-    return made
+def _trace(batch_id: str | None) -> tuple[str, str]:
+    """One job is one trace: a single job has that of its request, those of a batch are linked to it."""
+    return telemetry.new_trace("job") if batch_id else (telemetry.trace_id(), telemetry.traceparent())

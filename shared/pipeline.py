@@ -11,9 +11,8 @@ from redis.exceptions import RedisError
 from shared.broker import flags
 from shared.broker.client import BrokerAway, client
 from shared.contracts.envelope import Envelope
-from shared.contracts.job import Priority, Profile, StageName
+from shared.contracts.job import StageName
 from shared.contracts.lanes import LANES, PRIORITIES
-from shared.contracts.submission import Options
 from shared.queue import app, task_id
 from shared.store import outbox
 from shared.store.engine import reading, writing
@@ -36,16 +35,6 @@ _IMPATIENT = {
 def hurry() -> None:
     """Make this process give up on an absent broker within about a second. For whoever submits, before it connects."""
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, **_IMPATIENT}
-
-
-def lane(options: Options) -> str:
-    """Return the lane of a job: by what it is and how soon it is wanted."""
-    realtime, standard, heavy, background = LANES[StageName.SCAN]
-    if options.priority is Priority.URGENT or options.profile is Profile.QUICK:
-        return realtime
-    if options.priority is Priority.LOW:
-        return background
-    return heavy if options.profile is Profile.COMPREHENSIVE else standard
 
 
 def build(envelope: Envelope, first: StageName = StageName.SCAN) -> chain:

@@ -20,10 +20,10 @@ ORDER = [
     {"settings"},
     {"registry", "telemetry", "policy", "resolver", "heartbeat", "dlq"},
     {"store", "bus", "broker", "breaker"},
-    {"layers", "waiting", "explanation"},
+    {"layers", "waiting", "explanation", "admission"},
     {"queue"},
     {"pipeline", "worker"},
-    {"replay"},
+    {"replay", "intervention"},
     {"testing"},
 ]
 

@@ -1,0 +1,81 @@
+"""Jobs as they are taken in: their lane, when they may begin, by when they must be done, and their first events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from shared.contracts.events import EventType
+from shared.contracts.job import Priority, Profile, StageName
+from shared.contracts.lanes import LANES
+from shared.contracts.submission import Options
+from shared.contracts.target import TargetModel
+from shared.errors import InvalidInput
+from shared.ids import now
+from shared.settings import settings
+from shared.store import jobs, timeline
+from shared.store.engine import Connection
+from shared.store.jobs import NewJob
+from shared.store.timeline import Fact
+
+MAX_AHEAD = timedelta(days=366)
+
+
+class TooFarAhead(InvalidInput):
+    """A job is to begin at a time that nobody plans for: most likely the year is wrong."""
+
+
+def draft(
+    org_id: str, target: TargetModel, options: Options, trace: tuple[str, str], *, batch_id: str | None = None
+) -> NewJob:
+    """Return the job to be written for an admitted target. trace: its id and traceparent. Raises TooFarAhead."""
+    due_at = due(options)
+    length = timedelta(seconds=options.deadline_s or settings().job_deadline_s)
+    return NewJob(
+        org_id=org_id,
+        target=target,
+        options=options,
+        lane=lane(options),
+        deadline_at=(due_at or now()) + length,
+        batch_id=batch_id,
+        trace_id=trace[0],
+        traceparent=trace[1],
+        parts={StageName.REPORT: options.reports},
+        due_at=due_at,
+    )
+
+
+def write(connection: Connection, new: Sequence[NewJob]) -> list[str]:
+    """Write jobs and their first events; return their ids in order. They are to be submitted after the commit."""
+    ids = jobs.create(connection, new)
+    timeline.add(connection, [_first(job_id, job) for job_id, job in zip(ids, new, strict=True)])
+    return ids
+
+
+def lane(options: Options) -> str:
+    """Return the lane of a job: by what it is and how soon it is wanted."""
+    realtime, standard, heavy, background = LANES[StageName.SCAN]
+    if options.priority is Priority.URGENT or options.profile is Profile.QUICK:
+        return realtime
+    if options.priority is Priority.LOW:
+        return background
+    return heavy if options.profile is Profile.COMPREHENSIVE else standard
+
+
+def due(options: Options) -> datetime | None:
+    """Return when a job may begin, None for at once: also when that time has passed. Raises TooFarAhead."""
+    at, today = options.not_before, now()
+    if at is None or at <= today:
+        return None
+    if at > today + MAX_AHEAD:
+        raise TooFarAhead(
+            f"{at:%Y-%m-%d} is more than {MAX_AHEAD.days} days ahead.", cure="See the year.", pointer="/not_before"
+        )
+    return at
+
+
+def _first(job_id: str, job: NewJob) -> Fact:
+    if job.due_at:
+        data = {"lane": job.lane, "due_at": job.due_at.isoformat()}
+        return Fact(job.org_id, job_id, EventType.JOB_SCHEDULED, data=data)
+    return Fact(job.org_id, job_id, EventType.JOB_QUEUED, data={"lane": job.lane})
