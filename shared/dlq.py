@@ -16,7 +16,8 @@ from types import TracebackType
 from typing import Any
 
 from shared.contracts.dead_letter import MAX_TRACEBACK, ErrorDetail
-from shared.errors import VedetteError
+from shared.contracts.job import Failure
+from shared.errors import FailureClass, VedetteError
 from shared.text import kept
 
 TOP_FRAMES = 3  # of our own code; deeper ones say how we came there
@@ -26,6 +27,25 @@ LENGTH = 16  # hexadecimal digits: 64 bits, so that two of a million letters sha
 
 _OURS = ("services.", "shared.", "control.", "gateway.")
 _AROUND = ("shared.layers", "shared.queue")  # around every stage, so they tell nothing
+
+
+class StageFailed(Exception):
+    """The stage failed for good; the ledger says why. What it holds goes into the dead letter of its message."""
+
+    def __init__(self, failure_class: FailureClass, rule: str, error: ErrorDetail) -> None:
+        super().__init__(failure_class, rule, error)  # in `args`, so that they reach the worker's parent
+        self.failure_class = failure_class
+        self.rule = rule
+        self.error = error
+
+    def __str__(self) -> str:
+        return self.error.message
+
+    @classmethod
+    def recorded(cls, failure: Failure) -> StageFailed:
+        """Return it as the ledger remembers it, for a message that finds its step failed."""
+        error = ErrorDetail(code=failure.code, message=failure.message, cure=failure.cure)
+        return cls(FailureClass(failure.failure_class), "the ledger says so", error)
 
 
 def fingerprint(where: str, error: ErrorDetail, *, reason: str = "", names: Collection[str] = ()) -> str:

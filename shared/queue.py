@@ -21,9 +21,9 @@ from shared.broker import transport
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import StageName
 from shared.contracts.lanes import ALL_LANES, LANES, PRIORITIES
+from shared.dlq import StageFailed
 from shared.layers import around
 from shared.layers.delivery import Delivery
-from shared.layers.judgement import StageFailed
 from shared.layers.ledger import AlreadyOver, RetryLater, Step
 from shared.settings import settings
 
@@ -39,7 +39,21 @@ def _queue(name: str) -> Queue:
     return Queue(name, Exchange(name), routing_key=name)  # a bare Queue(name) would bind to the exchange `celery`
 
 
-app = Celery("vedette")
+class Chained(Task[Any, Any]):
+    """A task whose message goes back to its queue when the next one of its chain could not be sent.
+
+    Celery would acknowledge it, and the rest of the chain would be lost. Nothing runs twice: the step is over.
+    """
+
+    Request = "shared.broker.request:Request"
+
+    def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:  # noqa: ANN401
+        del task_id, args, kwargs, einfo
+        if isinstance(exc, OperationalError):
+            raise Reject(exc, requeue=True)
+
+
+app: Celery[Task[Any, Any]] = Celery("vedette", task_cls=Chained)
 app.conf.update(
     broker_url=settings().broker_url,
     task_queues=[_queue(lane) for lane in ALL_LANES],
@@ -51,7 +65,8 @@ app.conf.update(
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=True,
-    task_acks_on_timeout=False,  # a step past its hard limit is delivered again; the ledger counts how often
+    task_acks_on_timeout=False,  # a task past its hard limit is delivered again; its message counts how often
+    worker_consumer="shared.broker.consumer:Consumer",
     worker_prefetch_multiplier=1,
     task_soft_time_limit=settings().stage_soft_limit_s,
     task_time_limit=settings().stage_hard_limit_s,
@@ -84,7 +99,7 @@ def stage(name: StageName) -> Callable[[StageFunction], Task[Any, Any]]:
     """
 
     def wire(function: StageFunction) -> Task[Any, Any]:
-        @app.task(name=f"{name}.run", bind=True, base=Chained, max_retries=None)
+        @app.task(name=f"{name}.run", bind=True, max_retries=None, throws=(StageFailed,))
         @wraps(function)
         def run(self: Task[Any, Any], message: dict[str, Any]) -> dict[str, Any]:
             envelope = Envelope.model_validate(message)
@@ -95,30 +110,20 @@ def stage(name: StageName) -> Callable[[StageFunction], Task[Any, Any]]:
             except AlreadyOver as over:
                 if over.failed:
                     tell(name, envelope)  # the worker may have died before it did
+                if over.failure is not None:
+                    raise StageFailed.recorded(over.failure) from None
                 if not over.succeeded:
                     raise Ignore from over
             except RetryLater as later:
                 raise _again(self, later.after_s) from later
-            except StageFailed:
+            except StageFailed:  # after it is told of, the worker's main process makes a dead letter of the message
                 tell(name, envelope)
-                raise Ignore from None
+                raise
             return message
 
         return run
 
     return wire
-
-
-class Chained(Task[Any, Any]):
-    """A task whose message goes back to its queue when the next one of its chain could not be sent.
-
-    Celery would acknowledge it, and the rest of the chain would be lost. Nothing runs twice: the step is over.
-    """
-
-    def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:  # noqa: ANN401
-        del task_id, args, kwargs, einfo
-        if isinstance(exc, OperationalError):
-            raise Reject(exc, requeue=True)
 
 
 def task_id(stage: StageName, envelope: Envelope) -> str:

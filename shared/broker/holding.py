@@ -43,6 +43,8 @@ for i = 1, #fields, 2 do
     fields[i + 1] = string.sub(raw, 1, tonumber(ARGV[3]))
   end
 end
+local lane = string.match(held, '"([^"]+)"%]$')
+if lane then fields[#fields + 1], fields[#fields + 2] = 'queue', lane end
 redis.call('XADD', KEYS[3], '*', unpack(fields))
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('HDEL', KEYS[1], ARGV[1])

@@ -13,6 +13,7 @@ from typing import Any
 
 from shared.broker import keys
 from shared.contracts.dead_letter import DeadLetterEntry, ErrorDetail, Reason
+from shared.contracts.job import StageName
 from shared.errors import FailureClass
 
 MAX_DELIVERIES = 4  # after so many lost ones a message is poison
@@ -81,21 +82,33 @@ def read(entry: bytes | str) -> Held:
 
 def poison(held: Held, why: str) -> DeadLetterEntry:
     """Return the dead letter of a message whose deliveries were all lost."""
-    headers = _headers(held.payload)
     lost = f"Delivered {held.deliveries} times, and lost each time. The last time: {why}."
     return DeadLetterEntry(
         reason=Reason.POISON,
         failure_class=FailureClass.RESOURCE,
         rule="deliveries",
         queue=held.lane,
-        task=_text(headers.get("task")),
-        task_id=_text(headers.get("id")),
         error=ErrorDetail(type="DeliveriesLost", message=lost, code="deliveries-lost"),
-        deliveries=held.deliveries,
-        retries=_whole(headers.get("retries"), 0),
-        traceparent=_text(headers.get("traceparent")),
-        replay_of=_text(headers.get(keys.REPLAY_OF)) or None,
+        **described(held.payload.get("headers")),
     )
+
+
+def described(headers: object) -> dict[str, Any]:
+    """Return what headers say, as far as they can be believed, as fields of a dead letter."""
+    known = headers if isinstance(headers, dict) else {}
+    task, task_id = _text(known.get("task")), _text(known.get("id"))
+    job_id, _, stage = task_id.rpartition(".")
+    is_stage = bool(job_id) and task == f"{stage}.run" and stage in set(StageName)
+    return {
+        "task": task,
+        "task_id": task_id,
+        "job_id": job_id if is_stage else None,
+        "stage": StageName(stage) if is_stage else None,
+        "deliveries": max(1, _whole(known.get(keys.DELIVERIES), 1)),
+        "retries": max(0, _whole(known.get("retries"), 0)),
+        "traceparent": _text(known.get("traceparent")),
+        "replay_of": _text(known.get(keys.REPLAY_OF)) or None,
+    }
 
 
 def undecodable(lane: str, message: str, exception: str = "") -> DeadLetterEntry:

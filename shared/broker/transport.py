@@ -50,6 +50,8 @@ class Malformed(ValueError):
 
 class Message(virtual.Message):
     def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:  # noqa: ANN401  kombu's signature
+        if _headers(payload).get("compression"):  # a megabyte may unpack to a thousand of them
+            raise Malformed(payload["properties"]["delivery_tag"], ValueError("compressed"))
         try:
             super().__init__(payload, channel=channel, **options)
         except (ValueError, TypeError, LookupError, AttributeError) as exc:
@@ -299,6 +301,11 @@ def _running() -> set[str]:
     from celery.worker import state  # noqa: PLC0415  only a worker needs it
 
     return {request._message.delivery_tag for request in list(state.active_requests)}
+
+
+def _headers(payload: dict[str, Any]) -> dict[str, Any]:
+    headers = payload.get("headers")
+    return headers if isinstance(headers, dict) else {}
 
 
 def _is_stopping() -> bool:

@@ -9,7 +9,7 @@ import structlog
 
 from shared.contracts.dead_letter import ErrorDetail
 from shared.contracts.job import Failure
-from shared.dlq import detail
+from shared.dlq import StageFailed, detail
 from shared.errors import POLICIES, UNTIL_HEALTHY, External, FailureClass, Policy, VedetteError
 from shared.ids import now
 from shared.layers.overrides import overrides_of
@@ -19,16 +19,6 @@ log = structlog.get_logger()
 
 RETRY_AFTER_CAP_S = 3600.0  # of what others may ask for
 LATE_RETRIES = 10  # of infrastructure once the deadline has passed: the last stage goes on after it
-
-
-class StageFailed(Exception):
-    """The stage failed for good; the ledger says why. What it holds goes into the dead letter of its message."""
-
-    def __init__(self, failure_class: FailureClass, rule: str, error: ErrorDetail) -> None:
-        super().__init__(failure_class, rule, error)  # in `args`, so that they reach the worker's parent
-        self.failure_class = failure_class
-        self.rule = rule
-        self.error = error
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from celery.exceptions import SoftTimeLimitExceeded
 from shared import bus
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import Failure, Progress, StageName, StepState
-from shared.dlq import detail
+from shared.dlq import StageFailed, detail
 from shared.errors import POLICIES, FailureClass, Permanent, classified
 from shared.ids import now
 from shared.layers.delivery import Delivery
-from shared.layers.judgement import StageFailed, judge
+from shared.layers.judgement import judge
 from shared.layers.progress import Meter
 from shared.store import ledger
 from shared.store.engine import Write, reading, writing
@@ -27,16 +27,18 @@ from shared.store.step import STAGES
 
 log = structlog.get_logger()
 
-LOST_LIMIT = 4  # deliveries of one attempt that never came to an end
-
 
 class AlreadyOver(Exception):
-    """The step has ended before, or somebody else has it now. `succeeded` says whether the chain may go on."""
+    """The step has ended before, or somebody else has it now. `succeeded` says whether the chain may go on.
 
-    def __init__(self, state: StepState) -> None:
+    failure: why the step failed, where this message is the one that it failed with.
+    """
+
+    def __init__(self, state: StepState, failure: Failure | None = None) -> None:
         super().__init__(state)
         self.succeeded = state in ledger.DONE
         self.failed = state is StepState.FAILED
+        self.failure = failure if self.failed else None
 
 
 class RetryLater(Exception):
@@ -58,10 +60,6 @@ class PartsPutOff(Exception):
 
 class DeadlinePassed(Permanent):
     """The job was not done by its deadline."""
-
-
-class WorkerKilled(Permanent):
-    """Worker after worker died in this step: it is kept from killing more of them."""
 
 
 class NoPartSucceeded(Permanent):
@@ -136,11 +134,10 @@ def step(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator[S
     except Exception as exc:
         raise _unrecorded(exc, delivery) from exc
     if taken.is_over:
-        raise AlreadyOver(taken.state)
+        raise AlreadyOver(taken.state, taken.failure)
     mine = Step(taken, delivery=delivery, deadline=_deadline(stage, envelope, delivery), meter=Meter(taken))
     mine.deadline_at = envelope.deadline_at
     try:
-        _check_lost(taken)
         _check_deadline(stage, envelope)
         yield mine
         _check_put_off(mine)
@@ -162,13 +159,13 @@ def _failed(exc: Exception, mine: Step) -> Exception:
     try:
         _record(mine.taken, failure, after_s)
     except Superseded:
-        return _overtaken(mine.taken, mine.delivery)
+        return _overtaken(mine.taken, mine.delivery, failure)
     except Exception as away:
         return _unrecorded(away, mine.delivery)
     return judged.stage_failed() if after_s is None else RetryLater(after_s)
 
 
-def _overtaken(taken: Taken, delivery: Delivery) -> Exception:
+def _overtaken(taken: Taken, delivery: Delivery, failure: Failure | None = None) -> Exception:
     """Return how the step stands that is not ours any more: another delivery has it, or a lost commit had succeeded."""
     try:
         with reading() as connection:
@@ -176,7 +173,7 @@ def _overtaken(taken: Taken, delivery: Delivery) -> Exception:
     except Exception as away:
         return _unrecorded(away, delivery)
     log.warning("stage.overtaken", state=state)
-    return AlreadyOver(state if state in ledger.OVER else StepState.CANCELLED)
+    return AlreadyOver(state if state in ledger.OVER else StepState.CANCELLED, failure)
 
 
 def _take(key: Key, delivery: Delivery) -> Taken:
@@ -208,14 +205,6 @@ def _unrecorded(exc: Exception, delivery: Delivery) -> RetryLater:
     """Return when to come back to a ledger that cannot be written. Giving up would leave the step running for ever."""
     log.warning("stage.ledger.away", error=type(exc).__name__, message=str(exc)[:500])
     return RetryLater(POLICIES[FailureClass.INFRASTRUCTURE].wait_s(delivery.retries + 1))
-
-
-def _check_lost(taken: Taken) -> None:
-    if taken.lost >= LOST_LIMIT:
-        raise WorkerKilled(
-            f"{taken.lost} workers died in the {taken.key.stage} stage of this job.",
-            cure="See the workers' logs: most often it is the memory, or a time limit.",
-        )
 
 
 def _check_deadline(stage: StageName, envelope: Envelope) -> None:

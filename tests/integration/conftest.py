@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -71,12 +71,13 @@ class Stack:
     receiver: Receiver
     processes: ExitStack
     workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    commands: dict[str, list[str]] = field(default_factory=dict)
 
     def start(self, *services: str) -> None:
         for service in services:
             if service in self.workers and self.workers[service].poll() is None:
                 continue
-            command = testing.worker(service)
+            command = self.commands.get(service) or testing.worker(service)
             made = testing.process(command, self.environment, self.folder / f"{service}.log")
             self.workers[service] = self.processes.enter_context(made)
         for service in services:
@@ -144,11 +145,18 @@ def stack(
 ) -> Iterator[Stack]:
     """A stack that the tests of a module share, its settings those of this process too. Its workers start in a test."""
     folder = tmp_path_factory.mktemp("stack")
+    with built(folder, new_database(request.param, folder)) as made:
+        yield made
+
+
+@contextmanager
+def built(folder: Path, database_url: str, **more: str) -> Iterator[Stack]:
+    """A stack on a Redis of its own; `more` are settings, without the prefix of their variables."""
     receiver = Receiver()
     with ExitStack() as processes, pytest.MonkeyPatch.context() as patch:
         server = processes.enter_context(testing.redis_server())
         environment = {
-            "VEDETTE_DATABASE_URL": new_database(request.param, folder),
+            "VEDETTE_DATABASE_URL": database_url,
             "VEDETTE_REDIS_URL": server.url,
             "VEDETTE_RUN_DIR": str(folder),
             "VEDETTE_LOG_FORMAT": "json",
@@ -158,6 +166,7 @@ def stack(
             "VEDETTE_NOTIFY": json.dumps([f"http://127.0.0.1:{receiver.port}/hook"]),
             "VEDETTE_NOTIFY_PRIVATE_ADDRESSES": "true",
             "VEDETTE_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz",
+            **{f"VEDETTE_{name.upper()}": value for name, value in more.items()},
         }
         for name, value in environment.items():
             patch.setenv(name, value)

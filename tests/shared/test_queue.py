@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 import redis
 from celery.app.trace import build_tracer
-from celery.exceptions import Ignore, Reject, Retry
+from celery.exceptions import Reject, Retry
 
 from services.process.tasks import run
 from shared import testing
 from shared.contracts.job import Failure, Priority, Profile, StageName
 from shared.contracts.lanes import LANES, PRIORITIES
 from shared.contracts.submission import Options
+from shared.dlq import StageFailed
+from shared.errors import FailureClass
 from shared.ids import now
 from shared.pipeline import build, lane, submit
 from shared.queue import app
@@ -111,7 +113,9 @@ def test_a_retry_that_cannot_be_sent_is_not_lost(
 def test_a_failed_step_that_comes_back_is_told_of(server: testing.RedisServer) -> None:
     job_id, message = job_at_process(Options(priority=Priority.LOW))
     fail(job_id)
-    assert isinstance(outcome(message), Ignore)
+    failed = outcome(message)
+    assert isinstance(failed, StageFailed)
+    assert (failed.failure_class, failed.error.message) == (FailureClass.PERMANENT, "No.")
     [told] = messages(server, "notify")
     assert told["properties"]["priority"] == PRIORITIES[Priority.LOW]
     assert messages(server, "report") == []

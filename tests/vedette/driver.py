@@ -19,10 +19,10 @@ from services.scan import tasks as scan
 from shared import registry
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import JobState, Progress, StageName
+from shared.dlq import StageFailed
 from shared.errors import Permanent
 from shared.layers import around
 from shared.layers.delivery import Delivery
-from shared.layers.ledger import StageFailed
 from shared.store import jobs, outbox, plugins
 from shared.store.engine import reading, writing
 

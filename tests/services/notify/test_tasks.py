@@ -18,9 +18,10 @@ from services.notify.tasks import tell_all
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import JobState, JobView, StageName, StepState, StepView
 from shared.contracts.submission import Options
+from shared.dlq import StageFailed
 from shared.layers import around
 from shared.layers.delivery import Delivery
-from shared.layers.ledger import AlreadyOver, RetryLater, StageFailed
+from shared.layers.ledger import AlreadyOver, RetryLater
 from shared.settings import settings
 from shared.store import deliveries, jobs
 from shared.store.deliveries import part_of

@@ -8,9 +8,9 @@ from services.report.tasks import filename, write_all
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import StageName, StepView
 from shared.contracts.submission import Options
+from shared.dlq import StageFailed
 from shared.layers import around
 from shared.layers.delivery import Delivery
-from shared.layers.ledger import StageFailed
 from shared.store import jobs, reports
 from shared.store.engine import reading
 from tests.shared.store.making import ORG, make, new_job, run_through

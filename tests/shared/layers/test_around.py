@@ -12,6 +12,7 @@ from sqlalchemy import insert, text, update
 
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import JobState, JobView, Progress, StageName, StepState, StepView
+from shared.dlq import StageFailed
 from shared.errors import (
     POLICIES,
     UNKNOWN,
@@ -27,7 +28,7 @@ from shared.ids import now
 from shared.layers import around
 from shared.layers import ledger as layer
 from shared.layers.delivery import Delivery
-from shared.layers.judgement import LATE_RETRIES, StageFailed
+from shared.layers.judgement import LATE_RETRIES
 from shared.layers.ledger import AlreadyOver, RetryLater, Step
 from shared.settings import settings
 from shared.store import jobs, ledger
@@ -266,18 +267,6 @@ def test_a_job_past_its_deadline_fails_without_running_and_is_told_of() -> None:
     run(job_id, lambda _: ran.append(True), NOTIFY, late_s=1)
     assert ran == [True]
     assert view(job_id).state is JobState.FAILED
-
-
-def test_a_step_whose_workers_die_is_given_up_after_a_few() -> None:
-    [job_id] = make()
-    for _ in range(layer.LOST_LIMIT):
-        with pytest.raises(SystemExit):
-            run(job_id, raises(SystemExit()))
-    with pytest.raises(StageFailed):
-        run(job_id, raises(AssertionError("ran again")))
-    failed = step_of(job_id, SCAN)
-    assert failed.failure is not None
-    assert failed.failure.code == "worker-killed"
 
 
 def test_waiting_for_an_absent_store_spends_none_of_the_retries() -> None:

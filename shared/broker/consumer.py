@@ -1,0 +1,73 @@
+"""Celery's consumer, made to drop nothing and to survive everything that can lie in a queue.
+
+What no task can be made of becomes a dead letter. Celery would discard it, or end the worker, whose successor would
+find the message again. What is relied on in Celery is named in tests/shared/broker/test_consumer.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+import structlog
+from celery.worker import consumer as stock
+from kombu.message import Message
+
+from shared.broker.letter import bury
+from shared.broker.shape import Unsound, check
+from shared.contracts.dead_letter import ErrorDetail, Reason
+from shared.dlq import detail
+from shared.errors import FailureClass
+
+log = structlog.get_logger()
+
+_StockConsumer: Any = stock.Consumer  # its stubs lack half of it
+_AWAY = (redis.ConnectionError, redis.TimeoutError)
+
+
+class Consumer(_StockConsumer):  # type: ignore[misc]  # it has no types
+    """The consumer of every worker (`worker_consumer`)."""
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Message], None]:  # noqa: ANN401
+        receive = super().create_task_handler(*args, **kwargs)
+
+        def receive_safely(message: Message) -> None:
+            try:
+                check(message, self.strategies)
+                receive(message)
+            except Unsound as exc:
+                self._bury(message, exc.reason, ErrorDetail(type=exc.type, message=exc.message))
+            except _AWAY:  # Celery connects anew; the message is still ours
+                raise
+            except Exception as exc:  # noqa: BLE001  whatever it is, the next worker would meet it again
+                self._bury(message, Reason.MALFORMED, detail(exc))
+
+        return receive_safely
+
+    def on_unknown_message(self, body: object, message: Message) -> None:
+        del body
+        self._bury(message, Reason.NOT_A_TASK, ErrorDetail(message="The message is no task."))
+
+    def on_unknown_task(self, body: object, message: Message, exc: Exception) -> None:
+        del body
+        self._bury(message, Reason.UNREGISTERED, detail(exc))
+
+    def on_invalid_task(self, body: object, message: Message, exc: Exception) -> None:
+        del body
+        self._bury(message, Reason.INVALID, detail(exc))
+
+    def on_decode_error(self, message: Message, exc: Exception) -> None:
+        self._bury(message, Reason.UNDECODABLE_BODY, detail(exc))
+
+    def _bury(self, message: Message, reason: Reason, error: ErrorDetail) -> None:
+        log.error("worker.message.refused", reason=reason, error=error.message[:200], tag=message.delivery_tag)
+        if not message.acknowledged:
+            bury(
+                message,
+                reason=reason,
+                failure_class=FailureClass.PERMANENT,
+                rule=f"message: {reason}",
+                error=error,
+                worker=self.hostname,
+            )

@@ -1,0 +1,45 @@
+"""Dead letters as the worker's main process writes them: it has the raw message and sees every outcome."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import celery
+from kombu.message import Message
+
+from shared.broker import message as raw
+from shared.broker.presence import VERSION
+from shared.broker.shape import Unsound, decoded
+from shared.contracts.dead_letter import DeadLetterEntry
+
+VERSIONS = {"vedette": VERSION, "celery": celery.__version__, "python": platform.python_version()}
+
+
+def bury(message: Message, **fields: Any) -> bool:  # noqa: ANN401  those of DeadLetterEntry
+    """Move a message to the dead letters, in one step with its acknowledgement. False: it was ours no more.
+
+    fields: of `DeadLetterEntry`; what the message says of itself is added.
+    """
+    known = {**raw.described(message.headers), **identity(message), "versions": VERSIONS}
+    entry = DeadLetterEntry(**{**known, **fields})
+    qos: Any = message.channel.qos  # type: ignore[union-attr]  # a received message has a channel
+    was_ours: bool = qos.dead_letter(message.delivery_tag, entry.fields(b""))
+    settled(message)
+    return was_ours
+
+
+def settled(message: Message, state: str = "REJECTED") -> None:
+    """Note that a message is over, so that kombu refuses to acknowledge it once more."""
+    open_message: Any = message  # its stubs lack the state
+    open_message._state = state
+
+
+def identity(message: Message) -> dict[str, str]:
+    """Return the ids of job and organisation that the message carries, as far as they can be believed."""
+    try:
+        envelope = decoded(message)[0][0]
+        found = {name: envelope[name] for name in ("job_id", "org_id")}
+    except (Unsound, TypeError, LookupError):
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, str) and 0 < len(value) <= 64}
