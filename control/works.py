@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from shared import replay
+from shared import intervention, replay
 from shared.contracts.dead_letter import Replay, Selection, Verdict
-from shared.contracts.operation import Operation, OperationKind
-from shared.store import dead_letters
+from shared.contracts.operation import BulkCancel, Operation, OperationKind
+from shared.store import cancels, dead_letters
 from shared.store.engine import Connection, writing
 
 
@@ -41,7 +41,22 @@ def _discard(operation: Operation, ids: Sequence[str]) -> Sequence[Verdict]:
     return [Verdict(id=one, ok=one in moved, code="ok" if one in moved else "wrong-state") for one in ids]
 
 
+def _jobs(connection: Connection, operation: Operation, after: str, limit: int) -> list[str]:
+    which = BulkCancel.model_validate({name: operation.params[name] for name in ("ids", "q", "batch_id")})
+    found = cancels.ids(connection, operation.org_id, which, after=after, limit=limit)
+    return [job_id for job_id in found if job_id <= operation.params["until"]]
+
+
+def _cancel(operation: Operation, ids: Sequence[str]) -> Sequence[Verdict]:
+    done = intervention.cancel(operation.org_id, ids, operation.created_by)
+    return [
+        Verdict(id=one.job_id, job_id=one.job_id, ok=one.is_new, code="ok" if one.is_new else "job-over")
+        for one in done
+    ]
+
+
 WORKS: Mapping[OperationKind, Work] = {
     OperationKind.REPLAY: Work(_letters, _replay),
     OperationKind.DISCARD: Work(_letters, _discard),
+    OperationKind.CANCEL: Work(_jobs, _cancel),
 }

@@ -43,6 +43,14 @@ def intervention() -> ModuleType:
     return found
 
 
+def purge() -> ModuleType:
+    """Return `shared.purge`, which publishes as `pipeline` does."""
+    pipeline()
+    from shared import purge as found  # noqa: PLC0415
+
+    return found
+
+
 def app() -> Celery:
     """Return the Celery app with this process's time-outs."""
     made: Celery = pipeline().app

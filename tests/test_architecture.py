@@ -23,7 +23,7 @@ ORDER = [
     {"layers", "waiting", "explanation", "admission"},
     {"queue"},
     {"pipeline", "worker"},
-    {"replay", "intervention"},
+    {"replay", "intervention", "purge"},
     {"testing"},
 ]
 

@@ -13,13 +13,12 @@ from gateway.auth import Asking, described
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page
-from gateway.routes.operations import accepted
+from gateway.routes.operations import FORECAST, accepted
 from shared.contracts.dead_letter import (
     BulkReplay,
     DeadLetterGroup,
     DeadLetterState,
     DeadLetterView,
-    Forecast,
     Replay,
     Verdict,
 )
@@ -36,7 +35,6 @@ JSON_LINES = "application/jsonl"
 _EXPORT: dict[int | str, dict[str, Any]] = {
     200: {"description": "One dead letter per line", "content": {JSON_LINES: {"schema": {"type": "string"}}}}
 }
-_FORECAST: dict[int | str, dict[str, Any]] = {200: {"model": Forecast, "description": "What a dry run would do"}}
 
 
 def _filter(
@@ -123,7 +121,7 @@ def snooze_dead_letter(caller: Asking, piece: Piece, asked: Snooze) -> DeadLette
 
 
 @router.post(
-    ":replay", status_code=202, response_model=Operation, responses={**_FORECAST, **problems(400, 409, 413, 415)}
+    ":replay", status_code=202, response_model=Operation, responses={**FORECAST, **problems(400, 409, 413, 415)}
 )
 def replay_dead_letters(caller: Asking, asked: BulkReplay) -> Response:
     """Replay many, as an operation. A dry run says what it would do."""
@@ -133,7 +131,7 @@ def replay_dead_letters(caller: Asking, asked: BulkReplay) -> Response:
 
 
 @router.post(
-    ":discard", status_code=202, response_model=Operation, responses={**_FORECAST, **problems(400, 409, 413, 415)}
+    ":discard", status_code=202, response_model=Operation, responses={**FORECAST, **problems(400, 409, 413, 415)}
 )
 def discard_dead_letters(caller: Asking, asked: BulkDiscard) -> Response:
     """Discard many, as an operation. Another number than `expect` is a 409 that names the right one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
@@ -19,6 +19,8 @@ from shared.store.engine import reading, writing
 router = APIRouter(
     prefix="/api/v1/operations", tags=["operations"], dependencies=[described], responses=problems(401, 422, 500, 503)
 )
+
+FORECAST: dict[int | str, dict[str, Any]] = {200: {"model": Forecast, "description": "What a dry run would do"}}
 
 
 @router.get("")

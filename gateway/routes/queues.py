@@ -6,13 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from gateway import pressure, queues
+from gateway import broker, pressure, queues
 from gateway.auth import Asking, described
 from gateway.openapi import problems
 from gateway.page import Page
 from shared.broker import pause
 from shared.broker.client import answering
-from shared.contracts.queues import PauseRequest, QueueList, QueueView, WorkerView
+from shared.contracts.queues import PauseRequest, Purge, PurgeRequest, QueueList, QueueView, WorkerView
 from shared.store import audit
 from shared.store.engine import writing
 
@@ -55,6 +55,22 @@ def resume_queue(caller: Asking, name: Name) -> QueueView:
         with writing() as connection:
             audit.add(connection, caller.org_id, caller.actor, "queue.resume", f"queue:{name}")
     return queues.views([name])[0]
+
+
+@router.post("/queues/{name}:purge", responses=problems(400, 404, 409, 415))
+def purge_queue(caller: Asking, name: Name, asked: PurgeRequest) -> Purge:
+    """Cancel the jobs that wait in it; messages of no job become dead letters. At most 5000 at once.
+
+    More than `expect` is a 409 that names the right number; fewer is fine, since workers go on taking.
+    """
+    queues.known(name)
+    if asked.dry_run:
+        return broker.purge().forecast(name)  # type: ignore[no-any-return]  # a module that is imported late
+    done: Purge = broker.purge().purge(name, caller.actor, expect=asked.expect)
+    with writing() as connection:
+        detail = {"jobs": done.jobs, "messages": done.messages}
+        audit.add(connection, caller.org_id, caller.actor, "queue.purge", f"queue:{name}", **detail)
+    return done
 
 
 @router.get("/workers")

@@ -93,7 +93,7 @@ class PauseRequest(Contract):
 
 
 class PurgeRequest(Contract):
-    """expect: how many messages and jobs there are together; another number is refused.  dry_run: only count."""
+    """expect: how many jobs and messages may go; when there are more, none goes.  dry_run: only count."""
 
     model_config = ConfigDict(extra="forbid")
 

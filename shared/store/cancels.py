@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from shared.contracts.job import TERMINAL, JobState
@@ -26,6 +28,12 @@ def ids(connection: Connection, org_id: str, which: BulkCancel, *, after: str = 
 def last_id(connection: Connection, org_id: str, which: BulkCancel) -> str:
     """Return the greatest of their ids, or nothing."""
     return connection.execute(select(func.max(jobs.c.id)).where(_meant(org_id, which))).scalar_one() or ""
+
+
+def owners(connection: Connection, ids: Collection[str]) -> dict[str, tuple[str, bool]]:
+    """Return those of `ids` that are jobs: whose each is, and whether it is over."""
+    query = select(jobs.c.id, jobs.c.org_id, jobs.c.state).where(jobs.c.id.in_(ids))
+    return {row.id: (row.org_id, JobState(row.state).is_terminal) for row in connection.execute(query)}
 
 
 def _meant(org_id: str, which: BulkCancel) -> ColumnElement[bool]:

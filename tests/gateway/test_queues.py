@@ -5,7 +5,7 @@ from collections.abc import Callable
 from fastapi.testclient import TestClient
 
 from gateway import broker
-from shared.broker import presence
+from shared.broker import keys, presence
 from shared.broker.client import client as redis_client
 from shared.broker.presence import WorkerRecord
 from shared.contracts.lanes import ALL_LANES
@@ -67,6 +67,29 @@ def test_workers_are_listed_and_counted_in_their_queues(client: TestClient) -> N
     assert client.get("/api/v1/queues/report").json()["consumers"] == 0
 
 
+def test_a_purge_cancels_the_jobs_and_buries_what_is_of_no_job(
+    client: TestClient, make_job: Callable[..., str]
+) -> None:
+    waiting = [make_job() for _ in range(3)]
+    broker.publish(waiting)
+    redis_client().lpush("scan", b"nonsense")
+    purge = "/api/v1/queues/scan:purge"
+    seen = client.post(purge, json={"dry_run": True})
+    assert (seen.status_code, seen.json()) == (200, {"queue": "scan", "jobs": 3, "messages": 1, "dry_run": True})
+    for expect in ({}, {"expect": 3}):
+        refused = client.post(purge, json=expect)
+        assert (refused.status_code, refused.json()["code"], refused.json()["count"]) == (409, "more-waiting", 4)
+    assert client.get("/api/v1/queues/scan").json()["waiting"] == 4
+    done = client.post(purge, json={"expect": 10}).json()
+    assert (done["jobs"], done["messages"], done["dry_run"]) == (3, 1, False)
+    assert client.get("/api/v1/queues/scan").json()["waiting"] == 0
+    assert {client.get(f"/api/v1/jobs/{one}").json()["state"] for one in waiting} == {"cancelled"}
+    [(_, fields)] = redis_client().xrange(keys.DEAD_LETTERS)
+    assert fields[b"raw"] == b"nonsense"
+    [line] = client.get("/api/v1/audit?action=queue.purge").json()["items"]
+    assert line["detail"] == {"jobs": 3, "messages": 1}
+
+
 def test_an_unknown_queue_is_404_and_says_which_there_are(client: TestClient) -> None:
     for answer in (client.get("/api/v1/queues/nope"), client.post("/api/v1/queues/nope:pause")):
         assert (answer.status_code, answer.json()["code"]) == (404, "queue-not-found")
@@ -79,6 +102,7 @@ def test_without_the_broker_all_of_it_is_503_and_comes_back(client: TestClient, 
         client.get("/api/v1/queues"),
         client.post("/api/v1/queues/scan:pause"),
         client.post("/api/v1/queues/scan:resume"),
+        client.post("/api/v1/queues/scan:purge", json={"expect": 1}),
         client.get("/api/v1/workers"),
     ):
         assert (answer.status_code, answer.json()["code"]) == (503, "broker-away")

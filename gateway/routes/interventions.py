@@ -1,0 +1,84 @@
+"""What can be done to jobs: cancel, retry, resume, run again; one of them, or many by a query."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from gateway import broker, bulk, lookup, standing
+from gateway.auth import Asking, Caller, described
+from gateway.lookup import Piece
+from gateway.openapi import problems
+from gateway.routes.operations import FORECAST, accepted
+from shared.contracts.job import Contract, JobState, JobView, StageName
+from shared.contracts.operation import BulkCancel, Operation
+from shared.store import jobs
+from shared.store.engine import reading
+
+router = APIRouter(
+    prefix="/api/v1/jobs", tags=["jobs"], dependencies=[described], responses=problems(401, 422, 500, 503)
+)
+
+_CANCELLING: dict[int | str, dict[str, Any]] = {202: {"model": JobView, "description": "It runs, and is told to stop"}}
+
+
+class Resume(Contract, extra="forbid"):
+    """The stage from which a job is done again."""
+
+    stage: StageName
+
+
+@router.post(
+    ":cancel", status_code=202, response_model=Operation, responses={**FORECAST, **problems(400, 409, 413, 415)}
+)
+def cancel_jobs(caller: Asking, asked: BulkCancel) -> Response:
+    """Cancel many, as an operation. Another number than `expect` is a 409; a dry run says how many it would be."""
+    return accepted(bulk.cancel(caller, asked))
+
+
+@router.post(
+    "/{id}:cancel",
+    responses={202: {"model": JobView, "description": "It runs, and is told to stop"}, **problems(404, 409)},
+)
+def cancel_job(caller: Asking, piece: Piece, response: Response) -> JobView:
+    """Cancel a job. Twice is once; one that ended otherwise is a 409."""
+    job_id = _find(caller, piece)
+    broker.intervention().cancel_one(caller.org_id, job_id, caller.actor)
+    view = _view(job_id)
+    response.status_code = 202 if view.state is JobState.CANCELLING else 200
+    return view
+
+
+@router.post("/{id}:retry", status_code=202, responses=problems(403, 404, 409))
+def retry_job(caller: Asking, piece: Piece) -> JobView:
+    """Go on from the first stage that did not succeed."""
+    job_id = _find(caller, piece)
+    broker.intervention().retry(caller.org_id, job_id, caller.actor)
+    return _view(job_id)
+
+
+@router.post("/{id}:resume", status_code=202, responses=problems(400, 403, 404, 409, 415))
+def resume_job(caller: Asking, piece: Piece, asked: Resume) -> JobView:
+    """Go on from a stage, which is done again even if it had succeeded."""
+    job_id = _find(caller, piece)
+    broker.intervention().resume(caller.org_id, job_id, asked.stage, caller.actor)
+    return _view(job_id)
+
+
+@router.post("/{id}:rerun", status_code=202, responses=problems(403, 404, 409))
+def rerun_job(caller: Asking, piece: Piece, response: Response) -> JobView:
+    """Submit its request again, and answer with the new job."""
+    job_id: str = broker.intervention().rerun(caller.org_id, _find(caller, piece), caller.actor)
+    response.headers["Location"] = f"{router.prefix}/{job_id}"
+    return _view(job_id)
+
+
+def _find(caller: Caller, piece: str) -> str:
+    with reading() as connection:
+        return lookup.job_id(connection, caller, piece)
+
+
+def _view(job_id: str) -> JobView:
+    with reading() as connection:
+        return standing.standing([jobs.view(connection, job_id)])[0]
