@@ -104,7 +104,7 @@ def reopen_many(
 
 @dataclass(frozen=True)
 class _Plan:
-    """keeps: the parts of the first stage that are done are left alone."""
+    """keeps: the parts of the first stage that succeeded are left alone."""
 
     first: StageName
     keeps: bool
@@ -117,7 +117,7 @@ def _plan(one: Revival, row: RowMapping | None, held: Sequence[Held], *, is_agai
     if is_again or not _is_over(row, held):
         state = "being revived" if is_again else row["state"]
         raise JobNotOver(f"Job {one.job_id} is {state}.", cure="Wait for its end, or cancel it: vedette jobs cancel")
-    undone = [step.stage for step in held if step.state not in DONE]
+    undone = [step.stage for step in held if step.state in OVER - DONE or not (step.part or step.state in DONE)]
     if one.first is None and not undone:
         raise NothingFailed(
             f"Every stage of job {one.job_id} succeeded.",
@@ -165,7 +165,7 @@ def _write(connection: Connection, plans: dict[str, _Plan], *, by: str, why: str
 def _reset(connection: Connection, ids: Sequence[str], first: StageName, at: datetime, *, keeps: bool) -> None:
     theirs = and_(steps.c.job_id.in_(ids), steps.c.stage.in_(_from(first)))
     if keeps:
-        theirs &= not_(and_(steps.c.stage == first, steps.c.part != "", steps.c.state.in_(_DONE)))
+        theirs &= not_(and_(steps.c.stage == first, steps.c.part != "", steps.c.state == StepState.SUCCEEDED))
     connection.execute(update(steps).where(theirs).values(**_CLEAN))
     of_stage = and_(steps.c.job_id.in_(ids), steps.c.stage == first, steps.c.part == "")
     connection.execute(update(steps).where(of_stage).values(ready_at=at))
@@ -206,7 +206,6 @@ def _from(first: StageName) -> tuple[StageName, ...]:
     return STAGES[STAGES.index(first) :]
 
 
-_DONE = [state.value for state in sorted(DONE)]
 _CLEAN = {
     "state": StepState.PENDING,
     "delivery": "",  # whoever still has it can end nothing any more

@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from shared.contracts.job import Failure, JobState, JobView, Progress, StageName, StepState, StepView
-from shared.ids import now
-from shared.store import jobs, ledger, timeline
+from shared.contracts.job import Failure, JobState, StageName, StepState
+from shared.store import ledger, timeline
 from shared.store.engine import reading, writing
 from shared.store.ledger import Key, Superseded, Taken
+from tests.shared.store.ledgers import (
+    BROKEN,
+    NOTIFY,
+    PROCESS,
+    REPORT,
+    SCAN,
+    at_once,
+    fail_step,
+    note_progress,
+    retry_step,
+    step,
+    told,
+    view,
+)
 from tests.shared.store.making import ORG, finish_step, make, new_job, run_through, take_step
-
-SCAN, PROCESS, REPORT, NOTIFY = StageName
-BROKEN = Failure(code="broken", failure_class="permanent", message="It broke: \x00 \ud800.", cure="Mend it.")
-
-
-def fail_step(taken: Taken, failure: Failure = BROKEN) -> None:
-    with writing() as connection:
-        ledger.fail(connection, taken, failure)
-
-
-def retry_step(taken: Taken) -> None:
-    with writing() as connection:
-        ledger.retry(connection, taken, BROKEN, now() + timedelta(seconds=9))
-
-
-def note_progress(taken: Taken) -> None:
-    with writing() as connection:
-        ledger.progress(connection, taken, Progress(done=1, total=2))
-
-
-def view(job_id: str) -> JobView:
-    with reading() as connection:
-        return jobs.view(connection, job_id)
-
-
-def step(job_id: str, stage: StageName, part: str = "") -> StepView:
-    return next(each for each in view(job_id).steps if (each.stage, each.part) == (stage, part))
-
-
-def told(job_id: str) -> list[str]:
-    with reading() as connection:
-        return [event.type.value for event in timeline.of_job(connection, job_id)]
 
 
 def test_taking_a_step_starts_it_and_its_job(database: str) -> None:
@@ -206,21 +184,6 @@ def test_only_what_failed_keeps_a_job_from_success(ended: list[tuple[str, str, S
     assert (state is JobState.SUCCEEDED) == (NO not in {each for *_, each in ended})
 
 
-def at_once(count: int, do: Callable[[int], object]) -> list[object]:
-    """Run `do` in `count` threads that start together; what each returned or raised."""
-    gate = threading.Barrier(count)
-
-    def one(number: int) -> object:
-        gate.wait(10)
-        try:
-            return do(number)
-        except Exception as exc:  # noqa: BLE001  the test looks at it
-            return exc
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(one, range(count)))
-
-
 def test_of_many_who_take_a_step_at_once_one_ends_it(database: str) -> None:
     [job_id] = make()
 
@@ -259,3 +222,71 @@ def test_two_may_add_the_same_parts_at_once(database: str) -> None:
 
     assert at_once(4, add) == [None] * 4
     assert len(view(job_id).steps) == 24
+
+
+def bury(job_id: str, stage: StageName, failure: Failure = BROKEN, org_id: str | None = ORG, run: int = 0) -> bool:
+    with writing() as connection:
+        return bool(ledger.bury(connection, job_id, org_id, stage, failure, run=run))
+
+
+def test_a_buried_stage_has_failed_whoever_had_it_and_its_job_is_dead(database: str) -> None:
+    [job_id] = make(new_job(parts={REPORT: ["json"]}))
+    holder = take_step(job_id)
+    assert bury(job_id, SCAN, BROKEN.model_copy(update={"is_dead": True}))
+    with pytest.raises(Superseded):
+        finish_step(holder)
+    assert [each.state for each in view(job_id).steps] == [NO, SKIP, SKIP, SKIP, StepState.PENDING]
+    run_through(job_id, NOTIFY)
+    ended = view(job_id)
+    assert ended.state is JobState.DEAD
+    assert ended.failure is not None
+    assert ended.failure.is_dead
+    assert told(job_id).count("stage.failed") == 1
+
+
+def test_what_fails_from_within_does_not_make_a_job_dead(database: str) -> None:
+    [job_id] = make()
+    take_step(job_id)
+    assert bury(job_id, SCAN)
+    run_through(job_id, NOTIFY)
+    assert view(job_id).state is JobState.FAILED
+
+
+def test_a_job_whose_last_stage_is_buried_keeps_its_result(database: str) -> None:
+    [job_id] = make()
+    run_through(job_id, SCAN, PROCESS, REPORT)
+    assert bury(job_id, NOTIFY, BROKEN.model_copy(update={"is_dead": True}))
+    assert view(job_id).state is JobState.PARTIAL
+
+
+def test_nothing_is_buried_that_is_over_not_its_turn_or_another_job(database: str) -> None:
+    [job_id] = make()
+    run_through(job_id, SCAN)
+    before = view(job_id)
+    assert not bury(job_id, SCAN)
+    assert not bury(job_id, REPORT)
+    assert not bury(job_id, PROCESS, org_id="other")
+    assert not bury(job_id, PROCESS, run=2)
+    assert not bury("none", PROCESS)
+    assert view(job_id) == before
+    assert bury(job_id, PROCESS, org_id=None, run=1)
+
+
+def test_a_message_of_another_run_gets_nothing(database: str) -> None:
+    [job_id] = make()
+    stale = take_step(job_id, run=2)
+    assert (stale.is_over, stale.state, stale.delivery) == (True, StepState.CANCELLED, "")
+    assert (step(job_id, SCAN).state, told(job_id)) == (StepState.PENDING, ["job.created"])
+
+
+def test_a_step_that_is_taken_as_done_readies_the_next(database: str) -> None:
+    [job_id] = make()
+    for key, fits in (
+        (Key(job_id, ORG, PROCESS), False),
+        (Key(job_id, ORG, SCAN), True),
+        (Key(job_id, ORG, SCAN), False),
+    ):
+        with writing() as connection:
+            assert bool(ledger.skip(connection, key, summary="by hand")) is fits
+    assert (step(job_id, SCAN).state, step(job_id, SCAN).summary) == (SKIP, "by hand")
+    assert step(job_id, PROCESS).ready_at is not None
