@@ -30,13 +30,13 @@ from shared.contracts.lanes import LANES
 from shared.errors import FailureClass, Infrastructure
 from shared.ids import now
 from shared.pipeline import AT_ONCE, resend
+from shared.settings import settings
 from shared.store import repairs
 from shared.store.engine import reading, writing
 from shared.store.repairs import Turn
 
 log = structlog.get_logger()
 
-GRACE_S = 10.0  # between the end of one step and the message of the next, and for workers to say what they do
 FULL_EVERY_S = 60.0
 MAX_RESENT = 5
 DYING_LIMIT = 10_000  # dead letters on their way to SQL that are looked through
@@ -50,10 +50,10 @@ class TooManyDying(Infrastructure):
 class LostSteps:
     """Remembers from one round to the next which steps were missing."""
 
-    def __init__(self, grace_s: float = GRACE_S) -> None:
-        self._grace_s = grace_s
+    def __init__(self) -> None:
         self._suspects: frozenset[Turn] = frozenset()
         self._full_at = 0.0
+        self._patient_until: dict[tuple[str, StageName], float] = {}
 
     def __call__(self) -> int:
         """Send again or bury what has been missing since the last round; return how many steps.
@@ -62,15 +62,25 @@ class LostSteps:
         """
         with answering() as client:
             missing = self._missing(client)
-        lost = sorted(self._suspects.intersection(missing))
+        lost = sorted(turn for turn in self._suspects.intersection(missing) if self._is_over_patience(turn))
         self._suspects = frozenset(missing)
         _give_up([turn for turn in lost if turn.resent >= MAX_RESENT])
         _send([turn for turn in lost if turn.resent < MAX_RESENT])
         return len(lost)
 
+    def _is_over_patience(self, turn: Turn) -> bool:
+        """Say whether a step may be sent again. The pause doubles each time: trouble that goes on must not end jobs."""
+        at = time.monotonic()
+        self._patient_until = {key: until for key, until in self._patient_until.items() if until > at}
+        step = (turn.job_id, turn.stage)
+        if step in self._patient_until:
+            return False
+        self._patient_until[step] = at + settings().republish_after_s * 2 ** (turn.resent + 1)
+        return True
+
     def _missing(self, client: redis.Redis) -> list[Turn]:
         """Return the steps that nobody has, as they are after that was seen."""
-        before = now() - timedelta(seconds=self._grace_s)
+        before = now() - timedelta(seconds=settings().republish_after_s)
         if not self._suspects and time.monotonic() < self._full_at and not _lacks_messages(client, before):
             return []
         with reading() as connection:

@@ -65,7 +65,9 @@ class Settings(BaseSettings):
 
     # the reconciler
     reconcile_every_s: float = 5.0
-    republish_after_s: float = 10.0
+    republish_after_s: float = Field(
+        default=10.0, description="a job or step that nobody has for so long is looked after; workers need 2 s to say"
+    )
 
     # notifications
     notify: list[str] = Field(default=[], repr=False, description="destinations told of every job, URLs (JSON list)")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from control import lost
 from control.lost import LostSteps, TooManyDying
@@ -20,8 +22,10 @@ from shared.contracts.job import StageName
 from shared.contracts.queues import ActiveTask
 from shared.ids import now
 from shared.pipeline import BrokerAway, submit
+from shared.settings import settings
 from shared.store import timeline
-from shared.store.engine import reading
+from shared.store.engine import reading, writing
+from shared.store.tables import steps
 from tests.shared.store.making import finish_step, make, new_job, take_step
 
 pytestmark = pytest.mark.usefixtures("server")
@@ -30,7 +34,7 @@ SCAN, PROCESS, REPORT, NOTIFY = StageName
 
 @pytest.fixture
 def look() -> LostSteps:
-    return LostSteps(grace_s=0)
+    return LostSteps()
 
 
 def queued(count: int = 1) -> list[str]:
@@ -86,7 +90,7 @@ def test_one_hidden_behind_other_messages_is_found_in_a_minute(
     client().lpush(keys.waiting("scan", 6), "rubbish")
     assert look() == look() == 0  # as many messages as steps
     monkeypatch.setattr(lost, "FULL_EVERY_S", 0.0)
-    fresh = LostSteps(grace_s=0)
+    fresh = LostSteps()
     assert [fresh(), fresh()] == [0, 1]
     assert f"{job_id}.scan" in waiting()
 
@@ -103,11 +107,12 @@ def test_a_step_that_went_on_meanwhile_is_given_another_round(look: LostSteps) -
     assert waiting() == {f"{job_id}.process"}
 
 
-def test_a_step_is_given_time(look: LostSteps) -> None:
+def test_a_step_is_given_time(look: LostSteps, fresh_settings: pytest.MonkeyPatch) -> None:
     queued()
     client().flushdb()
-    patient = LostSteps(grace_s=3600)
-    assert [patient(), patient()] == [0, 0]
+    fresh_settings.setenv("VEDETTE_REPUBLISH_AFTER_S", "3600")
+    settings.cache_clear()
+    assert [look(), look()] == [0, 0]
 
 
 def working(task_id: str, silent_s: float = 0.0) -> None:
@@ -165,6 +170,27 @@ def test_what_is_lost_every_time_becomes_a_dead_letter(look: LostSteps) -> None:
     )
     assert [look(), look()] == [0, 0]  # until it is taken in
     assert [data["what"] for data in repairs_of(job_id)][-2:] == ["message sent again", "made a dead letter"]
+
+
+def test_the_pauses_between_resending_grow(look: LostSteps, fresh_settings: pytest.MonkeyPatch) -> None:
+    [job_id] = queued()
+    backdate(job_id)
+    fresh_settings.setenv("VEDETTE_REPUBLISH_AFTER_S", "0.2")
+    settings.cache_clear()
+    paused_s = []
+    for _ in range(3):
+        client().flushdb()
+        started = time.monotonic()
+        testing.wait_for(look, "it is sent again")
+        paused_s.append(time.monotonic() - started)
+    assert paused_s[1] > 0.4 - 0.1
+    assert paused_s[2] > 0.8 - 0.1
+
+
+def backdate(job_id: str) -> None:
+    with writing() as connection:
+        mine = (steps.c.job_id == job_id) & steps.c.ready_at.is_not(None)
+        connection.execute(update(steps).where(mine).values(ready_at=now() - timedelta(hours=1)))
 
 
 def test_nothing_is_lost_while_the_broker_is_away(look: LostSteps, server: testing.RedisServer) -> None:
