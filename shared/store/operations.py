@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, exists, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, case, exists, func, insert, select, update
 
 from shared.contracts.dead_letter import DeadLetterState
 from shared.contracts.job import JobState
@@ -179,16 +179,15 @@ def unsettled(connection: Connection, limit: int = 50) -> Sequence[str]:
 
 def _ends(connection: Connection, operation_id: str) -> Ends:
     again = dead_letters.alias()
-    failed = exists().where(again.c.replay_of == dead_letters.c.id)
-    cancelled = exists().where(jobs.c.id == dead_letters.c.job_id, jobs.c.state == JobState.CANCELLED)
+    is_resolved = dead_letters.c.state == DeadLetterState.RESOLVED
+    is_cancelled = exists().where(jobs.c.id == dead_letters.c.job_id, jobs.c.state == JobState.CANCELLED)
+    # Both say that it failed: the new letter comes within a second, `ended_at` also where none comes.
+    is_over = exists().where(again.c.replay_of == dead_letters.c.id) | dead_letters.c.ended_at.is_not(None)
+    end = case((is_resolved, "succeeded"), (is_cancelled, "unknown"), (is_over, "failed"))
     mine = and_(dead_letters.c.operation_id == operation_id, dead_letters.c.replays > 0)
-    resolved = dead_letters.c.state == DeadLetterState.RESOLVED
-
-    def count(*conditions: Any) -> int:  # noqa: ANN401  clauses of SQL
-        return connection.execute(select(func.count()).select_from(dead_letters).where(mine, *conditions)).scalar_one()
-
-    unknown = dead_letters.c.job_id.is_(None) | cancelled
-    return Ends(count(resolved), count(~resolved, failed), count(~resolved, ~failed, unknown))
+    rows = connection.execute(select(end.label("end"), func.count().label("count")).where(mine).group_by(end))
+    found: dict[str | None, int] = {row["end"]: row["count"] for row in rows.mappings()}
+    return Ends(found.get("succeeded", 0), found.get("failed", 0), found.get("unknown", 0))
 
 
 def _end(connection: Connection, operation_id: str, state: OperationState, note: str) -> Operation:

@@ -10,11 +10,11 @@ from sqlalchemy import insert
 from shared.contracts.dead_letter import DeadLetterState
 from shared.contracts.operation import Operation, OperationKind, OperationState
 from shared.ids import new_id, now
-from shared.store import operations
+from shared.store import cancellation, operations
 from shared.store.engine import reading, writing
 from shared.store.operations import Batch, OperationNotFound, OperationOver, Task
 from shared.store.tables import dead_letters
-from tests.shared.store.making import ORG
+from tests.shared.store.making import ORG, make
 
 
 def start(total: int = 3, **params: Any) -> Operation:
@@ -103,17 +103,21 @@ def test_what_is_over_stays_so(database: str) -> None:
 
 def test_ends_are_counted_by_what_became_of_the_steps(database: str) -> None:
     made = start(5)
+    [cancelled] = make()
+    with writing() as connection:
+        cancellation.cancel(connection, [cancelled], ORG, "token")
     letter(made, DeadLetterState.RESOLVED)
     failed = letter(made, DeadLetterState.REPLAYED, job_id=new_id())
     letter(made, DeadLetterState.OPEN, replay_of=failed, operation_id=None, replays=0)
     letter(made, DeadLetterState.REPLAYED, job_id=new_id())
-    letter(made, DeadLetterState.REPLAYED)
+    letter(made, DeadLetterState.REPLAYED, job_id=new_id(), ended_at=now())
+    letter(made, DeadLetterState.REPLAYED, job_id=cancelled)
     letter(made, DeadLetterState.OPEN, replays=0)
     with writing() as connection:
         ends = operations.settle(connection, made.id)
-        assert (ends.succeeded, ends.failed, ends.unknown) == (1, 1, 1)
+        assert (ends.succeeded, ends.failed, ends.unknown) == (1, 2, 1)
         kept = operations.get(connection, made.id)
-        assert (kept.succeeded, kept.failed) == (1, 1)
+        assert (kept.succeeded, kept.failed) == (1, 2)
 
 
 def test_a_replay_is_unsettled_until_all_that_was_sent_has_ended(database: str) -> None:
