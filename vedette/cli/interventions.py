@@ -127,7 +127,7 @@ def _each(
     moving = [job for job in done if not job.state.is_terminal]
     if moving and session.output == "table":
         session.note(f"Watch   vedette jobs watch {words.short(moving[0].id)}")
-    return code if not done else max(code, Exit.PARTIAL) if code else Exit.OK
+    return Exit.PARTIAL if code and done else code
 
 
 def _many(session: Session, asked: BulkCancel, *, is_sure: bool, is_waiting: bool) -> int:
