@@ -95,9 +95,7 @@ def test_jobs_that_wait_and_that_run_are_cancelled(stack: Home, mute: int) -> No
     ended = stack.run("jobs", "wait", running, "--timeout", "30s")
     assert ended.returncode == 1
     assert _job(stack, running)["state"] == "cancelled"
-    again = stack.run("jobs", "cancel", running)
-    assert again.returncode == 6
-    assert "fix: " in again.stderr
+    assert stack.run("jobs", "cancel", running).returncode == 0
 
 
 def test_many_are_cancelled_by_a_query_and_counted_first(stack: Home, paused: str, greeter: int) -> None:
