@@ -54,6 +54,20 @@ def test_an_unknown_queue_names_those_there_are(lab: Lab, vedette: Vedette) -> N
     assert "scan.heavy" in ran.err
 
 
+def test_a_queue_is_purged_by_its_count(waiting: str, vedette: Vedette) -> None:
+    found = json.loads(vedette("queues", "purge", "scan.background", "--dry-run", "-o", "json").out)
+    count = str(found["jobs"] + found["messages"])
+    assert found["jobs"] >= 1
+    assert "would be cancelled" in vedette("queues", "purge", "scan.background", "--dry-run").out
+    unasked = vedette("queues", "purge", "scan.background")
+    assert unasked.code == 2
+    assert f"Add --expect {count}" in unasked.err
+    assert vedette("queues", "purge", "scan.background", "--expect", "999").code == 6
+    assert vedette("queues", "purge", "scan.background", "--expect", count).code == 0
+    assert vedette("jobs", "list", "-q", f"id:{waiting}", "-o", "csv", "--fields", "state").out == "state\ncancelled\n"
+    assert "Nothing waits" in vedette("queues", "purge", "scan.background", "--dry-run").out
+
+
 def test_the_depth_is_watched_until_ctrl_c(lab: Lab, terminals: Terminals) -> None:
     child, screen = terminals.run(80, "queues", "depth", "--watch")
     assert "scan.background" in until(screen, "notify")
