@@ -50,7 +50,9 @@ def cancel(
     Jobs that are named are cancelled without asking; those of a query or batch are counted first.
     """
     if sum((bool(job), query is not None, batch is not None)) != 1:
-        raise Misused("Give jobs, or a query, or a batch.", cure="vedette jobs cancel @last, or: vedette jobs cancel --help")
+        raise Misused(
+            "Give jobs, or a query, or a batch.", cure="vedette jobs cancel @last, or: vedette jobs cancel --help"
+        )
     if job and not dry_run:
         return _each(session, job, lambda link, identifier: link.client.cancel(identifier))
     from shared.contracts.operation import BulkCancel  # noqa: PLC0415
