@@ -15,8 +15,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from shared.contracts.dead_letter import MAX_TRACEBACK, ErrorDetail
-from shared.contracts.job import Failure
+from shared.contracts.dead_letter import MAX_TRACEBACK, DeadLetterEntry, ErrorDetail
+from shared.contracts.job import Failure, StageName
 from shared.errors import FailureClass, VedetteError
 from shared.text import kept
 
@@ -25,6 +25,10 @@ MAX_FRAMES = 20  # kept with a dead letter
 MAX_MESSAGE = 2000  # characters kept of a message
 LENGTH = 16  # hexadecimal digits: 64 bits, so that two of a million letters share one with a chance of 1 in 10^7
 
+MAX_RUN = 1_000_000  # a greater number was not written by us
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_TASK_ID = re.compile(rf"(?P<job>{_ID.pattern})\.(?P<stage>{'|'.join(StageName)})")
 _OURS = ("services.", "shared.", "control.", "gateway.")
 _AROUND = ("shared.layers", "shared.queue")  # around every stage, so they tell nothing
 
@@ -105,6 +109,25 @@ def decoded(raw: bytes) -> dict[str, Any] | None:
     with suppress(ValueError, TypeError, RecursionError):
         body = json.loads(base64.b64decode(body, validate=True) if is_base64(message) else body)
     return {"headers": message.get("headers"), "properties": message.get("properties"), "body": body}
+
+
+def named(entry: DeadLetterEntry, raw: bytes) -> tuple[str | None, StageName | None, int]:
+    """Return the job, stage and run of a dead letter, as far as the entry, its task's id or its message names them.
+
+    A run of 0 is not known.
+    """
+    job_id, stage = entry.job_id, entry.stage
+    if match := _TASK_ID.fullmatch(entry.task_id):
+        job_id, stage = job_id or match["job"], stage or StageName(match["stage"])
+    message = decoded(raw) or {}
+    body = message.get("body")
+    first = body[0][0] if isinstance(body, list) and body and isinstance(body[0], list) and body[0] else None
+    if not isinstance(first, dict):
+        return job_id, stage, 0
+    if job_id is None and isinstance(first.get("job_id"), str) and _ID.fullmatch(first["job_id"]):
+        job_id = first["job_id"]
+    is_same, run = first.get("job_id") == job_id, first.get("run", 1)
+    return job_id, stage, run if is_same and isinstance(run, int) and 0 < run < MAX_RUN else 0
 
 
 def is_base64(message: dict[str, Any]) -> bool:

@@ -69,6 +69,12 @@ class Settings(BaseSettings):
         default=10.0, description="a job or step that nobody has for so long is looked after; workers need 2 s to say"
     )
 
+    dead_letter_keep_days: float = Field(
+        default=90.0,
+        gt=0,
+        description="dead letters that are dealt with are deleted then; open ones never",
+    )
+
     # notifications
     notify: list[str] = Field(default=[], repr=False, description="destinations told of every job, URLs (JSON list)")
     notify_timeout_s: float = 10.0

@@ -212,10 +212,14 @@ def wake(connection: Connection, org_id: str, letter_id: str) -> DeadLetterView:
     return get(connection, letter_id, org_id)
 
 
+def is_due() -> ColumnElement[bool]:
+    """The condition on letters whose snooze should end."""
+    return and_(letters.c.state == SNOOZED, letters.c.ended_at.is_(None), letters.c.snoozed_until <= now())
+
+
 def wake_due(connection: Connection) -> int:
     """End the snooze of those whose time has come; return how many."""
-    due = and_(letters.c.state == SNOOZED, letters.c.snoozed_until <= now())
-    return connection.execute(update(letters).where(due).values(state=_AWAKE, snoozed_until=None)).rowcount
+    return connection.execute(update(letters).where(is_due()).values(state=_AWAKE, snoozed_until=None)).rowcount
 
 
 def reclassify(

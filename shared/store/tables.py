@@ -299,6 +299,14 @@ dead_letters = Table(
     Index(None, "job_id", "stage"),
     Index(None, "operation_id"),
     Index(None, "replay_of"),
+    Index(None, "ended_at"),
+    Index(
+        "ix_dead_letters_unsettled",
+        "state",
+        "job_id",
+        sqlite_where=Column("ended_at").is_(None),
+        postgresql_where=Column("ended_at").is_(None),
+    ),
 )
 
 dead_letter_rules = Table(

@@ -94,6 +94,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_dead_letters_job_id_stage"), ["job_id", "stage"], unique=False)
         batch_op.create_index(batch_op.f("ix_dead_letters_operation_id"), ["operation_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_dead_letters_replay_of"), ["replay_of"], unique=False)
+        batch_op.create_index(batch_op.f("ix_dead_letters_ended_at"), ["ended_at"], unique=False)
+        batch_op.create_index(
+            "ix_dead_letters_unsettled",
+            ["state", "job_id"],
+            unique=False,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        )
         batch_op.create_index(
             batch_op.f("ix_dead_letters_org_id_last_failed_at"), ["org_id", "last_failed_at"], unique=False
         )
