@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from control import operations, reconciler
+from control import ingester, operations, reconciler
 from control.leader import Leader
 from control.loop import Loop, Run
 from shared import heartbeat, telemetry
@@ -23,7 +23,7 @@ from shared.settings import settings
 log = structlog.get_logger()
 
 NAME = "control"
-LOOPS: dict[str, Run] = {"reconciler": reconciler.run, "operations": operations.run}
+LOOPS: dict[str, Run] = {"ingester": ingester.run, "reconciler": reconciler.run, "operations": operations.run}
 END_S = 10.0  # for a loop to end what it is at
 
 

@@ -22,10 +22,10 @@ from shared.replay import plan
 from shared.replay.plan import Plan, Surroundings
 from shared.store import dead_letters, ledger, replaying, revival
 from shared.store.engine import Connection, reading, writing
-from shared.store.jobs import STAGES
 from shared.store.ledger import Key
 from shared.store.replaying import Candidate
 from shared.store.revival import Reopened, Revival
+from shared.store.step import STAGES
 
 log = structlog.get_logger()
 

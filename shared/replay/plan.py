@@ -18,8 +18,8 @@ from shared.contracts.target import TargetModel
 from shared.errors import VedetteError
 from shared.replay import editing
 from shared.replay.refusal import Refused
-from shared.store.jobs import STAGES
 from shared.store.replaying import Candidate, Edit, JobFacts
+from shared.store.step import STAGES
 
 __all__ = ["Plan", "Refused", "Surroundings", "forbidden", "gone", "made", "surroundings"]
 

@@ -20,7 +20,7 @@ from shared.errors import FailureClass
 from shared.ids import new_id, now
 from shared.store import dlq_rules, jobs, ledger
 from shared.store.dlq_rules import Facts
-from shared.store.jobs import STAGES
+from shared.store.step import STAGES
 from shared.store.tables import dead_letters as letters
 from shared.store.tables import jobs as all_jobs
 from shared.store.tables import steps
@@ -109,14 +109,14 @@ class _Desk:
         entry = arrival.entry
         letter["merged"] = [*letter["merged"], arrival.stream_id][-2 * BATCH :]
         letter["count"] += 1
+        letter["deliveries"] = max(letter["deliveries"], entry.deliveries)
         letter["is_poison"] = letter["is_poison"] or entry.reason is Reason.POISON
         if letter["is_poison"] and letter["state"] in {DeadLetterState.OPEN, DeadLetterState.SNOOZED}:
             letter["state"] = DeadLetterState.QUARANTINED
-        changed = {name: letter[name] for name in ("count", "is_poison", "state")}
+        changed = {name: letter[name] for name in ("count", "deliveries", "is_poison", "state")}
         values = {
             "error": {**letter["error"], "merged": letter["merged"]},
-            "last_failed_at": entry.at,
-            "deliveries": max(letter["deliveries"], entry.deliveries),
+            "last_failed_at": entry.at or now(),
         }
         self._connection.execute(update(letters).where(letters.c.id == letter["id"]).values(**changed, **values))
 
@@ -217,7 +217,7 @@ def _failure(entry: DeadLetterEntry) -> Failure:
 def _is_untold(connection: Connection, job_id: str, failed: StageName) -> bool:
     """Whether the stage failed, and the last one waits to tell of it."""
     both = and_(steps.c.job_id == job_id, steps.c.part == "", steps.c.stage.in_([failed, STAGES[-1]]))
-    states = dict(connection.execute(select(steps.c.stage, steps.c.state).where(both)).tuples().all())
+    states = {row.stage: row.state for row in connection.execute(select(steps.c.stage, steps.c.state).where(both))}
     return states.get(failed) == StepState.FAILED and states.get(STAGES[-1]) == StepState.PENDING
 
 

@@ -17,7 +17,7 @@ from shared.ids import now
 from shared.store import dead_letters, ledger
 from shared.store.dead_letters import REPLAYED, REPLAYING, RESOLVED
 from shared.store.engine import insert_missing
-from shared.store.jobs import STAGES
+from shared.store.step import STAGES
 from shared.store.tables import dead_letters as letters
 from shared.store.tables import jobs, steps
 

@@ -40,6 +40,6 @@ def finish_step(taken: Taken, summary: str = "done") -> None:
         finish(connection, taken, summary=summary)
 
 
-def run_through(job_id: str, *stages: StageName) -> None:
+def run_through(job_id: str, *stages: StageName, run: int = 1) -> None:
     for stage in stages or tuple(StageName):
-        finish_step(take_step(job_id, stage))
+        finish_step(take_step(job_id, stage, run=run))
