@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared import registry
+from shared.admission import lane
 from shared.contracts.job import StageName
 from shared.contracts.submission import Options
 from shared.errors import InvalidInput
-from shared.pipeline import lane
 from shared.replay.refusal import Refused
 from shared.store.replaying import Edit
 
