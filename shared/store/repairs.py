@@ -66,10 +66,10 @@ def note_given_up(connection: Connection, lost: Sequence[Turn], why: str) -> lis
     return add(connection, [_repaired(turn, "made a dead letter", why) for turn in lost])
 
 
-def note_published(connection: Connection, ids: Sequence[str], why: str) -> list[Event]:
-    """Say in the timelines of jobs that their first message was sent late, and by whom."""
-    rows = connection.execute(select(jobs.c.id, jobs.c.org_id).where(jobs.c.id.in_(ids)))
-    data = {"what": "first message sent", "why": why}
+def note_repaired(connection: Connection, ids: Sequence[str], what: str, why: str) -> list[Event]:
+    """Say in the timelines of whole jobs what was put right."""
+    rows = connection.execute(select(jobs.c.id, jobs.c.org_id).where(jobs.c.id.in_(ids)).order_by(jobs.c.id))
+    data = {"what": what, "why": why}
     return add(connection, [Fact(row.org_id, row.id, EventType.JOB_REPAIRED, data=data) for row in rows])
 
 
