@@ -31,10 +31,11 @@ SANDBOX = (
 
 
 class DeliveryView(BaseModel):
-    """One destination that was told, or should have been. `shown_as` is without its secrets."""
+    """One destination that was told, or should have been, in a run of the job. `shown_as` is without its secrets."""
 
     id: str
     part: str
+    run: int
     channel: str
     shown_as: str
     state: str

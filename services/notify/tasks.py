@@ -1,4 +1,4 @@
-"""The stage `notify`: each destination is a part of its own and is sent to at most once per job."""
+"""The stage `notify`: each destination is a part of its own and is sent to at most once per run of its job."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def tell_all(envelope: Envelope, step: Step) -> None:
     for name, url in wanted.items():
         with step.part(name) as part:
             if not part.is_over:
-                _send(part, envelope.job_id, url, told)
+                _send(part, url, told)
     step.summary = _summary(list(step.parts.values()))
 
 
@@ -48,10 +48,11 @@ def _summary(ended: list[Failure | None]) -> str:
     return " · ".join(told + ([f"{failed} failed"] if failed else []))
 
 
-def _send(part: Part, job_id: str, url: str, told: Notice) -> None:
+def _send(part: Part, url: str, told: Notice) -> None:
     """Send once, and have the delivery's row say how that ended."""
+    key = part.taken.key
     with writing() as connection:
-        delivery = deliveries.begin(connection, job_id, channels.name_of(url), url)
+        delivery = deliveries.begin(connection, key.job_id, key.run, channels.name_of(url), url)
     try:
         answer = _deliver(delivery, url, told)
     except Exception as exc:

@@ -13,14 +13,14 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from shared import bus
 from shared.contracts.envelope import Envelope
-from shared.contracts.job import Failure, Progress, StageName, StepState
+from shared.contracts.job import Failure, JobState, Progress, StageName, StepState
 from shared.dlq import StageFailed, detail
 from shared.errors import POLICIES, FailureClass, Permanent, classified
 from shared.ids import now
 from shared.layers.delivery import Delivery
 from shared.layers.judgement import judge
-from shared.layers.progress import Meter
-from shared.store import ledger
+from shared.layers.progress import Cancelled, Meter
+from shared.store import cancellation, ledger
 from shared.store.engine import Write, reading, writing
 from shared.store.ledger import Key, Superseded, Taken
 from shared.store.step import STAGES
@@ -95,7 +95,10 @@ class Step(Part):
     put_off: list[tuple[Exception, float]] = field(default_factory=list)
 
     def progress(self, so_far: Progress) -> None:
-        """Tell how far the stage is; as often as you like. Raises Superseded when somebody else has the step."""
+        """Tell how far the stage is; as often as you like.
+
+        Raises Superseded when somebody else has the step, Cancelled when the job is to stop.
+        """
         self.meter.tell(so_far)
 
     def expect(self, names: Sequence[str]) -> None:
@@ -105,14 +108,19 @@ class Step(Part):
 
     @contextmanager
     def part(self, name: str) -> Iterator[Part]:
-        """Run one part as a step of its own. Its failure stays with it; if put off, it comes again alone."""
+        """Run one part as a step of its own. Its failure stays with it; if put off, it comes again alone.
+
+        Raises Cancelled when the job is to stop.
+        """
         part = Part(_take(replace(self.taken.key, part=name), self.delivery))
+        if part.taken.state is StepState.CANCELLED:
+            raise Cancelled(f"Job {self.taken.key.job_id} was cancelled.")
         try:
             yield part
             if not part.is_over:
                 _commit(part)
             self.parts[name] = part.taken.failure
-        except (Superseded, SoftTimeLimitExceeded):  # the whole stage has lost its step, or its time
+        except (Superseded, Cancelled, SoftTimeLimitExceeded):  # the whole stage has lost its step, or its time
             raise
         except Exception as exc:
             judged = judge(exc, part.taken, self.deadline_at)
@@ -145,6 +153,8 @@ def step(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator[S
         _commit(mine)
     except Superseded as exc:
         raise _overtaken(taken, delivery) from exc
+    except Cancelled as exc:
+        raise _stopped(taken, delivery) from exc
     except Exception as exc:
         raise _failed(exc, mine) from exc
 
@@ -157,7 +167,8 @@ def _failed(exc: Exception, mine: Step) -> Exception:
     said = {"failure_class": failure.failure_class, "message": failure.message, "retry_in_s": after_s}
     log.warning("stage.failed", error=failure.code, rule=judged.rule, **said)
     try:
-        _record(mine.taken, failure, after_s)
+        if _record(mine.taken, failure, after_s):
+            return AlreadyOver(StepState.CANCELLED)
     except Superseded:
         return _overtaken(mine.taken, mine.delivery, failure)
     except Exception as away:
@@ -176,6 +187,18 @@ def _overtaken(taken: Taken, delivery: Delivery, failure: Failure | None = None)
     return AlreadyOver(state if state in ledger.OVER else StepState.CANCELLED, failure)
 
 
+def _stopped(taken: Taken, delivery: Delivery) -> Exception:
+    """Write down that the stage stopped because its job was cancelled; nothing comes after it."""
+    try:
+        with writing() as connection:
+            told = cancellation.confirm_cancelled(connection, taken.key.job_id)
+    except Exception as away:
+        return _unrecorded(away, delivery)
+    bus.publish(told)
+    log.info("stage.cancelled")
+    return AlreadyOver(StepState.CANCELLED)
+
+
 def _take(key: Key, delivery: Delivery) -> Taken:
     with writing() as connection:
         taken = ledger.take(connection, key, worker=delivery.worker)
@@ -192,13 +215,15 @@ def _commit(part: Part) -> None:
     bus.publish(told)
 
 
-def _record(taken: Taken, failure: Failure, after_s: float | None) -> None:
+def _record(taken: Taken, failure: Failure, after_s: float | None) -> bool:
+    """Write a failure down; return whether the job ended with it as cancelled: then nobody waits for this step."""
     with writing() as connection:
         if after_s is None:
             told = ledger.fail(connection, taken, failure)
         else:
             told = ledger.retry(connection, taken, failure, now() + timedelta(seconds=after_s))
     bus.publish(told)
+    return any(event.data.get("state") == JobState.CANCELLED for event in told)
 
 
 def _unrecorded(exc: Exception, delivery: Delivery) -> RetryLater:

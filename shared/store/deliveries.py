@@ -1,4 +1,4 @@
-"""Deliveries: who was told of a job, and what they answered. One row per job and destination."""
+"""Deliveries: who was told of a job, and what they answered. One row per job, destination and run of the job."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Delivery:
     shown_as: str
     state: str
     answer: str
+    run: int = 1
 
 
 def part_of(destination: str) -> str:
@@ -31,14 +32,15 @@ def part_of(destination: str) -> str:
     return f"{urlsplit(destination).scheme[:16]}-{hashlib.sha256(destination.encode()).hexdigest()[:8]}"
 
 
-def begin(connection: Connection, job_id: str, channel: str, destination: str) -> Delivery:
-    """Return the row of this job and destination, made when there is none. Its id is the delivery's idempotency key."""
+def begin(connection: Connection, job_id: str, run: int, channel: str, destination: str) -> Delivery:
+    """Return the row of this run and destination, made when there is none. Its id is the delivery's idempotency key."""
     part = part_of(destination)
     columns = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
-    query = select(*columns).where(deliveries.c.job_id == job_id, deliveries.c.part == part)
+    mine = (deliveries.c.job_id == job_id, deliveries.c.part == part, deliveries.c.run == run)
+    query = select(*columns).where(*mine)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
-        made = Delivery(new_id(), part, channel, shown(destination), "pending", "")
+        made = Delivery(new_id(), part, channel, shown(destination), "pending", "", run)
         values = {**made.__dict__, "job_id": job_id, "destination": destination, "created_at": now()}
         insert_missing(connection, deliveries, [values])
         row = connection.execute(query).mappings().one()
@@ -59,6 +61,7 @@ def end(connection: Connection, delivery_id: str, state: str, answer: str) -> No
 
 
 def of_job(connection: Connection, job_id: str) -> list[Delivery]:
+    """Return the deliveries of all runs of a job, oldest first."""
     columns = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
     query = select(*columns).where(deliveries.c.job_id == job_id).order_by(deliveries.c.created_at)
     return [Delivery(**row) for row in connection.execute(query).mappings()]

@@ -26,7 +26,7 @@ MAX_ADDRESSES = 16  # of one name, IPv4 first
 MAX_IDENTIFIED = 1000  # open ports that are looked at
 IDENTIFIED_AT_ONCE = 50  # conversations; each holds one socket
 SWEEP_SHARE = 0.75  # of the time until the deadline; the rest is for the open ports
-TICK = 1.0  # seconds without news after which the identification tells that it goes on; mute ports take long
+TICK = 0.5  # seconds without news after which the identification tells that it goes on, and hears that it is to stop
 MARGIN = 1.0  # seconds before the deadline at which to stop, for what comes after
 
 Open = tuple[str, int]

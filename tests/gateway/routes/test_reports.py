@@ -59,7 +59,7 @@ def test_the_document_is_the_public_schema(client: TestClient, job_id: str) -> N
 
 def test_deliveries_and_jobs_do_not_show_the_secret_of_a_destination(client: TestClient, job_id: str) -> None:
     with writing() as connection:
-        delivery = deliveries.begin(connection, job_id, "https", "https://hooks.example/T0/hunter2")
+        delivery = deliveries.begin(connection, job_id, 1, "https", "https://hooks.example/T0/hunter2")
         deliveries.end(connection, delivery.id, "sent", "204")
     answer = client.get(f"/api/v1/jobs/{job_id}/deliveries")
     assert [(d["state"], d["answer"]) for d in answer.json()["items"]] == [("sent", "204")]

@@ -23,7 +23,7 @@ from shared.layers import around
 from shared.layers.delivery import Delivery
 from shared.layers.ledger import AlreadyOver, RetryLater
 from shared.settings import settings
-from shared.store import deliveries, jobs
+from shared.store import deliveries, jobs, revival
 from shared.store.deliveries import part_of
 from shared.store.engine import reading, writing
 from tests.services.notify.conftest import Receiver, reply
@@ -57,7 +57,7 @@ def job_for(*destinations: str) -> str:
 
 def tell(job_id: str, retries: int = 0, then: Callable[[], object] = bool) -> None:
     """Do the last stage of a job as a worker does, and `then` something more before the stage ends."""
-    envelope = Envelope(job_id=job_id, org_id=ORG, kind="host", lane="scan")
+    envelope = Envelope(job_id=job_id, org_id=ORG, kind="host", lane="scan", run=view(job_id).run)
     with around(NOTIFY, envelope, Delivery("w@h", retries, 30.0)) as step:
         tell_all(envelope, step)
         then()
@@ -86,7 +86,7 @@ def test_what_a_dead_worker_was_sending_is_unknown_and_not_sent_again(receiver: 
     url = url_of(receiver)
     job_id = job_for(url)
     with writing() as connection:
-        begun = deliveries.begin(connection, job_id, "webhook", url)
+        begun = deliveries.begin(connection, job_id, 1, "webhook", url)
         assert deliveries.claim(connection, begun.id)
     with pytest.raises(StageFailed):
         tell(job_id)
@@ -107,6 +107,36 @@ def test_a_message_that_comes_again_is_told_once(receiver: Receiver) -> None:
     assert len(receiver.requests) == 1
     assert rows(job_id) == [("webhook", "sent")]
     assert (view(job_id).state, step_of(job_id).summary) == (JobState.SUCCEEDED, "1 told")
+
+
+def revive(job_id: str, first: StageName | None = None) -> None:
+    with writing() as connection:
+        revival.reopen(connection, job_id, first, by="ann", why="retry")
+
+
+def test_a_revived_job_tells_its_new_end_once(receiver: Receiver) -> None:
+    job_id = job_for(url_of(receiver))
+    tell(job_id)
+    revive(job_id, NOTIFY)
+    tell(job_id)
+    with pytest.raises(AlreadyOver):
+        tell(job_id)
+    assert rows(job_id) == [("webhook", "sent")] * 2
+    first, second = (request.headers["webhook-id"] for request in receiver.requests)
+    assert first != second
+
+
+def test_a_retry_tells_only_those_who_were_not_told(receiver: Receiver) -> None:
+    good, bad = url_of(receiver), url_of(receiver, "/gone")
+    receiver.answer = lambda handler: reply(handler, 410 if handler.path == "/gone" else 204)
+    job_id = job_for(good, bad)
+    tell(job_id)
+    assert view(job_id).state is JobState.PARTIAL
+    receiver.answers(204)
+    revive(job_id)
+    tell(job_id)
+    assert view(job_id).state is JobState.SUCCEEDED
+    assert sorted(request.path for request in receiver.requests) == ["/gone", "/gone", "/hook"]
 
 
 def test_a_worker_that_dies_between_telling_and_the_end_of_the_stage_tells_once(receiver: Receiver) -> None:

@@ -175,18 +175,20 @@ def test_a_report_has_a_limit(database: str, fresh_settings: pytest.MonkeyPatch)
         reports.describe("j", "pdf", "m", "f", b"x" * 11)
 
 
-def test_a_destination_has_one_delivery_per_job_and_shows_no_secret(database: str) -> None:
+def test_a_destination_has_one_delivery_per_job_and_run_and_shows_no_secret(database: str) -> None:
     first, second = make(new_job(), new_job())
     url = "https://u:hunter2@hooks.example/T0/secret"
     with writing() as connection:
-        begun = deliveries.begin(connection, first, "https", url)
-        assert deliveries.begin(connection, first, "https", url) == begun
-        assert deliveries.begin(connection, second, "https", url).id != begun.id
-        assert deliveries.begin(connection, first, "https", f"{url}2").part != begun.part
+        begun = deliveries.begin(connection, first, 1, "https", url)
+        assert deliveries.begin(connection, first, 1, "https", url) == begun
+        assert deliveries.begin(connection, second, 1, "https", url).id != begun.id
+        assert deliveries.begin(connection, first, 2, "https", url).id != begun.id
+        assert deliveries.begin(connection, first, 1, "https", f"{url}2").part != begun.part
         deliveries.end(connection, begun.id, "sent", "204 \x00" + "x" * 1000)
     with reading() as connection:
-        sent, pending = deliveries.of_job(connection, first)
-    assert (sent.id, sent.state, len(sent.answer), pending.state) == (begun.id, "sent", 500, "pending")
+        sent, again, other = deliveries.of_job(connection, first)
+    assert (sent.id, sent.state, len(sent.answer), sent.run) == (begun.id, "sent", 500, 1)
+    assert (again.part, again.state, again.run, other.state) == (sent.part, "pending", 2, "pending")
     assert "hunter2" not in repr(sent)
 
 
