@@ -12,8 +12,7 @@ from shared.broker import flags
 from shared.broker.client import BrokerAway, client
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import StageName
-from shared.contracts.lanes import LANES, PRIORITIES
-from shared.queue import app, task_id
+from shared.queue import app, sending
 from shared.store import outbox
 from shared.store.engine import reading, writing
 from shared.store.outbox import Outgoing
@@ -87,6 +86,4 @@ def _publish(ready: Sequence[Outgoing], published: list[str]) -> None:
 
 
 def _step(stage: StageName, envelope: Envelope, *arguments: object) -> Signature:
-    queue = envelope.lane if stage is StageName.SCAN else LANES[stage][0]
-    options = {"queue": queue, "priority": PRIORITIES[envelope.priority], "task_id": task_id(stage, envelope)}
-    return app.signature(f"{stage}.run", args=arguments, options=options)
+    return app.signature(f"{stage}.run", args=arguments, options=sending(stage, envelope))

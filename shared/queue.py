@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError
 from shared import telemetry
 from shared.broker import transport
 from shared.contracts.envelope import Envelope
-from shared.contracts.job import StageName
+from shared.contracts.job import Profile, StageName
 from shared.contracts.lanes import ALL_LANES, LANES, PRIORITIES
 from shared.dlq import StageFailed
 from shared.layers import around
@@ -28,6 +28,7 @@ from shared.layers.ledger import AlreadyOver, RetryLater, Step
 from shared.settings import settings
 
 LAST_STAGE = StageName.NOTIFY
+LIMITS = {Profile.QUICK: 1 / 3, Profile.STANDARD: 1.0, Profile.COMPREHENSIVE: 6.0}  # times a stage's limits
 
 StageFunction = Callable[[Envelope, Step], None]
 
@@ -131,6 +132,18 @@ def task_id(stage: StageName, envelope: Envelope) -> str:
     return f"{envelope.job_id}.{stage}"
 
 
+def sending(stage: StageName, envelope: Envelope) -> dict[str, Any]:
+    """Return the options with which a stage's task is sent: where to, how urgent, how long it may take."""
+    share = LIMITS[envelope.profile]
+    return {
+        "queue": envelope.lane if stage is StageName.SCAN else LANES[stage][0],
+        "priority": PRIORITIES[envelope.priority],
+        "task_id": task_id(stage, envelope),
+        "soft_time_limit": settings().stage_soft_limit_s * share,
+        "time_limit": settings().stage_hard_limit_s * share,
+    }
+
+
 def tell(failed: StageName, envelope: Envelope) -> None:
     """Send a failed job straight to the last stage, so that whoever must know is told.
 
@@ -138,10 +151,8 @@ def tell(failed: StageName, envelope: Envelope) -> None:
     """
     if failed is LAST_STAGE:
         return
-    message, priority = [envelope.model_dump(mode="json")], PRIORITIES[envelope.priority]
     try:
-        queue, name = LANES[LAST_STAGE][0], task_id(LAST_STAGE, envelope)
-        app.send_task(f"{LAST_STAGE}.run", message, queue=queue, priority=priority, task_id=name)
+        app.send_task(f"{LAST_STAGE}.run", [envelope.model_dump(mode="json")], **sending(LAST_STAGE, envelope))
     except OperationalError as exc:
         raise Reject(exc, requeue=True) from exc
 

@@ -60,6 +60,12 @@ class Settings(BaseSettings):
     worker_is_alone: bool = Field(
         default=False, description="the only worker of its service: at its start it takes back what an earlier one held"
     )
+    stage_memory_limit_mb: int = Field(
+        default=2048, ge=0, description="what a stage may allocate before it fails with MemoryError; 0: no limit"
+    )
+    stop_grace_s: float = Field(
+        default=300.0, ge=0, description="a worker told to stop gives its stages so long; what is left goes back"
+    )
     job_deadline_s: int = 3600
     blob_limit_bytes: int = 32 * 1024 * 1024
 

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import redis
@@ -14,11 +17,18 @@ from celery import Celery, bootsteps, signals
 from celery.worker.consumer import Consumer
 
 from shared import bus, heartbeat, telemetry
+from shared.broker import children, watch
 from shared.broker.client import client
+from shared.broker.presence import WorkerRecord
 from shared.broker.reclaim import reclaim
+from shared.broker.request import Request
+from shared.broker.shape import STAGE_TASKS
+from shared.broker.watch import Watch
 from shared.contracts.job import StageName
 from shared.contracts.lanes import LANES
+from shared.contracts.queues import ActiveTask
 from shared.errors import Infrastructure
+from shared.ids import now
 from shared.queue import app
 from shared.settings import settings
 from shared.store import engine, plugins
@@ -33,15 +43,21 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
         """Beats from the worker's own loop, so that a loop that hangs is noticed."""
 
         requires = ("celery.worker.consumer.tasks:Tasks",)
-        has_started = False
+        watch: Watch | None = None
 
         def start(self, parent: Consumer) -> None:
-            if not self.has_started:  # a consumer that reconnects still has tasks of its own running
-                self.has_started = True
+            if self.watch is None:  # a consumer that reconnects still has tasks of its own running
+                self.watch = _watch(stage, parent)
                 _reclaim(stage)
             _announce(folders)
             heartbeat.beat(stage)
             parent.timer.call_repeatedly(heartbeat.EVERY_S, heartbeat.beat, (stage.value,))
+            parent.timer.call_repeatedly(watch.EVERY_S, self.watch.look)
+
+        def shutdown(self, parent: Consumer) -> None:
+            del parent
+            if self.watch is not None:
+                self.watch.end()
 
     app.steps["consumer"].add(Alive)
 
@@ -59,8 +75,43 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
     def _own_connections(**_: object) -> None:
         engine.forget()
         bus.forget()
+        children.limit_memory(settings().stage_memory_limit_mb)
 
     return app
+
+
+def _watch(stage: StageName, consumer: Any) -> Watch:  # noqa: ANN401  its stubs lack half of it
+    started_at = now()
+
+    def describe(running: Sequence[Request]) -> WorkerRecord:
+        return WorkerRecord(
+            hostname=consumer.hostname,
+            service=stage,
+            pid=os.getpid(),
+            queues=_consumed(consumer.task_consumer),
+            concurrency=consumer.pool.num_processes,
+            active=[_active(request) for request in running],
+            started_at=started_at,
+        )
+
+    made = Watch(consumer.hostname, describe, settings().stop_grace_s)
+    made.start()
+
+    @signals.worker_shutting_down.connect(weak=False)
+    def _stop(**_: object) -> None:
+        made.stop()
+
+    return made
+
+
+def _consumed(consumer: Any) -> list[str]:  # noqa: ANN401  None once the worker has stopped
+    return [queue.name for queue in consumer.queues if consumer.consuming_from(queue)] if consumer else []
+
+
+def _active(request: Request) -> ActiveTask:
+    stage = STAGE_TASKS.get(request.name, "")
+    since = datetime.fromtimestamp(request.time_start or time.time(), UTC)
+    return ActiveTask(task_id=request.id, job_id=request.job_id, stage=stage, since=since)
 
 
 def _reclaim(stage: StageName) -> None:

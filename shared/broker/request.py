@@ -87,9 +87,8 @@ class Request(_StockRequest):  # type: ignore[misc]  # it has no types
         if soft:
             super().on_timeout(soft, timeout)
             return
-        task_ready(self)  # `on_failure` was called before with TimeLimitExceeded
+        task_ready(self)  # `on_failure` was called before, with TimeLimitExceeded
         log.error("worker.task.overran", task=self.name, task_id=self.id, limit_s=timeout)
-        self._kill()
 
     def withdraw(self, why: str) -> None:
         """Kill the child that runs the task, with all its descendants, and put the message back, uncounted."""
@@ -104,6 +103,8 @@ class Request(_StockRequest):  # type: ignore[misc]  # it has no types
         """Dead-letter the message or put it back, as the way it ended demands."""
         if self.acknowledged:
             return
+        if isinstance(exc, TimeLimitExceeded):
+            self._kill()  # Celery would, but later than somebody else may begin, and without its descendants
         verdict, said = _judge(exc), raw.described(self.message.headers)
         if said["deliveries"] < verdict.runs:
             log.warning("worker.task.lost", task=self.name, task_id=self.id, error=verdict.error.message[:200])

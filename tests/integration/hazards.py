@@ -7,11 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
+
+from celery.exceptions import SoftTimeLimitExceeded
 
 from services.scan import app
 from shared.errors import Infrastructure
 
 PREFIX = "hazard."
+MB = 1024 * 1024
 
 
 @app.task(name=f"{PREFIX}kill_child")
@@ -32,15 +37,38 @@ def leave() -> None:
 
 @app.task(name=f"{PREFIX}hog")
 def hog() -> None:
-    bytearray(64 * 1024 * 1024 * 1024)
+    bytearray(1024 * MB)
+
+
+@app.task(name=f"{PREFIX}eat_and_die")
+def eat_and_die() -> None:
+    eaten = b"x" * (200 * MB)
+    time.sleep(2.5)  # the main process looks every second
+    os.kill(os.getpid(), signal.SIGKILL)
+    del eaten
 
 
 @app.task(name=f"{PREFIX}overrun")
 def overrun() -> None:
-    _child()
+    _start("overrun")
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:
-        time.sleep(60)
+        with suppress(SoftTimeLimitExceeded):
+            time.sleep(60)
+
+
+@app.task(name=f"{PREFIX}linger")
+def linger(job: dict[str, str], seconds: float) -> None:
+    """Take so long the first time, and none from the second on. The file named after the job tells how often."""
+    runs = Path(os.environ["VEDETTE_RUN_DIR"]) / job["job_id"]
+    is_first = not runs.exists()
+    with runs.open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    if is_first:
+        _start(job["job_id"])
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(0.05)
 
 
 @app.task(name=f"{PREFIX}fail")
@@ -62,6 +90,6 @@ def unpicklable() -> None:
     raise Odd
 
 
-def _child() -> None:
-    """A descendant, which must not outlive the one that started it."""
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", "hazard-descendant"])
+def _start(name: str) -> None:
+    """A descendant, which must not outlive a child that is killed."""
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", f"descendant-of-{name}"])

@@ -14,13 +14,14 @@ from celery.exceptions import Reject, Retry
 
 from services.process.tasks import run
 from shared import testing
+from shared.admission import lane
 from shared.contracts.job import Failure, Priority, Profile, StageName
 from shared.contracts.lanes import LANES, PRIORITIES
 from shared.contracts.submission import Options
 from shared.dlq import StageFailed
 from shared.errors import FailureClass
 from shared.ids import now
-from shared.pipeline import build, lane, submit
+from shared.pipeline import build, submit
 from shared.queue import app
 from shared.settings import settings
 from shared.store import engine, ledger, outbox
