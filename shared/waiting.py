@@ -123,7 +123,7 @@ class Turn:
 
     def no_consumer(self) -> Waiting:
         left_at = self.view.last_seen(self.queue)
-        left = f" (the last one was seen at {clock(left_at)})" if left_at else ""
+        left = f" (the last one left at {clock(left_at)})" if left_at else ""
         return self.held_up(WaitingReason.NO_CONSUMER, f"no worker consumes {self.queue}{left}", self._more_workers())
 
     def worker_lost(self) -> Waiting:

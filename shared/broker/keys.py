@@ -10,6 +10,7 @@ DEAD_LETTERS = "dlq:in"  # stream: dead letters on their way to SQL
 PAUSED = "paused"  # hash: lane -> JSON
 CANCELLED = "cancelled"  # sorted set: job id -> unix time
 WORKERS = "workers"  # hash: hostname -> JSON
+LEFT = "workers:left"  # hash: hostname -> JSON, of workers that ended of their own will
 LEADER = "control:leader"
 
 SEPARATOR = "\x06\x16"  # between a lane and its priority

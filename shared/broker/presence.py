@@ -29,6 +29,11 @@ local time = redis.call('TIME')
 local at = string.format('{"at":%d.%06d,', time[1], time[2])
 redis.call('HSET', KEYS[1], ARGV[1], at .. string.sub(ARGV[2], 2))
 """)
+_REMOVE = Script("""
+local record = redis.call('HGET', KEYS[1], ARGV[1])
+if record then redis.call('HSET', KEYS[2], ARGV[1], record) end
+return redis.call('HDEL', KEYS[1], ARGV[1])
+""")
 
 
 class WorkerRecord(Contract):
@@ -69,8 +74,8 @@ def write(client: redis.Redis, record: WorkerRecord) -> None:
 
 
 def remove(client: redis.Redis, hostname: str) -> None:
-    """Take a record away: its worker ends of its own will."""
-    client.hdel(keys.WORKERS, hostname)
+    """Take a record away: its worker ends of its own will. It is kept aside for `left`."""
+    _REMOVE.run(client, [keys.WORKERS, keys.LEFT], [hostname])
 
 
 def live(client: redis.Redis) -> list[WorkerRecord]:
@@ -85,16 +90,25 @@ def lost(client: redis.Redis) -> list[WorkerRecord]:
     return [record for record in records if now - record.at >= LIVE_S]
 
 
+def left(client: redis.Redis) -> list[WorkerRecord]:
+    """Return the workers that took leave lately, by name; one may be back meanwhile."""
+    return _read(client, keys.LEFT)[0]
+
+
 def trim(client: redis.Redis) -> int:
-    """Remove the records of workers that have been lost for `KEPT_S`. Returns how many."""
-    records, now = _read(client)
+    """Remove the records of workers that have been lost or left for `KEPT_S`. Returns how many."""
+    return _trim(client, keys.WORKERS) + _trim(client, keys.LEFT)
+
+
+def _trim(client: redis.Redis, name: str) -> int:
+    records, now = _read(client, name)
     old = [record.hostname for record in records if now - record.at >= KEPT_S]
-    return int(client.hdel(keys.WORKERS, *old)) if old else 0
+    return int(client.hdel(name, *old)) if old else 0
 
 
-def _read(client: redis.Redis) -> tuple[list[WorkerRecord], float]:
+def _read(client: redis.Redis, name: str = keys.WORKERS) -> tuple[list[WorkerRecord], float]:
     pipe = client.pipeline(transaction=False)
-    pipe.hvals(keys.WORKERS)
+    pipe.hvals(name)
     pipe.time()
     documents, (seconds, microseconds) = pipe.execute()
     return sorted(_records(documents), key=lambda record: record.hostname), float(seconds) + float(microseconds) / 1e6

@@ -14,11 +14,15 @@ from shared.broker.presence import WorkerRecord
 
 @dataclass(frozen=True)
 class BrokerView:
-    """live, lost: workers that are there, and that fell silent lately.  is_down: nothing else is known then."""
+    """live, lost, left: workers that are there, that fell silent, and that took leave lately.
+
+    is_down: the broker does not answer, and nothing else is known.
+    """
 
     lanes: Mapping[str, QueueDepth] = field(default_factory=dict)
     live: Sequence[WorkerRecord] = ()
     lost: Sequence[WorkerRecord] = ()
+    left: Sequence[WorkerRecord] = ()
     is_down: bool = False
 
     def consumers(self, lane: str) -> list[WorkerRecord]:
@@ -27,7 +31,8 @@ class BrokerView:
 
     def last_seen(self, lane: str) -> datetime | None:
         """Return when a worker that took from this lane, and does not any more, was last heard of."""
-        return max((worker.seen_at for worker in self.lost if lane in worker.queues), default=None)
+        gone = [*self.lost, *self.left]
+        return max((worker.seen_at for worker in gone if lane in worker.queues), default=None)
 
     def slots(self, lane: str) -> int:
         return sum(worker.concurrency for worker in self.consumers(lane))
@@ -46,6 +51,6 @@ def look() -> BrokerView:
     try:
         with answering() as client:
             lanes = depth.snapshot(client).lanes
-            return BrokerView(lanes, presence.live(client), presence.lost(client))
+            return BrokerView(lanes, presence.live(client), presence.lost(client), presence.left(client))
     except BrokerAway:
         return BrokerView(is_down=True)

@@ -107,10 +107,17 @@ def test_no_worker_consumes_its_queue() -> None:
     assert said.fix == "celery -A services.scan worker --queues scan.heavy"
 
 
-def test_when_the_last_worker_was_seen_is_said() -> None:
+def test_when_the_last_worker_left_is_said() -> None:
+    [job_id] = queued(new_job())
+    worker()
+    presence.remove(client(), "w@h")
+    assert "no worker consumes scan (the last one left at " in explained(job_id).summary
+
+
+def test_a_worker_that_was_lost_has_left_too() -> None:
     [job_id] = queued(new_job())
     worker(silent_s=60)
-    assert "no worker consumes scan (the last one was seen at " in explained(job_id).summary
+    assert "no worker consumes scan (the last one left at " in explained(job_id).summary
 
 
 def test_its_queue_is_paused() -> None:

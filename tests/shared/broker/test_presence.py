@@ -57,6 +57,7 @@ def test_a_worker_that_takes_leave_is_gone_at_once(client: redis.Redis) -> None:
     presence.write(client, record())
     presence.remove(client, record().hostname)
     assert presence.live(client) == presence.lost(client) == []
+    assert [found.hostname for found in presence.left(client)] == [record().hostname]
 
 
 def test_a_record_of_another_version_is_passed_over(client: redis.Redis) -> None:
