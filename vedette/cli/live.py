@@ -133,21 +133,22 @@ def stage_lines(job: JobView, signs: Marks) -> list[Text]:
     lines = []
     for step in job.steps:
         if not step.part:
-            lines.append(stage_line(step, signs))
+            is_held = job.waiting is not None and job.waiting.stage is step.stage
+            lines.append(stage_line(step, signs, job.waiting.why if is_held and job.waiting else ""))
         elif step.state is StepState.FAILED and step.failure:
             lines.append(Text(f"           {signs.failed} {step.part}  {words.line(step.failure.message)}", "red"))
     return lines
 
 
-def stage_line(step: StepView, signs: Marks) -> Text:
-    """`  scan     ✓   2.4 s   waited 0.1 s   1000 ports · 5 open`"""
+def stage_line(step: StepView, signs: Marks, why: str = "") -> Text:
+    """`  scan     ✓   2.4 s   waited 0.1 s   1000 ports · 5 open`; of a step that stands still, `why`."""
     text = Text(f"  {step.stage:<8} ")
     if step.state is StepState.RUNNING:
         return text.append_text(_moving(step, signs))
     sign, style = _signs_of(step.state, signs)
     text.append(f"{sign:<2} ", style)
     if step.state in {StepState.PENDING, StepState.SKIPPED, StepState.CANCELLED}:
-        return text.append(_standing(step), "dim")
+        return text.append(words.fitting(_standing(step, why), signs), "dim")
     text.append(f"{words.seconds(step.ran_s):>6}")
     waited = f"waited {words.seconds(step.waited_s)}" if step.waited_s and step.waited_s >= 0.05 else ""
     text.append(f"   {waited:<14} ", "dim")
@@ -192,12 +193,13 @@ def doing(so_far: Progress, signs: Marks) -> str:
     return f" {signs.dot} ".join(fact for fact in facts if fact)
 
 
-def _standing(step: StepView) -> str:
+def _standing(step: StepView, why: str) -> str:
     if step.state is not StepState.PENDING:
         return f"      {step.state}"
     if step.ready_at is None:
         return ""
-    return f"{words.seconds(max((now() - step.ready_at).total_seconds(), 0.0)):>6}   waiting for a worker"
+    waited_s = max((now() - step.ready_at).total_seconds(), 0.0)
+    return f"{words.seconds(waited_s):>6}   {words.line(why) or 'waiting for a worker'}"
 
 
 def _said(step: StepView, signs: Marks) -> str:

@@ -24,6 +24,8 @@ def show(session: Session, job: JobView) -> None:
         console.print(text, soft_wrap=True)
     if job.failure and job.failure.cure:
         failure.say("fix", job.failure.cure)
+    elif job.waiting and job.waiting.fix:
+        failure.say("fix", job.waiting.fix)
 
 
 def facts(job: JobView) -> list[tuple[str, str]]:
@@ -34,6 +36,9 @@ def facts(job: JobView) -> list[tuple[str, str]]:
     return [
         ("id", job.id),
         ("batch", job.batch_id or ""),
+        ("repeats", job.origin_id or ""),
+        ("run", str(job.run) if job.run > 1 else ""),
+        ("cancelled", f"by {words.line(job.cancelled_by)}" if job.cancelled_by else ""),
         ("created", f"{job.created_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("time", f"waited {waited}, ran {ran}" if waited and ran else ""),
         ("priority", f"{job.priority}, lane {job.lane}"),
