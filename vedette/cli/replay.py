@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vedette.cli import arguments, options, recall, selection, words
+from shared.errors import Conflict
+from vedette.cli import arguments, options, selection, words
 from vedette.cli.arguments import Stage
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit, Misused
-from vedette.cli.session import Session, command
+from vedette.cli.session import Link, Session, command
 
 if TYPE_CHECKING:
     from shared.contracts.dead_letter import BulkReplay, Replay, Verdict
@@ -133,12 +134,35 @@ def _each(session: Session, ids: Sequence[str], how: Replay, *, is_waiting: bool
     from vedette.cli import waiting  # noqa: PLC0415
 
     with session.gateway() as link:
-        verdicts = [link.client.dlq.replay(recall.piece(each, "a dead letter"), how) for each in ids]
+        verdicts = [_one(link, letter, how) for letter in ids]
         job_id = verdicts[0].job_id
         if is_waiting and job_id and len(verdicts) == 1:
             return waiting.wait(session, link, [link.client.job(job_id)], waiting.Wish())
     _say(session, verdicts)
     return Exit.OK if all(verdict.ok for verdict in verdicts) else Exit.PARTIAL
+
+
+def _one(link: Link, letter: str, how: Replay) -> Verdict:
+    """Replay one. Raises StateForbids, which says what can be done instead."""
+    try:
+        return link.client.dlq.replay(letter, how)
+    except Conflict as exc:
+        problem = getattr(exc, "problem", None)
+        exc.cure = exc.cure or _CURES.get(problem.code if problem else "", "vedette dlq get {0}").format(letter)
+        raise
+
+
+_CURES = {
+    "no-consumer": "See who works: vedette workers list   Or all the same: vedette dlq replay {0} --force",
+    "quarantined": "vedette dlq replay {0} --force",
+    "job-gone": "vedette dlq discard {0} --expect 1",
+    "nothing-failed": "vedette dlq discard {0} --expect 1",
+    "stage-missing": "vedette dlq replay {0} --from STAGE, or --whole",
+    "queue-unknown": "vedette queues list",
+    "changes-invalid": "vedette dlq replay {0} --set ports=1-1024",
+    "payload-invalid": "See it: vedette dlq get {0} --payload",
+    "task-unregistered": "See it: vedette dlq get {0} --payload",
+}
 
 
 def _say(session: Session, verdicts: Sequence[Verdict]) -> None:
