@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.contracts import addresses, ports
 from shared.errors import InvalidInput
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_FILE = 1024 * 1024  # bytes of a list of targets
 MAX_LINES = 1000  # shared.contracts.submission.MAX_TARGETS, which costs an import of pydantic
+MAX_DEADLINE_S = 7 * 86400
 _DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,9}(?:\.[0-9]{1,6})?)s?)?")
 _RATE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(?:/(s|m|h))?")
 _PER_S = {"s": 1, "m": 60, "h": 3600}
@@ -150,16 +152,46 @@ def lines(file: str) -> list[str]:
     return [line for line in found if line]
 
 
+def times(at: str | None, delay: str | None, deadline: str | None) -> dict[str, Any]:
+    """Return when the jobs may begin and how long after that they may take, as fields of the options."""
+    if at and delay:
+        raise Misused("--at and --delay exclude each other.", cure="Leave one of them out.")
+    begin = moment(at) if at else None
+    if delay:
+        begin = datetime.now(UTC) + timedelta(seconds=duration(delay))
+    deadline_s = int(duration(deadline)) if deadline else None
+    if deadline_s is not None and not 10 <= deadline_s <= MAX_DEADLINE_S:
+        raise Misused("A --deadline is between 10 seconds and 7 days.", cure="Write it like 30m or 2h.")
+    return {"not_before": begin, "deadline_s": deadline_s}
+
+
+def moment(text: str) -> datetime:
+    """Return the time of ISO 8601; without an offset it is that of this machine's clock."""
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone()
+    except (ValueError, OverflowError, OSError):
+        raise Misused(
+            f"{text[:40]!r} is no time.", cure="Write it like 2026-12-31T02:00, or 2026-12-31T02:00Z for UTC."
+        ) from None
+
+
 def submission(
-    profile: str, priority: str, reports: Sequence[str], notify: Sequence[str], tag: Sequence[str]
+    profile: str,
+    priority: str,
+    reports: Sequence[str],
+    notify: Sequence[str],
+    tag: Sequence[str],
+    *,
+    when: Mapping[str, Any] | None = None,
 ) -> Options:
-    """Return the options of a submission."""
+    """Return the options of a submission. when: what `times` says."""
     asked = {
         "profile": profile,
         "priority": priority,
         "reports": words(reports, "report format"),
         "notify": destinations(notify),
         "tags": tags(tag),
+        **(when or {}),
     }
     from pydantic import ValidationError  # noqa: PLC0415
 

@@ -49,6 +49,7 @@ class Plan:
         "vedette scan host db.example.org --ports 1-1024,5432 --fail-on high",
         "vedette scan host 10.0.0.0/28 192.168.1.10-20 --profile quick --tag team=storage",
         "cat hosts.txt | vedette scan host --file - -o jsonl",
+        "vedette scan host 127.0.0.1 --at 2026-12-31T02:00 --deadline 1h",
         "vedette scan host 127.0.0.1 --notify ann@example.org --notify https://hooks.example.org/x",
     ),
 )
@@ -71,6 +72,11 @@ def host(
     ] = None,
     notify: Annotated[list[str] | None, typer.Option(metavar="URL|MAIL", help="Tell of the end; repeatable.")] = None,
     tag: Annotated[list[str] | None, typer.Option(metavar="K=V", help="Label of the job; repeatable.")] = None,
+    at: Annotated[str | None, typer.Option(metavar="ISO", help="Begin then, e.g. 2026-12-31T02:00.")] = None,
+    delay: Annotated[str | None, typer.Option(metavar="TIME", help="Begin after that long, e.g. 10m.")] = None,
+    deadline: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Give a job up that is not done so long after its beginning.")
+    ] = None,
     file: Annotated[str | None, typer.Option(metavar="FILE", help="Targets, one a line; - is stdin.")] = None,
     wait: Annotated[
         bool | None, typer.Option("--wait/--no-wait", "--follow", help="Wait for the end and download the reports.")
@@ -92,7 +98,10 @@ def host(
     """
     plan = Plan(
         options.hosts(target or [], file, ports, port_groups),
-        options.submission(profile, priority, report or ["html,json"], notify or [], tag or []),
+        options.submission(
+            *(profile, priority, report or ["html,json"], notify or [], tag or []),
+            when=options.times(at, delay, deadline),
+        ),
     )
     timeout_s = options.duration(timeout) if timeout else None
     if dry_run:
@@ -181,6 +190,8 @@ def _dry_run(session: Session, plan: Plan) -> int:
     for label, values in (
         ("notify", plan.options.notify),
         ("tags", [f"{k}={v}" for k, v in plan.options.tags.items()]),
+        ("begins", [plan.options.not_before.isoformat(" ", "minutes")] if plan.options.not_before else []),
+        ("deadline", [f"{plan.options.deadline_s} s after that"] if plan.options.deadline_s else []),
     ):
         if values:
             print(f"  {label:<9} {words.line(', '.join(values))}")

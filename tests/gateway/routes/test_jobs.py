@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -70,6 +71,20 @@ def test_a_job_is_written_published_and_told(client: TestClient) -> None:
 def test_the_options_choose_the_lane(client: TestClient, options: dict[str, str], lane: str) -> None:
     assert submit(client, {"target": HOST, **options}).json()["jobs"][0]["lane"] == lane
     assert waiting(lane) == 1
+
+
+def test_a_job_for_later_is_written_and_not_published(client: TestClient) -> None:
+    at = (now() + timedelta(hours=1)).isoformat()
+    (job,) = submit(client, {"target": HOST, "not_before": at, "deadline_s": 600}).json()["jobs"]
+    assert job["state"] == "scheduled"
+    begin, deadline = (datetime.fromisoformat(job[name]) for name in ("due_at", "deadline_at"))
+    assert (begin, deadline - begin) == (datetime.fromisoformat(at), timedelta(seconds=600))
+    assert waiting("scan") == 0
+
+
+def test_a_time_that_nobody_plans_for_is_refused_by_name(client: TestClient) -> None:
+    answer = submit(client, {"target": HOST, "not_before": "2999-01-01T00:00:00Z"})
+    assert (answer.status_code, [error["pointer"] for error in answer.json()["errors"]]) == (422, ["/not_before"])
 
 
 def test_one_job_continues_the_trace_of_its_request(client: TestClient) -> None:

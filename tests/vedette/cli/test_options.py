@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,26 @@ def test_too_many_destinations_or_reports_are_refused_as_misuse() -> None:
         options.submission("standard", "normal", [f"f{n}" for n in range(21)], [], [])
     with pytest.raises(Misused):
         options.submission("standard", "normal", [], [f"a{n}@example.org" for n in range(21)], [])
+
+
+def test_a_job_begins_at_a_time_or_after_one() -> None:
+    assert options.times(None, None, None) == {"not_before": None, "deadline_s": None}
+    assert options.times("2026-12-31T02:00Z", None, "1h")["not_before"] == datetime(2026, 12, 31, 2, tzinfo=UTC)
+    begin = options.times(None, "10m", "1h")
+    assert abs(begin["not_before"] - datetime.now(UTC) - timedelta(minutes=10)) < timedelta(seconds=30)
+    assert begin["deadline_s"] == 3600
+    assert options.moment("2026-12-31 02:00") == datetime(2026, 12, 31, 2).astimezone()
+
+
+@pytest.mark.parametrize("text", ["", "tomorrow", "25:00", "2026-13-01", "0001-01-01T00:00", "9" * 300])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(Misused, match="is no time"):
+        options.moment(text)
+
+
+@pytest.mark.parametrize(
+    ("at", "delay", "deadline"), [("2026-12-31", "10m", None), (None, None, "9s"), (None, None, "200h")]
+)
+def test_times_that_cannot_be_are_refused(at: str | None, delay: str | None, deadline: str | None) -> None:
+    with pytest.raises(Misused):
+        options.times(at, delay, deadline)
