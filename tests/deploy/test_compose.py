@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from shared.settings import Settings
+
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
 WORKERS = ("scan", "process", "report", "notify")
 OURS = (*WORKERS, "gateway", "control", "migrate")
 STORES = ("redis", "postgres")
-HARD_LIMIT_S = 300  # `stage_hard_limit_s`
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,14 @@ def test_every_service_that_stays_says_whether_it_is_well(service: dict[str, Any
 @pytest.mark.parametrize("name", WORKERS)
 def test_a_worker_has_the_time_to_finish_its_stage(compose: dict[str, Any], name: str) -> None:
     grace_s = int(compose["services"][name]["stop_grace_period"].removesuffix("s"))
-    assert grace_s >= HARD_LIMIT_S + 30
+    assert grace_s >= Settings.model_fields["stop_grace_s"].default + 30
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_greedy_stage_fails_before_its_container_is_full(compose: dict[str, Any], name: str) -> None:
+    service = compose["services"][name]
+    number, unit = re.fullmatch(r"(\d+)([mg])", service["mem_limit"]).groups()  # type: ignore[union-attr]
+    assert service["environment"]["VEDETTE_STAGE_MEMORY_LIMIT_MB"] < int(number) * {"m": 1, "g": 1024}[unit]
 
 
 @pytest.mark.parametrize("name", [name for name in OURS if name != "migrate"])

@@ -47,6 +47,9 @@ def test_the_program_is_started_without_a_shell_around_it() -> None:
     assert "HEALTHCHECK" not in text
 
 
+QUIET = "--without-gossip --without-mingle --without-heartbeat"
+
+
 def test_dependencies_are_installed_before_the_code_is_copied() -> None:
     text = FILE.read_text()
     assert text.index("--no-install-workspace") < text.index("COPY shared shared") < text.index("--no-editable")
@@ -67,7 +70,7 @@ def test_only_what_the_image_needs_is_sent_to_the_builder() -> None:
     [
         ("gateway", "python -m gateway"),
         ("control", "python -m control"),
-        ("scan", "celery -A services.scan worker --loglevel INFO --concurrency 7 --hostname scan@%h"),
+        ("scan", f"celery -A services.scan worker --loglevel INFO --concurrency 7 --hostname scan@%h {QUIET}"),
     ],
 )
 def test_the_start_script_becomes_the_program_of_its_service(tmp_path: Path, service: str, starts: str) -> None:

@@ -12,6 +12,7 @@ from vedette.stack import server
 from vedette.stack.home import Layout
 
 SERVICES = {"scan": 2, "process": 1, "report": 1, "notify": 1}  # children of each worker's pool, for two cores
+STAGE_GRACE_S = 6.0  # less than the supervisor's patience: what is not done is put back before workers are killed
 DATABASE_VARIABLES = ("VEDETTE_DATABASE_URL", "VEDETTE_DATABASE_URL_FILE")  # the settings read them in this order
 
 
@@ -56,6 +57,7 @@ def environment(where: Layout, port: int) -> dict[str, str]:
         "VEDETTE_GATEWAY_PORT": str(port),
         "VEDETTE_GATEWAY_HOST": "127.0.0.1",
         "VEDETTE_WORKER_IS_ALONE": "true",
+        "VEDETTE_STOP_GRACE_S": f"{STAGE_GRACE_S:g}",
         "PYTHONUNBUFFERED": "1",
     }
     if not database_variable():

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from shared.errors import InvalidInput
 from vedette.stack import door, record
-from vedette.stack.children import SERVICES, beat_of
+from vedette.stack.children import SERVICES, STAGE_GRACE_S, beat_of
 from vedette.stack.errors import DidNotStart
 from vedette.stack.home import Layout, layout
 from vedette.stack.record import ChildStatus, Record
@@ -97,7 +97,7 @@ def down(on_note: Note) -> bool:
     found = record.read(where)
     if not record.lives(where) or found is None:
         return False
-    on_note(f"stopping the stack (pid {found.pid}); running stages have {STOP_GRACE_S:g} s to end")
+    on_note(f"stopping the stack (pid {found.pid}); running stages have {STAGE_GRACE_S:g} s to end")
     with contextlib.suppress(ProcessLookupError):
         os.kill(found.pid, signal.SIGTERM)
     deadline = time.monotonic() + 3 * STOP_GRACE_S

@@ -26,7 +26,7 @@ from vedette.stack.offspring import Forked
 from vedette.stack.record import Record
 
 START_TIMEOUT_S = 60.0  # a cold start on a slow disk compiles bytecode
-STOP_GRACE_S = 10.0  # running stages are given this long; what is not done is delivered again at the next start
+STOP_GRACE_S = 10.0  # for everything; running stages have `children.STAGE_GRACE_S` of it, then their messages go back
 STABLE_S = 60.0  # a child that lived this long has its restarts forgiven
 LONGEST_WAIT_S = 30.0
 POLL_S = 0.05
