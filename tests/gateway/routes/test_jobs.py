@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from gateway import broker
 from shared import bus
+from shared.broker import client as brokers
 from shared.contracts.finding import ChangeState, Finding, Severity
 from shared.contracts.job import StageName
 from shared.contracts.observation import Coverage, Gap, GapReason
@@ -17,6 +18,7 @@ from shared.ids import now
 from shared.store import evidence, findings, outbox, plugins
 from shared.store.engine import reading, writing
 from shared.testing import RedisServer
+from tests.broker import waiting as messages
 from tests.gateway.driving import Served, both_databases, finish, run_stage
 
 MIB = 1 << 20
@@ -79,7 +81,7 @@ def test_a_job_for_later_is_written_and_not_published(client: TestClient) -> Non
     assert job["state"] == "scheduled"
     begin, deadline = (datetime.fromisoformat(job[name]) for name in ("due_at", "deadline_at"))
     assert (begin, deadline - begin) == (datetime.fromisoformat(at), timedelta(seconds=600))
-    assert waiting("scan") == 0
+    assert messages(brokers.client()) == 0
 
 
 def test_a_time_that_nobody_plans_for_is_refused_by_name(client: TestClient) -> None:
