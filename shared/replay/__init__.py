@@ -53,8 +53,11 @@ def replay(org_id: str, ids: Sequence[str], how: Replay, by: str, *, operation_i
     around = plan.surroundings()
     is_alone = len(ids) == 1 and operation_id is None
     for start in range(0, len(ids), BATCH):
-        batch = _Batch(org_id, ids[start : start + BATCH], how, is_alone=is_alone, around=around)
-        made += batch.replay(by, operation_id)
+        some = ids[start : start + BATCH]
+        try:
+            made += _Batch(org_id, some, how, is_alone=is_alone, around=around).replay(by, operation_id)
+        except JobsChanged:  # what was checked is not what is there any more: nothing was done yet
+            made += _Batch(org_id, some, how, is_alone=is_alone, around=around).replay(by, operation_id)
     return made
 
 
@@ -71,6 +74,10 @@ def _chosen(org_id: str, selection: Selection) -> Iterator[list[str]]:
 
 def _forecast(org_id: str, ids: Sequence[str], how: Replay, *, is_alone: bool) -> list[Verdict]:
     return _Batch(org_id, ids, how, is_alone=is_alone, around=plan.surroundings()).verdicts()
+
+
+class JobsChanged(Conflict):
+    """Somebody revived a job, and it failed again, between the check and the replay."""
 
 
 class _Batch:
@@ -123,6 +130,8 @@ class _Batch:
         revived: dict[str, Reopened] = {}
         for each, reopened in zip(order, revival.reopen_many(connection, wanted, by=by, why="replay"), strict=True):
             if isinstance(reopened, Reopened):
+                if (reopened.run, reopened.first) != (each.letter.run + 1, each.begins):
+                    raise JobsChanged(f"Job {each.job_id} changed meanwhile.", cure="Try again.")
                 revived[each.letter.id] = _adapted(connection, each, reopened, self._how)
             else:
                 self._give_up(connection, each, reopened)
