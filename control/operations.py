@@ -82,18 +82,28 @@ class Engine:
 
     def _work(self, task: Task) -> bool:
         operation, work = task.operation, self._works[task.operation.kind]
+        if operation.id not in self._paces:
+            self._paces[operation.id] = Pace(float(operation.params.get("rate") or 0.0))
+            if operation.started_at:
+                return self._resume(operation)
         plan = decide(operation, self._ends(operation))
         if plan.stop:
             with writing() as connection:
                 operations.stop(connection, operation.id, plan.stop)
             log.warning("operations.stopped", operation_id=operation.id, note=plan.stop)
             return True
-        pace = self._paces.setdefault(operation.id, Pace(float(operation.params.get("rate") or 0.0)))
+        pace = self._paces[operation.id]
         count = pace.allowed(min(BATCH, plan.most))
         if (operation.state, operation.note) != (plan.state, plan.note):
             with writing() as connection:
                 operations.begin(connection, operation.id, plan.state, plan.note)
         return bool(count) and self._batch(task, work, count, pace)
+
+    def _resume(self, operation: Operation) -> bool:
+        """Count anew what a process before this one did: it may have ended before it noted its last batch."""
+        with writing() as connection:
+            operations.settle(connection, operation.id)
+        return True
 
     def _batch(self, task: Task, work: Work, count: int, pace: Pace) -> bool:
         operation = task.operation
@@ -122,6 +132,7 @@ class Engine:
     def _finish(self, task: Task) -> bool:
         operation = task.operation
         with writing() as connection:
+            operations.settle(connection, operation.id)
             operations.finish(connection, operation.id)
         log.info("operations.done", operation_id=operation.id, done=operation.done, skipped=operation.skipped)
         return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, case, exists, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, ScalarSelect, and_, case, exists, func, insert, select, update
 
 from shared.contracts.dead_letter import DeadLetterState
 from shared.contracts.job import JobState
@@ -19,6 +19,7 @@ from shared.store.tables import dead_letters, jobs, operations
 
 ACTIVE = (OperationState.PENDING, OperationState.RUNNING, OperationState.CANARY)
 STOPPABLE = (*ACTIVE, OperationState.PAUSED)
+UNTOUCHED = (DeadLetterState.OPEN, DeadLetterState.QUARANTINED, DeadLetterState.SNOOZED)
 SETTLED_AFTER = timedelta(hours=24)  # a replay that has not ended by then is not waited for
 
 
@@ -144,13 +145,17 @@ def begin(connection: Connection, operation_id: str, state: OperationState, note
 
 
 def advance(connection: Connection, task: Task, batch: Batch) -> bool:
-    """Add what a batch did, whatever the state; return whether it was still at the place where the batch began."""
+    """Note what a batch did, whatever the state; return whether it was still at the place where the batch began.
+
+    Dead letters know by whom they were acted on: their number is counted, so that a crash before this loses none.
+    """
     refused = dict(task.operation.refused)
     for code, count in batch.refused.items():
         refused[code] = refused.get(code, 0) + count
+    is_counted = task.operation.kind is not OperationKind.CANCEL
     values = {
         "cursor": batch.cursor,
-        "done": operations.c.done + batch.done,
+        "done": _acted_on(task.operation.id) if is_counted else operations.c.done + batch.done,
         "skipped": operations.c.skipped + batch.skipped,
         "refused": refused,
     }
@@ -159,10 +164,11 @@ def advance(connection: Connection, task: Task, batch: Batch) -> bool:
 
 
 def settle(connection: Connection, operation_id: str) -> Ends:
-    """Count how the replays of an operation ended so far, and keep it."""
+    """Count what an operation did to dead letters, and how its replays ended so far; keep both."""
     ends = _ends(connection, operation_id)
-    counts = {"succeeded": ends.succeeded, "failed": ends.failed}
-    connection.execute(update(operations).where(operations.c.id == operation_id).values(**counts))
+    counts = {"succeeded": ends.succeeded, "failed": ends.failed, "done": _acted_on(operation_id)}
+    about_letters = and_(operations.c.id == operation_id, operations.c.kind != OperationKind.CANCEL)
+    connection.execute(update(operations).where(about_letters).values(**counts))
     return ends
 
 
@@ -175,6 +181,11 @@ def unsettled(connection: Connection, limit: int = 50) -> Sequence[str]:
         func.coalesce(operations.c.finished_at, now()) > now() - SETTLED_AFTER,
     )
     return connection.execute(query.order_by(operations.c.id.desc()).limit(limit)).scalars().all()
+
+
+def _acted_on(operation_id: str) -> ScalarSelect[int]:
+    mine = and_(dead_letters.c.operation_id == operation_id, dead_letters.c.state.notin_(UNTOUCHED))
+    return select(func.count()).select_from(dead_letters).where(mine).scalar_subquery()
 
 
 def _ends(connection: Connection, operation_id: str) -> Ends:

@@ -7,27 +7,31 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from control import operations as engine
 from control.operations import Engine, decide
 from control.works import Work
 from shared.contracts.dead_letter import DeadLetterState, Verdict
-from shared.contracts.operation import Operation, OperationKind
+from shared.contracts.operation import Operation, OperationKind, OperationState
 from shared.errors import Infrastructure, InvalidInput
+from shared.ids import now
 from shared.store import operations
 from shared.store.engine import Connection, reading, writing
 from shared.store.operations import Ends
+from shared.store.tables import dead_letters
 from shared.testing import wait_for
 from tests.shared.store.making import ORG
 from tests.shared.store.test_operations import letter
 
 
 class Deed:
-    """Acts on the ids a, b, c … `count` of them, and remembers it."""
+    """Acts on `count` ids, and remembers it. A replay of one leaves its dead letter sent."""
 
-    def __init__(self, count: int, kind: OperationKind = OperationKind.DISCARD) -> None:
+    def __init__(self, count: int, kind: OperationKind = OperationKind.CANCEL) -> None:
         self.ids = [f"id-{number:06}" for number in range(count)]
         self.acted: list[str] = []
+        self.letters: list[str] = []
         self.hooks: list[Callable[[], None]] = []
         self.engine = Engine({kind: Work(self.candidates, self.act)})
 
@@ -38,10 +42,12 @@ class Deed:
         for hook in self.hooks:
             hook()
         self.acted += ids
+        if operation.kind is OperationKind.REPLAY:
+            self.letters += [letter(operation, DeadLetterState.REPLAYED, job_id=one) for one in ids]
         return [Verdict(id=one, ok=one[-1] != "9", code="not-open" if one[-1] == "9" else "ok") for one in ids]
 
 
-def start(total: int, kind: OperationKind = OperationKind.DISCARD, **params: Any) -> str:
+def start(total: int, kind: OperationKind = OperationKind.CANCEL, **params: Any) -> str:
     with writing() as connection:
         return operations.create(connection, ORG, kind, params, total=total, by="token").id
 
@@ -152,16 +158,21 @@ def test_it_runs_until_it_is_told_to_stop(database: str) -> None:
     assert deed.acted == deed.ids
 
 
+def end_letter(letter_id: str, state: DeadLetterState) -> None:
+    with writing() as connection:
+        ended = update(dead_letters).where(dead_letters.c.id == letter_id)
+        connection.execute(ended.values(state=state, ended_at=now()))
+
+
 def test_a_canary_that_fails_again_stops_the_rest(database: str) -> None:
     deed = Deed(100, OperationKind.REPLAY)
     made = start(100, OperationKind.REPLAY, canary=3, stop_at=0.5)
-    deed.engine.turn()
-    deed.engine.turn()
-    assert (len(deed.acted), look(made).state) == (3, "canary")
-    for _ in range(2):
-        failed = letter(look(made), DeadLetterState.REPLAYED, job_id="x")
-        letter(look(made), DeadLetterState.OPEN, replay_of=failed, operation_id=None, replays=0)
-    letter(look(made), DeadLetterState.RESOLVED)
+    work_off(deed)
+    assert (len(deed.acted), look(made).state, look(made).done) == (3, "canary", 3)
+    first, second, third = deed.letters
+    end_letter(first, DeadLetterState.REPLAYED)
+    end_letter(second, DeadLetterState.REPLAYED)
+    end_letter(third, DeadLetterState.RESOLVED)
     fresh = Deed(100, OperationKind.REPLAY)
     work_off(fresh)
     assert fresh.acted == []
@@ -172,13 +183,24 @@ def test_a_canary_that_fails_again_stops_the_rest(database: str) -> None:
 def test_a_canary_that_succeeds_lets_the_rest_go(database: str) -> None:
     deed = Deed(8, OperationKind.REPLAY)
     made = start(8, OperationKind.REPLAY, canary=2)
-    deed.engine.turn()
-    for _ in range(2):
-        letter(look(made), DeadLetterState.RESOLVED)
+    work_off(deed)
+    for one in deed.letters:
+        end_letter(one, DeadLetterState.RESOLVED)
     fresh = Deed(8, OperationKind.REPLAY)
     work_off(fresh)
     assert deed.acted + fresh.acted == fresh.ids
-    assert look(made).state == "done"
+    found = look(made)
+    assert (found.state, found.done, found.succeeded) == ("done", 8, 2)
+
+
+def test_a_batch_that_was_sent_and_not_noted_is_counted_by_the_next_process(database: str) -> None:
+    made = start(8, OperationKind.REPLAY)
+    with writing() as connection:
+        operations.begin(connection, made, OperationState.RUNNING)
+    for number in range(8):
+        letter(look(made), DeadLetterState.REPLAYED, job_id=str(number))
+    work_off(Deed(0, OperationKind.REPLAY))
+    assert (look(made).state, look(made).done) == ("done", 8)
 
 
 @pytest.mark.parametrize(

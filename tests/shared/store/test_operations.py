@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from shared.contracts.dead_letter import DeadLetterState
 from shared.contracts.operation import Operation, OperationKind, OperationState
@@ -17,9 +17,9 @@ from shared.store.tables import dead_letters
 from tests.shared.store.making import ORG, make
 
 
-def start(total: int = 3, **params: Any) -> Operation:
+def start(total: int = 3, kind: OperationKind = OperationKind.REPLAY, **params: Any) -> Operation:
     with writing() as connection:
-        return operations.create(connection, ORG, OperationKind.REPLAY, params, total=total, by="token")
+        return operations.create(connection, ORG, kind, params, total=total, by="token")
 
 
 def task() -> Task:
@@ -62,7 +62,7 @@ def test_an_operation_begins_pending_and_is_shown_to_its_organisation_alone(data
 
 
 def test_a_batch_is_counted_once_however_often_it_is_noted(database: str) -> None:
-    start()
+    start(kind=OperationKind.CANCEL)
     begun = task()
     for counted in (True, False):
         with writing() as connection:
@@ -122,11 +122,23 @@ def test_ends_are_counted_by_what_became_of_the_steps(database: str) -> None:
 
 def test_a_replay_is_unsettled_until_all_that_was_sent_has_ended(database: str) -> None:
     made = start(1)
+    sent = letter(made, DeadLetterState.REPLAYED, job_id=new_id())
     with writing() as connection:
         operations.advance(connection, task(), Batch("a", 1))
         operations.finish(connection, made.id)
         assert operations.unsettled(connection) == [made.id]
-    letter(made, DeadLetterState.RESOLVED)
     with writing() as connection:
+        connection.execute(update(dead_letters).where(dead_letters.c.id == sent).values(state="resolved"))
         operations.settle(connection, made.id)
         assert operations.unsettled(connection) == []
+
+
+def test_what_two_processes_did_at_once_is_counted_by_the_letters(database: str) -> None:
+    made = start(2)
+    begun = task()
+    for state in (DeadLetterState.REPLAYING, DeadLetterState.RESOLVED, DeadLetterState.OPEN):
+        letter(made, state)
+    with writing() as connection:
+        assert operations.advance(connection, begun, Batch("a", 1))
+        assert not operations.advance(connection, begun, Batch("a", 1))
+    assert task().operation.done == 2
