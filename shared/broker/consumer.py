@@ -7,6 +7,7 @@ find the message again. What is relied on in Celery is named in tests/shared/bro
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import redis
@@ -23,6 +24,7 @@ from shared.errors import FailureClass
 log = structlog.get_logger()
 
 _StockConsumer: Any = stock.Consumer  # its stubs lack half of it
+_PAUSES = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2.0}  # seconds between attempts to connect
 _AWAY = (redis.ConnectionError, redis.TimeoutError)
 
 
@@ -44,6 +46,11 @@ class Consumer(_StockConsumer):  # type: ignore[misc]  # it has no types
                 self._bury(message, Reason.MALFORMED, detail(exc))
 
         return receive_safely
+
+    def ensure_connected(self, conn: Any) -> Any:  # noqa: ANN401  a kombu Connection
+        """Try every two seconds at least. Celery's pauses grow to half a minute, and a broker may be back by then."""
+        conn.ensure_connection = partial(conn.ensure_connection, **_PAUSES)
+        return super().ensure_connected(conn)
 
     def on_unknown_message(self, body: object, message: Message) -> None:
         del body

@@ -30,6 +30,7 @@ class Leases:
 
     def __init__(self, client: redis.Redis, lease_s: float) -> None:
         self._client = client
+        self._pid = os.getpid()
         self._lease_s = lease_s
         self._sweep = Sweep(client, lease_s)
         self._held: dict[str, None] = {}
@@ -47,6 +48,10 @@ class Leases:
     def client(self) -> redis.Redis:
         """The client that acknowledges; it outlives the connection that a message came by."""
         return self._client
+
+    @property
+    def is_of_this_process(self) -> bool:
+        return self._pid == os.getpid()
 
     @property
     def occupied(self) -> int:

@@ -98,7 +98,7 @@ class QoS(stock.QoS):
     def restore_unacked(self, client: Any = None) -> None:  # noqa: ANN401  kombu's signature
         """Give back what is held when the worker stops. When only the connection was lost, tasks go on running."""
         del client
-        if _is_stopping():
+        if _is_stopping() and self.leases.is_of_this_process:  # a forked child has its parent's channels, too
             for tag in list(self._delivered):
                 self.leases.put_back(tag, counted=False)
         else:

@@ -59,6 +59,7 @@ METHODS: list[tuple[type, str, str]] = [
     (celery_request.Request, "acknowledge", "self"),
     (celery_request.Request, "reject", "self requeue"),
     (celery_consumer.Consumer, "on_close", "self"),
+    (celery_consumer.Consumer, "ensure_connected", "self conn"),
     (celery_consumer.Consumer, "on_connection_error_after_connected", "self exc"),
     (celery_tasks.Tasks, "qos_global", "self c"),
 ]
@@ -92,6 +93,13 @@ def test_attributes_of_a_channel_are_where_they_were() -> None:
     for name in ("_expires", "_queue_cycle", "connection_errors", "brpop_timeout", "'BRPOP': self._brpop_read"):
         assert name in made, f"a channel has no {name} any more"
     assert "_delivered = OrderedDict()" in source(virtual.QoS.__init__)
+
+
+def test_pauses_between_attempts_to_connect_can_be_given() -> None:
+    assert {"interval_start", "interval_step", "interval_max"} <= set(
+        inspect.signature(Connection._ensure_connection).parameters
+    )
+    assert "conn.ensure_connection(" in source(celery_consumer.Consumer.ensure_connected)
 
 
 def test_kombu_takes_the_transport_from_the_scheme_of_the_url() -> None:
