@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import sqlite3
 from collections.abc import Iterator
 
 import pytest
@@ -38,6 +40,38 @@ def _submit(stack: Home, port: int, *more: str) -> str:
 
 def _job(stack: Home, job: str) -> dict[str, object]:
     return dict(json.loads(stack.run("jobs", "get", job, "-o", "json").stdout))
+
+
+def _break(stack: Home, job: str) -> None:
+    """Make the request of a job one that no scanner can carry out."""
+    with contextlib.closing(sqlite3.connect(stack.folder / "home/data/vedette.db", timeout=10)) as database, database:
+        [[request]] = database.execute("SELECT request FROM jobs WHERE id = ?", [job])
+        asked = json.loads(request)
+        wrong = json.dumps(asked | {"target": asked["target"] | {"ports": "many"}})
+        database.execute("UPDATE jobs SET request = ? WHERE id = ?", [wrong, job])
+
+
+def test_a_job_that_fails_is_explained_put_right_replayed_and_succeeds(stack: Home, greeter: int) -> None:
+    stack.run("queues", "pause", "scan")
+    job = _submit(stack, greeter)
+    _break(stack, job)
+    stack.run("queues", "resume", "scan")
+    assert stack.run("jobs", "wait", job, "--timeout", "60s").returncode == 1
+    testing.wait_for(lambda: bool(_letters(stack, job)), "its dead letter is listed")
+    [letter] = _letters(stack, job)
+    sheet = stack.run("dlq", "get", letter[-8:])
+    assert job[-8:] in sheet.stdout
+    assert "permanent" in sheet.stdout
+    assert "dlq replay" in sheet.stderr
+    assert letter[-8:] in stack.run("dlq", "list").stdout
+    assert "1" in stack.run("dlq", "list", "--group").stdout
+    assert "failed" in stack.run("jobs", "explain", job).stdout
+    replayed = stack.run("dlq", "replay", letter[-8:], "--set", f"ports={greeter}", "--wait")
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    found = _job(stack, job)
+    assert (found["state"], found["run"]) == ("succeeded", 2)
+    testing.wait_for(lambda: _state(stack, letter) == "resolved", "the dead letter is resolved")
+    assert stack.run("dlq", "replay", letter).returncode == 6
 
 
 def test_a_paused_queue_is_why_a_job_waits_and_it_goes_on_when_it_is_resumed(stack: Home, greeter: int) -> None:
@@ -113,3 +147,12 @@ def test_a_queue_is_purged_by_its_count(stack: Home, greeter: int) -> None:
     assert "3 jobs cancelled" in done.stdout
     assert {_job(stack, job)["state"] for job in jobs} == {"cancelled"}
     stack.run("queues", "resume", "scan.background")
+
+
+def _letters(stack: Home, job: str) -> list[str]:
+    found = json.loads(stack.run("dlq", "list", "--limit", "200", "-o", "json").stdout)
+    return [letter["id"] for letter in found if letter["job_id"] == job]
+
+
+def _state(stack: Home, letter: str) -> str:
+    return str(json.loads(stack.run("dlq", "get", letter, "-o", "json").stdout)["state"])

@@ -22,6 +22,7 @@ from vedette.cli.words import Marks
 
 ASK_EVERY_S = 0.3
 LOG_EVERY_S = 5.0
+SETTLE_S = 600.0  # without any news of what was replayed; then its ends are not waited for any longer
 DEEDS = {OperationKind.REPLAY: "replay", OperationKind.DISCARD: "discard", OperationKind.CANCEL: "cancel"}
 DONE = {OperationKind.REPLAY: "replayed", OperationKind.DISCARD: "discarded", OperationKind.CANCEL: "cancelled"}
 STYLES = {
@@ -86,7 +87,7 @@ def line(operation: Operation, signs: Marks) -> Text:
     """`3f0f6e1b  replay  ━━━━━━━━╸━━━  62 %  31 of 50 · 28 succeeded · 1 failed · 2 skipped`"""
     text = Text.assemble((words.short(operation.id), "dim"), f"  {DEEDS[operation.kind]}  ")
     went = operation.done + operation.skipped
-    if not operation.state.is_over:
+    if not _is_settled(operation):
         share = 100 * went // operation.total if operation.total else 0
         text.append_text(live.bar(went, operation.total, signs)).append(f" {share:3d} %  ", "bold")
     if operation.state is not OperationState.RUNNING:
@@ -133,14 +134,31 @@ class Strip:
 
 
 def follow(link: Link, operation: Operation, note: Note) -> Iterator[Operation]:
-    """Yield the operation again and again, last when it is over. Raises Unreachable when the gateway stays away."""
+    """Yield the operation again and again, last when it and what it replayed are over.
+
+    Raises Unreachable when the gateway stays away.
+    """
     asking = Patience(note)
     ask = partial(link.client.operations.get, operation.id)
+    moved_at = time.monotonic()
     yield operation
-    while not operation.state.is_over:
+    while not _is_settled(operation):
         time.sleep(ASK_EVERY_S)
-        operation = asking.ask(ask) or operation
+        seen = asking.ask(ask) or operation
+        if seen != operation:
+            moved_at = time.monotonic()
+        elif operation.state.is_over and time.monotonic() - moved_at > SETTLE_S:
+            note(f"Not all have ended yet; see later: vedette operations get {words.short(operation.id)}")
+            return
+        operation = seen
         yield operation
+
+
+def _is_settled(operation: Operation) -> bool:
+    """Whether it is over, and of a replay that went through also how all that was replayed ended."""
+    if operation.kind is not OperationKind.REPLAY or operation.state is not OperationState.DONE:
+        return operation.state.is_over
+    return operation.succeeded + operation.failed >= operation.done
 
 
 def _watch(session: Session, link: Link, operation: Operation) -> Operation:

@@ -28,7 +28,7 @@ STATE_STYLES = {
     **dict.fromkeys(("quarantined",), "bold red"),
 }
 ACTIONABLE = {DeadLetterState.OPEN, DeadLetterState.SNOOZED, DeadLetterState.QUARANTINED}
-FRAMES = 5  # of our own code, shown of a traceback
+FRAMES = 3  # of our own code, shown of a traceback
 
 
 def show_groups(session: Session, groups: Sequence[DeadLetterGroup]) -> None:

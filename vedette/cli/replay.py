@@ -148,7 +148,9 @@ def _one(link: Link, letter: str, how: Replay) -> Verdict:
         return link.client.dlq.replay(letter, how)
     except Conflict as exc:
         problem = getattr(exc, "problem", None)
-        exc.cure = exc.cure or _CURES.get(problem.code if problem else "", "vedette dlq get {0}").format(letter)
+        exc.cure = exc.cure or _CURES.get(problem.code if problem else "", "vedette dlq get {0}").format(
+            words.short(letter)
+        )
         raise
 
 
@@ -160,7 +162,7 @@ _CURES = {
     "stage-missing": "vedette dlq replay {0} --from STAGE, or --whole",
     "queue-unknown": "vedette queues list",
     "changes-invalid": "vedette dlq replay {0} --set ports=1-1024",
-    "payload-invalid": "See it: vedette dlq get {0} --payload",
+    "payload-invalid": "See it: vedette dlq get {0} --payload   Or change it: vedette dlq replay {0} --set k=v",
     "task-unregistered": "See it: vedette dlq get {0} --payload",
 }
 
