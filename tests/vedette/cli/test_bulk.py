@@ -56,3 +56,19 @@ def test_a_forecast_says_how_many_and_why_not_the_others(capsys: pytest.CaptureF
     out = capsys.readouterr().out
     assert "10 of 12" in out
     assert "2 refused, poison: It is quarantined." in out
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_settled"),
+    [
+        ({}, False),
+        ({"state": "done"}, True),
+        ({"state": "done", "succeeded": 27}, False),
+        ({"state": "stopped", "succeeded": 27}, True),
+        ({"state": "done", "kind": "jobs.cancel", "succeeded": 0}, True),
+    ],
+)
+def test_a_replay_is_waited_for_until_all_that_was_replayed_has_ended(
+    changes: dict[str, Any], is_settled: bool
+) -> None:
+    assert bulk._is_settled(_operation(**changes)) == is_settled
