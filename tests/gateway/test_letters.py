@@ -1,0 +1,89 @@
+"""Replays over HTTP, of jobs that failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+
+from shared.broker import presence, removal
+from shared.broker.client import client as redis_client
+from shared.broker.presence import WorkerRecord
+from shared.contracts.job import StageName
+from shared.ids import now
+from shared.store import burial
+from shared.store.engine import writing
+from tests.gateway.driving import both_databases
+from tests.gateway.test_interventions import fail
+from tests.shared.store import dying
+
+DLQ = "/api/v1/dlq"
+
+
+@pytest.fixture
+def dead(store: None, make_job: Callable[..., str]) -> Callable[..., tuple[str, str]]:
+    """Make a job that failed in its scan, and its dead letter; a worker would take it again."""
+    record = WorkerRecord(hostname="scan@h", service="scan", pid=1, queues=["scan"], concurrency=1, started_at=now())
+    presence.write(redis_client(), record)
+
+    def make(**fields: object) -> tuple[str, str]:
+        job_id = make_job()
+        fail(job_id)
+        entry = dying.entry(job_id, org_id="local", **fields)
+        with writing() as connection:
+            burial.take_in(connection, [dying.arrival(entry, dying.message(job_id))])
+        return job_id, dying.letter_of(job_id)
+
+    return make
+
+
+def sent() -> list[str]:
+    return [json.loads(message.raw)["headers"]["id"] for message in removal.peek(redis_client(), "scan", 100)]
+
+
+@both_databases
+def test_one_is_replayed_once_and_then_refused(client: TestClient, dead: Callable[..., tuple[str, str]]) -> None:
+    job_id, letter_id = dead()
+    done = client.post(f"{DLQ}/{letter_id[-8:]}:replay")
+    assert (done.status_code, done.json()["ok"], done.json()["job_id"]) == (200, True, job_id)
+    assert sent() == [f"{job_id}.{StageName.SCAN}"]
+    refused = client.post(f"{DLQ}/{letter_id}:replay")
+    assert (refused.status_code, refused.json()["code"]) == (409, "wrong-state")
+    assert len(sent()) == 1
+    lines = client.get("/api/v1/audit?action=dlq.replay").json()["items"]
+    assert [line["detail"]["code"] for line in lines] == ["wrong-state", "ok"]
+    assert client.get(f"/api/v1/jobs/{job_id}").json()["run"] == 2
+
+
+@both_databases
+def test_a_dry_run_says_what_a_replay_would_do_and_does_nothing(
+    client: TestClient, dead: Callable[..., tuple[str, str]]
+) -> None:
+    dead()
+    dead(queue="report")
+    presence.remove(redis_client(), "scan@h")
+    body = {"selection": {"all": True}, "dry_run": True}
+    answer = client.post(f"{DLQ}:replay", json=body)
+    assert (answer.status_code, answer.json()["total"], answer.json()["ok"]) == (200, 2, 0)
+    assert answer.json()["refused"] == {"no-consumer": 2}
+    assert not sent()
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ({"mode": "to-queue", "queue": "nowhere"}, 409),
+        ({"mode": "edited", "changes": {"ports": "nonsense"}}, 409),
+        ({"mode": "sideways"}, 422),
+        ({"colour": "red"}, 422),
+    ],
+)
+def test_a_replay_that_cannot_be_is_refused(
+    client: TestClient, dead: Callable[..., tuple[str, str]], how: dict[str, object], code: int
+) -> None:
+    _, letter_id = dead()
+    answer = client.post(f"{DLQ}/{letter_id}:replay", json=how)
+    assert answer.status_code == code, answer.text
+    assert not sent()
