@@ -1,9 +1,9 @@
 """Steps whose message was lost: their turn has come, and neither a queue, nor a worker, nor a dead letter has them.
 
 Redis may forget what it was told last, or be flushed; a message may be deleted by hand. Such a step is seen missing in
-two rounds, with nothing having happened to it in between, and is then sent again under the same id; after
-`MAX_RESENT` times it becomes a dead letter. A message that was not lost after all does no harm: the ledger lets only
-one delivery end a step.
+two rounds some seconds apart, with nothing having happened to it in between, and is then sent again under the same id;
+after `MAX_RESENT` times it becomes a dead letter. A message that was not lost after all does no harm: the ledger lets
+only one delivery end a step.
 
 Cheap while nothing is lost: steps and messages are counted, and listed only when there are more steps than messages,
 or once a minute, in case messages of no job hide a loss.
@@ -38,6 +38,7 @@ from shared.store.repairs import Turn
 log = structlog.get_logger()
 
 FULL_EVERY_S = 60.0
+MISSING_S = 4.0  # a flushed Redis hears from a worker what it does within 2 s
 MAX_RESENT = 5
 DYING_LIMIT = 10_000  # dead letters on their way to SQL that are looked through
 _WHY = "its turn had come, but no queue, worker or dead letter had its message"
@@ -51,7 +52,7 @@ class LostSteps:
     """Remembers from one round to the next which steps were missing."""
 
     def __init__(self) -> None:
-        self._suspects: frozenset[Turn] = frozenset()
+        self._suspects: dict[Turn, float] = {}  # since when it is missing, monotonic
         self._full_at = 0.0
         self._patient_until: dict[tuple[str, StageName], float] = {}
 
@@ -62,15 +63,17 @@ class LostSteps:
         """
         with answering() as client:
             missing = self._missing(client)
-        lost = sorted(turn for turn in self._suspects.intersection(missing) if self._is_over_patience(turn))
-        self._suspects = frozenset(missing)
+        at = time.monotonic()
+        lost = [turn for turn in missing if self._is_lost(turn, at)]  # the oldest jobs first
+        self._suspects = {turn: self._suspects.get(turn, at) for turn in missing}
         _give_up([turn for turn in lost if turn.resent >= MAX_RESENT])
         _send([turn for turn in lost if turn.resent < MAX_RESENT])
         return len(lost)
 
-    def _is_over_patience(self, turn: Turn) -> bool:
-        """Say whether a step may be sent again. The pause doubles each time: trouble that goes on must not end jobs."""
-        at = time.monotonic()
+    def _is_lost(self, turn: Turn, at: float) -> bool:
+        """Say whether to send a step again. The pause doubles each time: trouble that goes on must not end jobs."""
+        if at - self._suspects.get(turn, at + 1) < min(settings().republish_after_s, MISSING_S):
+            return False
         self._patient_until = {key: until for key, until in self._patient_until.items() if until > at}
         step = (turn.job_id, turn.stage)
         if step in self._patient_until:

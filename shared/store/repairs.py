@@ -19,7 +19,7 @@ _GOING = [state.value for state in (JobState.QUEUED, JobState.RUNNING, JobState.
 _OPEN = [state.value for state in (StepState.PENDING, StepState.RUNNING, StepState.RETRYING)]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Turn:
     """A step whose turn it has been for a while: a message must wait for it, or be in a worker's hands.
 

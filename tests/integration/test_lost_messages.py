@@ -12,7 +12,7 @@ import redis
 
 from shared import testing
 from shared.broker import keys
-from shared.contracts.job import JobState
+from shared.contracts.job import JobState, StageName, StepState
 from shared.contracts.lanes import ALL_LANES
 from shared.store import jobs
 from shared.store.engine import reading
@@ -46,6 +46,20 @@ def test_all_jobs_go_on_when_redis_lost_its_data(stack: Stack, banner: int) -> N
     testing.wait_for(lambda: not open_jobs(ids), "all jobs end", MANY_S)
     for job_id in ids:
         assert_once(stack, job_id, JobState.SUCCEEDED)
+    testing.end(process)
+
+
+@pytest.mark.parametrize("stack", ["sqlite"], indirect=True)
+def test_what_runs_while_redis_loses_its_data_is_not_run_again(stack: Stack, tarpit: int) -> None:
+    stack.start(*SERVICES)
+    process = control(stack)
+    job_id = stack.submit("127.0.0.1", str(tarpit))
+    testing.wait_for(lambda: stack.step(job_id, StageName.SCAN).state is StepState.RUNNING, "the scan runs")
+    with stack.broker as client:
+        client.flushdb()
+    assert stack.ended(job_id).state is JobState.SUCCEEDED
+    assert stack.step(job_id, StageName.SCAN).attempt == 1
+    assert_once(stack, job_id, JobState.SUCCEEDED)
     testing.end(process)
 
 
