@@ -55,11 +55,12 @@ class StageFailed(Exception):
 def fingerprint(where: str, error: ErrorDetail, *, reason: str = "", names: Collection[str] = ()) -> str:
     """Return the fingerprint of a failure. The class is no part of it: reclassified letters stay in their group.
 
-    where: the stage, or the task or queue of what has none.  reason: counts where the error has no type and no code.
+    An error of ours is known by its code, which the ledger remembers too; any other by its type and top frames.
+    where: the stage, or the task or queue of what has none.  reason: counts where the error has no code and no type.
     names: of the target, which the message may hold in any form.
     """
-    kind = error.type or error.code or reason
-    parts = [where, kind, normalised(error.message, names), *error.frames[:TOP_FRAMES]]
+    kind = [error.code] if error.code else [error.type or reason, *error.frames[:TOP_FRAMES]]
+    parts = [where, normalised(error.message, names), *kind]
     return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:LENGTH]
 
 

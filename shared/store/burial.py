@@ -100,7 +100,7 @@ class _Desk:
         if rule := self._rule(org_id, Facts(row["fingerprint"], row["stage"] or "", arrival.entry.error)):
             self.hits[rule.id] = self.hits.get(rule.id, 0) + 1
             row |= {"failure_class": rule.failure_class, "rule": dlq_rules.told(rule)}
-        row["replay_of"] = arrival.entry.replay_of or self._replayed(row)
+        row["replay_of"] = self._replayed(row)
         self._connection.execute(insert(letters), row)
         if job:
             self._letters.setdefault(job["id"], []).append({**row, "merged": []})

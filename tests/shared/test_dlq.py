@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from shared import dlq, registry
 from shared.contracts.dead_letter import DeadLetterEntry, ErrorDetail, Reason
-from shared.contracts.job import StageName
+from shared.contracts.job import Failure, StageName
 from shared.dlq import fingerprint, normalised
 from shared.errors import FailureClass, InvalidInput
 from tests.shared.store import dying
@@ -59,6 +59,7 @@ def test_what_is_quoted_does_not_matter(one: str, other: str) -> None:
     ("changed"),
     [
         {"type": "ConnectionLost"},
+        {"code": "connection-lost"},
         {"message": "127.0.0.1 said nothing."},
         {"frames": ["services.scan.net.connect:open_ports"]},
     ],
@@ -72,6 +73,15 @@ def test_the_stage_matters_and_the_reason_only_where_nothing_else_is_known() -> 
     assert fingerprint("scan", error) != fingerprint("process", error)
     assert fingerprint("scan", error, reason="poison") == fingerprint("scan", error, reason="stage-failed")
     assert fingerprint("scan", nothing, reason="malformed") != fingerprint("scan", nothing, reason="not-a-task")
+
+
+def test_what_the_ledger_remembers_of_an_error_of_ours_is_the_same_error() -> None:
+    with pytest.raises(InvalidInput) as raised:
+        registry.target({"kind": "nothing"})
+    exc = raised.value
+    failure = Failure(code=exc.code, failure_class="permanent", message=exc.message)
+    recorded = dlq.StageFailed.recorded(failure).error
+    assert fingerprint("scan", recorded) == fingerprint("scan", dlq.detail(exc))
 
 
 def test_deeper_frames_do_not_matter() -> None:

@@ -113,6 +113,27 @@ def test_the_errors_of_libraries_have_a_class(exc: Exception, expected: FailureC
     assert errors.classify(exc) is expected
 
 
+class Owned(HTTPAnswerOdd): ...
+
+
+@pytest.mark.parametrize(
+    ("exc", "rule"),
+    [
+        (TwoPlaces("a", 1), "raises Temporary (TwoPlaces)"),
+        (Owned("a"), "raises External (Owned)"),
+        (OSError(errno.ENOSPC, "full"), "OSError ENOSPC"),
+        (OSError(errno.EHOSTUNREACH, "no route"), "OSError EHOSTUNREACH"),
+        (MemoryError(), "MemoryError"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), "library: ConnectionError"),
+        (redis.exceptions.BusyLoadingError(), "library: redis.exceptions.ConnectionError"),
+        (sqlalchemy.exc.TimeoutError(), "library: sqlalchemy.exc.TimeoutError"),
+        (KeyError("x"), errors.UNKNOWN),
+    ],
+)
+def test_a_class_comes_with_its_reason(exc: Exception, rule: str) -> None:
+    assert errors.classified(exc).rule == rule
+
+
 def test_every_class_of_failure_has_a_policy() -> None:
     assert set(errors.POLICIES) == set(FailureClass)
 
