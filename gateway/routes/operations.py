@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
 from gateway import lookup, page
-from gateway.auth import Asking, described
+from gateway.auth import Asking, Caller, described
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page
 from shared.contracts.dead_letter import Forecast
 from shared.contracts.operation import Operation
-from shared.store import operations
-from shared.store.engine import reading, writing
+from shared.store import audit, operations
+from shared.store.engine import Connection, reading, writing
 
 router = APIRouter(
     prefix="/api/v1/operations", tags=["operations"], dependencies=[described], responses=problems(401, 422, 500, 503)
@@ -46,24 +48,22 @@ def get_operation(caller: Asking, piece: Piece) -> Operation:
 @router.post("/{id}:pause", responses=problems(404, 409))
 def pause_operation(caller: Asking, piece: Piece) -> Operation:
     """Stop it until it is resumed. One that is paused stays so; one that is over is a 409."""
-    with writing() as connection:
-        return operations.pause(connection, lookup.operation_id(connection, caller, piece))
+    with _acting(caller, piece, "pause") as (connection, operation_id):
+        return operations.pause(connection, operation_id, f"Paused by {caller.actor}.")
 
 
 @router.post("/{id}:resume", responses=problems(404, 409))
 def resume_operation(caller: Asking, piece: Piece) -> Operation:
     """Let it go on where it was. One that is not paused goes on anyway; one that is over is a 409."""
-    with writing() as connection:
-        return operations.resume(connection, lookup.operation_id(connection, caller, piece))
+    with _acting(caller, piece, "resume") as (connection, operation_id):
+        return operations.resume(connection, operation_id)
 
 
 @router.post("/{id}:stop", responses=problems(404, 409))
 def stop_operation(caller: Asking, piece: Piece) -> Operation:
     """End it. What was acted on stays so."""
-    with writing() as connection:
-        return operations.stop(
-            connection, lookup.operation_id(connection, caller, piece), f"Stopped by {caller.actor}."
-        )
+    with _acting(caller, piece, "stop") as (connection, operation_id):
+        return operations.stop(connection, operation_id, f"Stopped by {caller.actor}.")
 
 
 def accepted(outcome: Operation | Forecast) -> Response:
@@ -72,3 +72,11 @@ def accepted(outcome: Operation | Forecast) -> Response:
         return Response(outcome.model_dump_json(), 200, media_type="application/json")
     headers = {"Location": f"{router.prefix}/{outcome.id}", "Retry-After": "1"}
     return Response(outcome.model_dump_json(), 202, headers, "application/json")
+
+
+@contextmanager
+def _acting(caller: Caller, piece: str, verb: str) -> Iterator[tuple[Connection, str]]:
+    with writing() as connection:
+        operation_id = lookup.operation_id(connection, caller, piece)
+        yield connection, operation_id
+        audit.add(connection, caller.org_id, caller.actor, f"operation.{verb}", f"operation:{operation_id}")

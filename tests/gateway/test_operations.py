@@ -32,6 +32,8 @@ def test_an_operation_is_paused_resumed_and_stopped(client: TestClient) -> None:
     for verb in ("pause", "resume", "stop"):
         answer = client.post(f"/api/v1/operations/{made}:{verb}")
         assert (answer.status_code, answer.json()["code"]) == (409, "operation-over")
+    lines = client.get("/api/v1/audit?action=operation").json()["items"]
+    assert [line["action"] for line in lines] == [f"operation.{verb}" for verb in ("stop", "resume", "pause", "pause")]
 
 
 def test_an_unknown_operation_and_that_of_another_organisation_are_not_there(client: TestClient) -> None:
