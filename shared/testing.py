@@ -119,41 +119,56 @@ def redis_server(program: str = "") -> Iterator[RedisServer]:
             server.stop()
 
 
-@contextmanager
-def postgres_server() -> Iterator[str]:
-    """A PostgreSQL cluster for the block; gives its URL, user and database `postgres`. Raises Missing."""
-    initdb, ctl = _postgres_program("initdb"), _postgres_program("pg_ctl")
-    with tempfile.TemporaryDirectory(prefix="vdt-") as folder:
+@dataclass
+class PostgresServer:
+    """A cluster on a private socket, user and database `postgres`. `stop` and `start` may be called as often as liked."""
+
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@/postgres?host={self.folder}"
+
+    def start(self) -> None:
+        """Start it; the first time, make the cluster. Raises Missing."""
+        if not (self.folder / "data").exists():
+            trusting = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--no-locale"]
+            self._run("initdb", *trusting)
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off -c max_connections=200"
+        self._run("pg_ctl", "-l", f"{self.folder}/log", "-w", "-o", options, "start")
+
+    def stop(self) -> None:
+        """Stop it as a loss of power would: no connection is asked."""
+        self._run("pg_ctl", "-m", "immediate", "-w", "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
         unprivileged: list[str] = []
         if os.getuid() == 0:
             if shutil.which("setpriv") is None:
                 raise Missing("setpriv is not installed, and PostgreSQL refuses to run as root")
-            os.chown(folder, NOBODY, NOBODY)
+            os.chown(self.folder, NOBODY, NOBODY)
             unprivileged = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        data = f"{folder}/data"
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
-        _run(
-            [
-                *unprivileged,
-                initdb,
-                "-D",
-                data,
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--no-sync",
-                "--no-locale",
-            ],
-            folder,
-        )
-        _run([*unprivileged, ctl, "-D", data, "-l", f"{folder}/log", "-w", "-o", options, "start"], folder)
+        where = ["-D", f"{self.folder}/data"]
+        _run([*unprivileged, _postgres_program(program), *where, *arguments], str(self.folder))
+
+
+@contextmanager
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL cluster of its own for the block. Raises Missing."""
+    with tempfile.TemporaryDirectory(prefix="vdt-") as folder:
+        server = PostgresServer(Path(folder))
+        server.start()
         try:
-            yield f"postgresql://postgres@/postgres?host={folder}"
+            yield server
         finally:
-            _run([*unprivileged, ctl, "-D", data, "-m", "immediate", "-w", "stop"], folder)
+            server.stop()
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """A PostgreSQL cluster for the block; gives its URL, user and database `postgres`. Raises Missing."""
+    with postgres() as server:
+        yield server.url
 
 
 def worker(service: str, concurrency: int = 1, *extra: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""Proof that nothing is lost, nothing happens twice and nothing is stuck, whatever dies. `python -m tests.chaos`."""
