@@ -214,6 +214,10 @@ class Stack:
         return notes.read(self.folder)
 
     @property
+    def lease_s(self) -> float:
+        return settings().lease_s
+
+    @property
     def broker(self) -> redis.Redis:
         return redis.Redis.from_url(f"{self.server.url}?db={settings().redis_broker_db}")
 
@@ -267,7 +271,7 @@ def _worker(name: str, concurrency: int) -> list[str]:
 
 
 def _control() -> list[str]:
-    return [sys.executable, "-m", "control.reconciler"]
+    return [sys.executable, "-m", "control"]
 
 
 @contextmanager
