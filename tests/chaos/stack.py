@@ -68,6 +68,7 @@ class Stack:
     receiver: Receiver
     target: Receiver
     members: dict[str, Member] = field(default_factory=dict)
+    kills_orphans: bool = True  # as systemd, containers and the local stack do when a worker's main process dies
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def start(self, *names: str, concurrency: int = 1, environment: Mapping[str, str] | None = None) -> None:
@@ -135,9 +136,10 @@ class Stack:
     def _look_after(self, name: str) -> None:
         member = self.members[name]
         if member.process is not None and member.process.poll() is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(member.process.pid, signal.SIGKILL)
-            notes.write(self.folder, notes.KILLED, victim=-member.process.pid)
+            if self.kills_orphans:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(member.process.pid, signal.SIGKILL)
+                notes.write(self.folder, notes.KILLED, victim=-member.process.pid)
             member.process, member.died = None, time.monotonic()
         if member.process is None and member.is_kept and time.monotonic() - member.died >= RESTART_S:
             self._launch(name)
