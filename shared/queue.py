@@ -182,4 +182,5 @@ def _delivery(task: Task[Any, Any]) -> Delivery:
         retries=int(request.retries or 0),
         limit_s=float(limits[1] or settings().stage_soft_limit_s),
         traceparent=str(getattr(request, "traceparent", None) or ""),
+        tag=str((request.properties or {}).get("delivery_tag") or "")[:64],
     )

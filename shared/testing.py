@@ -121,7 +121,7 @@ def redis_server(program: str = "") -> Iterator[RedisServer]:
 
 @dataclass
 class PostgresServer:
-    """A cluster on a private socket, user and database `postgres`. `stop` and `start` may be called as often as liked."""
+    """A cluster on a private socket, user and database `postgres`. `stop` and `start` may be called often."""
 
     folder: Path
 

@@ -70,6 +70,11 @@ def renew(client: redis.Redis, tags: Collection[str]) -> set[str]:
     return {tag.decode() for tag in _RENEW.run(client, _HELD, list(tags))}
 
 
+def is_held(client: redis.Redis, tag: str) -> bool:
+    """Whether somebody has this message, or died with it so short a while ago that it has not come back yet."""
+    return bool(client.hexists(keys.UNACKED, tag))
+
+
 def acknowledge(client: redis.Redis, tag: str) -> bool:
     """Remove a message that is done with. False: it was held no more."""
     return bool(_ACKNOWLEDGE.run(client, _HELD, [tag]))

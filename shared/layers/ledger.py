@@ -12,6 +12,8 @@ import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 
 from shared import bus
+from shared.broker import holding
+from shared.broker.client import answering
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import Failure, JobState, Progress, StageName, StepState
 from shared.dlq import StageFailed, detail
@@ -136,6 +138,8 @@ def step(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator[S
     """Take the stage's step and end it. Raises AlreadyOver, RetryLater or StageFailed, and lets system exits pass."""
     try:
         taken = _take(Key(envelope.job_id, envelope.org_id, stage, run=envelope.run), delivery)
+    except AlreadyOver:
+        raise
     except ledger.StepUnknown as exc:
         log.warning("stage.unknown", message=exc.message)
         raise StageFailed(exc.failure_class, classified(exc).rule, detail(exc)) from exc
@@ -199,11 +203,23 @@ def _stopped(taken: Taken, delivery: Delivery) -> Exception:
     return AlreadyOver(StepState.CANCELLED)
 
 
-def _take(key: Key, delivery: Delivery) -> Taken:
-    with writing() as connection:
-        taken = ledger.take(connection, key, worker=delivery.worker)
+def _take(key: Key, delivery: Delivery, abandoned: str = "") -> Taken:
+    """Take a step. Raises AlreadyOver where another message is worked on that runs the same stage."""
+    try:
+        with writing() as connection:
+            taken = ledger.take(connection, key, worker=delivery.worker, message=delivery.tag, abandoned=abandoned)
+    except ledger.StepHeld as held:
+        if held.tag == abandoned or _is_held(held.tag):
+            log.warning("stage.duplicate", tag=held.tag)
+            raise AlreadyOver(StepState.RUNNING) from held
+        return _take(key, delivery, held.tag)
     bus.publish(taken.events)
     return taken
+
+
+def _is_held(tag: str) -> bool:
+    with answering() as client:
+        return holding.is_held(client, tag)
 
 
 def _commit(part: Part) -> None:

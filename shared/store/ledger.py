@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, or_, select, update
 
 from shared.contracts.events import Event, EventType
 from shared.contracts.job import Failure, JobState, Progress, StageName, StepState
@@ -18,19 +18,21 @@ from shared.ids import new_id, now
 from shared.store import ending
 from shared.store.ending import NOT_OVER, outcome
 from shared.store.engine import insert_missing
-from shared.store.step import DONE, OVER, STAGES, Key, StepUnknown, Superseded, Taken
+from shared.store.step import DONE, OVER, STAGES, Key, StepHeld, StepUnknown, Superseded, Taken
 from shared.store.tables import Moment, jobs, steps
 from shared.store.timeline import Fact, add
 
-__all__ = ["DONE", "OVER", "Key", "StepUnknown", "Superseded", "Taken", "outcome"]
+__all__ = ["DONE", "OVER", "Key", "StepHeld", "StepUnknown", "Superseded", "Taken", "outcome"]
 
 
-def take(connection: Connection, key: Key, *, worker: str) -> Taken:
-    """Mark a step as running, unless it is over. Raises StepUnknown.
+def take(connection: Connection, key: Key, *, worker: str, message: str = "", abandoned: str = "") -> Taken:
+    """Mark a step as running, unless it is over. Raises StepUnknown, and StepHeld where another message runs the stage.
 
     A step of a job that somebody cancelled, or of an earlier run, is over; the cancelled job ends with it.
+    message: the tag of the message that asks.  abandoned: that of one which has the step, but nobody has it any more.
     """
     mark = {"at": now(), "new_delivery": new_id(), "new_worker": worker, "of_run": key.run}
+    mark |= {"new_message": message, "old_message": abandoned}
     row = connection.execute(_TAKE, _keys(key) | mark).one_or_none()
     if row is None:
         return _refuse(connection, key)
@@ -59,6 +61,8 @@ def _refuse(connection: Connection, key: Key) -> Taken:
     found = _found(connection, key)
     if found.is_over:
         return found
+    if not is_cancelled(connection, key.job_id):
+        raise StepHeld(connection.execute(_SELECT_MESSAGE, _keys(key)).scalar_one())
     told = add(connection, ending.stop(connection, key.org_id, key.job_id))
     return Taken(key, "", found.attempt, StepState.CANCELLED, events=told)
 
@@ -225,15 +229,22 @@ _SELECT_STEP = (
     .join(jobs, jobs.c.id == steps.c.job_id)
     .where(_OF_STEP)
 )
+_SELECT_MESSAGE = select(steps.c.message).where(_OF_STEP)
 _SELECT_CANCELLED = select(jobs.c.cancelled_at).where(_OF_JOB)
+_IS_FREE = or_(  # parts are of whoever has the stage
+    steps.c.state != StepState.RUNNING.value,
+    steps.c.part != "",
+    steps.c.message.in_([bindparam("new_message"), bindparam("old_message"), ""]),
+)
 _TAKE = (
     update(steps)
-    .where(_OF_STEP, NOT_OVER, _IS_RUN)
+    .where(_OF_STEP, NOT_OVER, _IS_RUN, _IS_FREE)
     .values(
         state=StepState.RUNNING.value,
         attempt=steps.c.attempt + 1,
         lost=steps.c.lost + case((steps.c.state == StepState.RUNNING.value, 1), else_=0),
         delivery=bindparam("new_delivery"),
+        message=bindparam("new_message"),
         worker=bindparam("new_worker"),
         started_at=func.coalesce(steps.c.started_at, bindparam("at", type_=Moment())),
         next_attempt_at=None,

@@ -20,6 +20,14 @@ class StepUnknown(NotFound):
     """The message names a job or step that is not in the ledger."""
 
 
+class StepHeld(Conflict):
+    """Another message has the step; `tag` is its delivery tag. Whether anybody works on that one, the broker knows."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(f"The step is in the hands of whoever has the message {tag}.")
+        self.tag = tag
+
+
 class Superseded(Conflict):
     """Another delivery took the step meanwhile; what this one did is rolled back."""
 

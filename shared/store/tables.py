@@ -140,6 +140,7 @@ steps = Table(
     Column("retries", Integer, nullable=False, default=0),
     Column("lost", Integer, nullable=False, default=0),
     Column("delivery", Id, nullable=False, default=""),
+    Column("message", Line(64), nullable=False, default="", server_default=""),
     Column("worker", Line(255), nullable=False, default=""),
     Column("summary", Prose, nullable=False, default=""),
     Column("progress", Json),

@@ -16,7 +16,11 @@ from typing import Any
 
 Note = dict[str, Any]
 
-STARTED, ENDED, SCANNED, KILLED = "started", "ended", "scanned", "killed"
+STARTED = "started"  # a child has a task
+TAKEN = "taken"  # it has the step, and does its work
+ENDED = "ended"
+SCANNED = "scanned"
+KILLED = "killed"
 
 
 def write(folder: Path, what: str, **more: object) -> None:
@@ -35,11 +39,11 @@ def read(folder: Path) -> list[Note]:
 
 
 def runs(noted: Iterable[Note]) -> dict[str, list[tuple[float, float, int]]]:
-    """Return for each task id when it ran: (start, end, pid). A run that was killed ends with its process."""
+    """Return for each task id when its work was done: (start, end, pid). What was killed ends with its process."""
     found: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
     open_runs: dict[int, Note] = {}
     for note in sorted(noted, key=lambda each: each["at"]):
-        if note["what"] == STARTED:
+        if note["what"] == TAKEN:
             open_runs[note["pid"]] = note
         elif note["what"] == ENDED:
             _close(open_runs, [note["pid"]], note["at"], found)

@@ -80,6 +80,7 @@ def _take(original: Callable[..., Any]) -> Callable[..., Any]:
     def take(*arguments: Any, **more: Any) -> Any:
         taken = original(*arguments, **more)
         if not taken.key.part and not taken.is_over:
+            notes.write(FOLDER, notes.TAKEN, task=str(current_task.request.id))
             strike(Instant.TAKEN, *Who)
             time.sleep(_slowness_s())
         return taken

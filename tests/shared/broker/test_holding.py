@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from shared.broker import keys
-from shared.broker.holding import acknowledge, bury, put_back, renew
+from shared.broker.holding import acknowledge, bury, is_held, put_back, renew
 from shared.broker.message import MAX_DELIVERIES
 from shared.contracts.dead_letter import MAX_RAW
 from tests.shared.broker.conftest import fill, ids, letters, message, put, take, waiting
@@ -31,6 +31,13 @@ def test_an_acknowledged_message_is_gone_and_only_once(client: redis.Redis) -> N
     assert acknowledge(client, "a")
     assert not acknowledge(client, "a")
     assert untouched(client)
+
+
+def test_a_message_is_held_until_it_ends(client: redis.Redis) -> None:
+    hold(client, "a")
+    assert is_held(client, "a")
+    acknowledge(client, "a")
+    assert not is_held(client, "a")
 
 
 def test_a_renewal_tells_what_was_lost(client: redis.Redis) -> None:

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, text, update
 
+from shared.broker import client, keys
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import JobState, JobView, Progress, StageName, StepState, StepView
 from shared.dlq import StageFailed
@@ -49,11 +50,16 @@ def no_bus(fresh_settings: pytest.MonkeyPatch, bus_url: str) -> None:
 
 
 def run(
-    job_id: str, body: Callable[[Step], object], stage: StageName = SCAN, retries: int = 0, late_s: float = -60
+    job_id: str,
+    body: Callable[[Step], object],
+    stage: StageName = SCAN,
+    retries: int = 0,
+    late_s: float = -60,
+    tag: str = "",
 ) -> None:
     deadline_at = now() - timedelta(seconds=late_s)
     envelope = Envelope(job_id=job_id, org_id=ORG, kind="host", lane="scan", deadline_at=deadline_at)
-    with around(stage, envelope, Delivery("w@h", retries, 30.0)) as step:
+    with around(stage, envelope, Delivery("w@h", retries, 30.0, tag=tag)) as step:
         body(step)
 
 
@@ -201,6 +207,27 @@ def test_a_finished_step_is_not_run_again() -> None:
     with pytest.raises(AlreadyOver) as over:
         run(job_id, raises(AssertionError("ran again")))
     assert (over.value.succeeded, over.value.failed) == (True, False)
+
+
+def test_a_second_message_does_not_run_what_a_held_one_runs() -> None:
+    [job_id] = make()
+    client.client().hset(keys.UNACKED, "first", "[]")
+
+    def body(_: Step) -> None:
+        with pytest.raises(AlreadyOver) as over:
+            run(job_id, raises(AssertionError("ran twice")), tag="second")
+        assert (over.value.succeeded, over.value.failed) == (False, False)
+
+    run(job_id, body, tag="first")
+    assert step_of(job_id, SCAN).attempt == 1
+
+
+def test_a_message_runs_what_another_one_left_behind() -> None:
+    [job_id] = make()
+    with pytest.raises(SystemExit):
+        run(job_id, raises(SystemExit()), tag="lost")
+    run(job_id, nothing, tag="sent again")
+    assert (step_of(job_id, SCAN).state, step_of(job_id, SCAN).attempt) == (StepState.SUCCEEDED, 2)
 
 
 def test_a_failed_step_is_not_run_again_and_says_that_it_failed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -56,6 +57,29 @@ def test_a_superseded_delivery_can_do_nothing(database: str, end: Callable[[Take
     assert step(job_id, SCAN).state is StepState.RUNNING
     assert (second.attempt, step(job_id, SCAN).attempt) == (2, 2)
     finish_step(second)
+
+
+def test_a_running_step_is_held_by_the_message_that_runs_it_until_that_is_abandoned(database: str) -> None:
+    [job_id] = make(new_job(parts={SCAN: ["a"]}))
+    key = Key(job_id, ORG, SCAN)
+
+    def take(message: str, abandoned: str = "", part: str = "") -> Taken:
+        with writing() as connection:
+            return ledger.take(connection, replace(key, part=part), worker="w", message=message, abandoned=abandoned)
+
+    first = take("one")
+    take("one", part="a")
+    with pytest.raises(ledger.StepHeld) as held:
+        take("two")
+    assert held.value.tag == "one"
+    again = take("one")  # delivered a second time
+    take("two", part="a")  # parts are of whoever has the stage
+    with pytest.raises(ledger.StepHeld):
+        take("two", abandoned="another")
+    last = take("two", abandoned="one")
+    assert [first.attempt, again.attempt, last.attempt] == [1, 2, 3]
+    retry_step(last)
+    assert take("three").attempt == 4
 
 
 def test_the_end_of_a_stage_readies_the_next(database: str) -> None:

@@ -170,12 +170,14 @@ def upgrade() -> None:
 
     with op.batch_alter_table("steps", schema=None) as batch_op:
         batch_op.add_column(sa.Column("resent", sa.Integer(), server_default="0", nullable=False))
+        batch_op.add_column(sa.Column("message", sa.String(length=64), server_default="", nullable=False))
         batch_op.drop_column("lease_until")
 
 
 def downgrade() -> None:
     with op.batch_alter_table("steps", schema=None) as batch_op:
         batch_op.add_column(sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True))
+        batch_op.drop_column("message")
         batch_op.drop_column("resent")
 
     with op.batch_alter_table("jobs", schema=None) as batch_op:
