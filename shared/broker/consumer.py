@@ -1,7 +1,7 @@
 """Celery's consumer, made to drop nothing and to survive everything that can lie in a queue.
 
 What no task can be made of becomes a dead letter. Celery would discard it, or end the worker, whose successor would
-find the message again. What is relied on in Celery is named in tests/shared/broker/test_consumer.py.
+find the message again. Why: docs/decisions/0015. What is relied on in Celery: tests/shared/broker/test_contract.py.
 """
 
 from __future__ import annotations

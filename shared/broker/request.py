@@ -2,12 +2,12 @@
 
 A stage's own failures come as `StageFailed`; everything else happened around it: the child was killed, the hard limit
 passed, memory ran out. Those are tried again as often as their class allows, each time counted in the message.
-What is relied on in Celery is named in tests/shared/broker/test_request.py. Why: docs/decisions/0015.
+What is relied on in Celery is named in tests/shared/broker/test_contract.py. Why: docs/decisions/0015.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -105,17 +105,14 @@ class Request(_StockRequest):  # type: ignore[misc]  # it has no types
             return
         if isinstance(exc, TimeLimitExceeded):
             self._kill()  # Celery would, but later than somebody else may begin, and without its descendants
-        verdict, said = _judge(exc), raw.described(self.message.headers)
-        if said["deliveries"] < verdict.runs:
+        verdict, deliveries = _judge(exc, trace), raw.described(self.message.headers)["deliveries"]
+        if deliveries < verdict.runs:
             log.warning("worker.task.lost", task=self.name, task_id=self.id, error=verdict.error.message[:200])
             self._put_back(counted=True, why=self._death(verdict))
-            return
-        if verdict.reason is Reason.POISON:
-            verdict = self._poisoned(verdict)
-        elif not verdict.error.traceback or not isinstance(exc, StageFailed):
-            update = {"traceback": kept(trace[-MAX_TRACEBACK:])}
-            verdict = _Verdict(**{**vars(verdict), "error": verdict.error.model_copy(update=update)})
-        self._bury(verdict)
+        elif verdict.reason is Reason.POISON:
+            self._bury(self._poisoned(verdict))
+        else:
+            self._bury(verdict)
 
     def _bury(self, verdict: _Verdict) -> None:
         log.error("worker.task.dead", task=self.name, task_id=self.id, reason=verdict.reason, rule=verdict.rule)
@@ -137,9 +134,9 @@ class Request(_StockRequest):  # type: ignore[misc]  # it has no types
         self.acknowledged = True
 
     def _poisoned(self, verdict: _Verdict) -> _Verdict:
+        """Say it as the sweep says it of a worker that fell silent, with what is known here of the last run."""
         payload = {"headers": self.message.headers, "properties": self.message.properties}
-        letter = raw.poison(raw.Held(payload, ""), self._death(verdict))
-        return _Verdict(letter.reason, letter.failure_class, letter.rule, letter.error, verdict.runs)
+        return replace(verdict, error=raw.poison(raw.Held(payload, ""), self._death(verdict)).error)
 
     def _death(self, verdict: _Verdict) -> str:
         """What is known of the end of a run, for the dead letter that another worker may have to write."""
@@ -152,7 +149,7 @@ class Request(_StockRequest):  # type: ignore[misc]  # it has no types
             children.kill(self.worker_pid)
 
 
-def _judge(exc: BaseException) -> _Verdict:
+def _judge(exc: BaseException, trace: str) -> _Verdict:
     if isinstance(exc, StageFailed):
         return _Verdict(Reason.STAGE_FAILED, exc.failure_class, exc.rule, exc.error, 1)
     if isinstance(exc, (*_EXITS, WorkerLostError)):
@@ -164,7 +161,8 @@ def _judge(exc: BaseException) -> _Verdict:
     if isinstance(exc, TimeLimitExceeded):
         error = ErrorDetail(type="TimeLimitExceeded", message=f"It ran past its hard limit of {exc.args[0]:g} s.")
         return _Verdict(Reason.HARD_LIMIT, chosen.failure_class, chosen.rule, error, runs)
-    return _Verdict(Reason.TASK_FAILED, chosen.failure_class, chosen.rule, detail(exc), runs)
+    error = detail(exc).model_copy(update={"traceback": kept(trace[-MAX_TRACEBACK:])} if trace else {})
+    return _Verdict(Reason.TASK_FAILED, chosen.failure_class, chosen.rule, error, runs)
 
 
 def _goes_back(exc: Reject) -> bool:

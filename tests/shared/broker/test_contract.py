@@ -12,15 +12,24 @@ from typing import Any
 import celery.worker.state
 import pytest
 import redis
+from billiard import pool
+from celery.apps import worker as celery_apps_worker
+from celery.concurrency import asynpool, prefork
 from celery.worker import request as celery_request
+from celery.worker import worker as celery_worker
 from celery.worker.consumer import consumer as celery_consumer
 from celery.worker.consumer import tasks as celery_tasks
 from kombu import transport as transports
 from kombu.connection import Connection
+from kombu.message import Message
 from kombu.transport import redis as stock
 from kombu.transport import virtual
+from kombu.utils.imports import symbol_by_name
 
+from shared.broker import consumer as our_consumer
 from shared.broker import keys
+from shared.broker import request as our_request
+from shared.broker.letter import settled
 from shared.broker.transport import Channel, QoS, Transport
 from shared.queue import app
 
@@ -62,6 +71,16 @@ METHODS: list[tuple[type, str, str]] = [
     (celery_consumer.Consumer, "ensure_connected", "self conn"),
     (celery_consumer.Consumer, "on_connection_error_after_connected", "self exc"),
     (celery_tasks.Tasks, "qos_global", "self c"),
+    (celery_consumer.Consumer, "create_task_handler", "self promise"),
+    (celery_consumer.Consumer, "on_unknown_message", "self body message"),
+    (celery_consumer.Consumer, "on_unknown_task", "self body message exc"),
+    (celery_consumer.Consumer, "on_invalid_task", "self body message exc"),
+    (celery_consumer.Consumer, "on_decode_error", "self message exc"),
+    (celery_request.Request, "on_failure", "self exc_info send_failed_event return_ok"),
+    (celery_request.Request, "on_timeout", "self soft timeout"),
+    (celery_request.Request, "execute_using_pool", "self pool **kwargs"),
+    (celery_request.Request, "send_event", "self type **fields"),
+    (celery_tasks.Tasks, "shutdown", "self c"),
 ]
 
 
@@ -147,3 +166,43 @@ def test_errors_of_redis_that_a_worker_survives_are_connection_errors() -> None:
     survived = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError)
     assert all(issubclass(error, Transport.connection_errors) for error in survived)
     assert not issubclass(redis.ResponseError, Transport.connection_errors), "then _claim need not catch it"
+
+
+def test_every_task_has_our_request_and_every_worker_our_consumer() -> None:
+    assert symbol_by_name(app.conf.worker_consumer) is our_consumer.Consumer
+    assert {symbol_by_name(task.Request) for task in app.tasks.values()} == {our_request.Request}
+
+
+def test_celery_writes_a_subclass_of_the_request_for_each_task() -> None:
+    made = source(celery_request.create_request_cls)
+    assert "class Request(base)" in made
+    assert "return self.on_failure(retval, return_ok=True)" in made
+    assert "def execute_using_pool" in made  # so that guarding our own would not do
+
+
+def test_a_revoked_request_gives_its_place_back() -> None:
+    process = source(celery_worker.WorkController._process_task)
+    assert process.index("except TaskRevokedError") < process.index("self._quick_release()")
+
+
+def test_a_hard_limit_tells_of_the_failure_first_and_of_the_limit_then() -> None:
+    limit = source(pool.TimeoutHandler.on_hard_timeout)
+    assert limit.index("job._set(") < limit.index("job.handle_timeout(soft=False)") < limit.index("self._trywaitkill(")
+
+
+def test_a_child_that_died_is_told_as_a_lost_worker_and_one_that_left_as_its_exit() -> None:
+    assert "self.mark_as_worker_lost(job, exitcode)" in source(asynpool.AsynPool.on_job_process_lost)
+    assert "(SystemExit, KeyboardInterrupt)" in source(pool.Worker.workloop)
+
+
+def test_the_state_of_a_message_keeps_it_from_being_acknowledged_again() -> None:
+    message = Message("")
+    for state in ("REJECTED", "REQUEUED"):
+        settled(message, state)
+        assert message.acknowledged
+
+
+def test_a_worker_that_is_told_to_stop_signals_it_and_runs_its_timers_while_the_pool_ends() -> None:
+    assert "signals.worker_shutting_down.send" in source(celery_apps_worker._shutdown_handler)
+    assert "hub.fire_timers()" in source(prefork.TaskPool.on_stop)
+    assert "worker_process_init.send" in source(prefork.process_initializer)
