@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import redis
@@ -40,6 +41,7 @@ log = structlog.get_logger()
 FULL_EVERY_S = 60.0
 MISSING_S = 4.0  # a flushed Redis hears from a worker what it does within 2 s
 MAX_RESENT = 5
+AT_MOST = 2000  # sent again in a round, some seconds' work: other repairs have their turn too
 DYING_LIMIT = 10_000  # dead letters on their way to SQL that are looked through
 _WHY = "its turn had come, but no queue, worker or dead letter had its message"
 
@@ -64,7 +66,8 @@ class LostSteps:
         with answering() as client:
             missing = self._missing(client)
         at = time.monotonic()
-        lost = [turn for turn in missing if self._is_lost(turn, at)]  # the oldest jobs first
+        self._patient_until = {step: until for step, until in self._patient_until.items() if until > at}
+        lost = list(islice((turn for turn in missing if self._is_lost(turn, at)), AT_MOST))  # the oldest jobs first
         self._suspects = {turn: self._suspects.get(turn, at) for turn in missing}
         _give_up([turn for turn in lost if turn.resent >= MAX_RESENT])
         _send([turn for turn in lost if turn.resent < MAX_RESENT])
@@ -74,7 +77,6 @@ class LostSteps:
         """Say whether to send a step again. The pause doubles each time: trouble that goes on must not end jobs."""
         if at - self._suspects.get(turn, at + 1) < min(settings().republish_after_s, MISSING_S):
             return False
-        self._patient_until = {key: until for key, until in self._patient_until.items() if until > at}
         step = (turn.job_id, turn.stage)
         if step in self._patient_until:
             return False

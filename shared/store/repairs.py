@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from shared.ids import now
 from shared.store.tables import jobs, steps
 from shared.store.timeline import Fact, add
 
+FEW = 1000  # ids that a statement may name; beyond that all rows are read as quickly
 _GOING = [state.value for state in (JobState.QUEUED, JobState.RUNNING, JobState.RETRYING)]
 _OPEN = [state.value for state in (StepState.PENDING, StepState.RUNNING, StepState.RETRYING)]
 
@@ -43,12 +44,12 @@ def count_turns(connection: Connection, before: datetime) -> int:
     return int(connection.execute(_due(select(func.count()), before)).scalar_one())
 
 
-def turns(connection: Connection, before: datetime, of_jobs: Iterable[str] | None = None) -> list[Turn]:
-    """Return the steps that have had their turn since `before`, of the oldest jobs first; or of these jobs only."""
+def turns(connection: Connection, before: datetime, of_jobs: Collection[str] | None = None) -> list[Turn]:
+    """Return the steps that have had their turn since `before`, of the oldest jobs first; of these jobs at least."""
     step = (steps.c.state, steps.c.attempt, steps.c.retries, steps.c.delivery, steps.c.resent)
     query = _due(select(jobs.c.id, steps.c.stage, jobs.c.org_id, *step, jobs.c.run, jobs.c.lane), before)
-    if of_jobs is not None:
-        query = query.where(jobs.c.id.in_(list(of_jobs)))
+    if of_jobs is not None and len(of_jobs) <= FEW:
+        query = query.where(jobs.c.id.in_(of_jobs))
     rows = connection.execute(query.order_by(jobs.c.id))
     return [Turn(row[0], StageName(row[1]), row[2], StepState(row[3]), *row[4:]) for row in rows]
 
