@@ -90,9 +90,10 @@ def bury(client: redis.Redis, tag: str, fields: Mapping[str, Value], score: str 
 
 
 def put_back(client: redis.Redis, tag: str, *, counted: bool, why: str = "", score: str = "") -> bool:
-    """Put a message back into its queue: next in turn, or where this delivery counts as lost, behind the others.
+    """Put a message back into its queue, next in turn: whoever held it has waited already.
 
-    One that was lost `MAX_DELIVERIES` times goes to the dead letters. One whose time is still to come is not counted.
+    One that was lost before goes behind the others, because it may be what kills; one that was lost `MAX_DELIVERIES`
+    times goes to the dead letters. One whose time is still to come is not counted.
     why: what happened, without a full stop.  score: only where its lease is still this old.
     False: it was held no more.
     """
@@ -108,8 +109,9 @@ def put_back(client: redis.Redis, tag: str, *, counted: bool, why: str = "", sco
     if counted and held.deliveries >= message.MAX_DELIVERIES:
         return bury(client, tag, message.poison(held, why).fields(b""), score)
     again = held.again(lost=(why or "unknown") if counted else "")
+    is_suspect = counted and held.deliveries > 1
     place = [*_HELD, again.list, keys.wake(again.lane)]
-    return bool(_PUT_BACK.run(client, place, [tag, score, again.raw, "LPUSH" if counted else "RPUSH"]))
+    return bool(_PUT_BACK.run(client, place, [tag, score, again.raw, "LPUSH" if is_suspect else "RPUSH"]))
 
 
 def _now(client: redis.Redis) -> float:

@@ -85,7 +85,7 @@ class QoS(stock.QoS):
             self.ack(delivery_tag)
 
     def requeue(self, tag: str, *, counted: bool, why: str = "") -> None:
-        """Put a message back: next in turn, or where its delivery counts as lost, behind the others."""
+        """Put a message back: next in turn; behind the others when its deliveries were lost more than once."""
         self._ended(tag, self.leases.put_back(tag, counted=counted, why=why))
 
     def dead_letter(self, tag: str, fields: Mapping[str, Value]) -> bool:

@@ -72,16 +72,27 @@ def test_a_large_message_is_kept_up_to_the_limit(client: redis.Redis) -> None:
     assert MAX_RAW - 1000 < len(letters(client)[0]["raw"]) <= MAX_RAW
 
 
-def test_what_is_given_back_is_next_and_what_was_lost_is_last(client: redis.Redis) -> None:
+def test_what_is_given_back_or_lost_once_is_next(client: redis.Redis) -> None:
     hold(client, "lost", "returned", priority=6)
     put(client, "other", priority=6)
     assert put_back(client, "lost", counted=True, why="killed")
     assert put_back(client, "returned", counted=False)
-    assert ids(client) == ["returned", "other", "lost"]
+    assert ids(client) == ["returned", "lost", "other"]
     assert untouched(client)
-    returned, _, lost = waiting(client)
+    returned, lost, _ = waiting(client)
     assert (returned["headers"].get(keys.DELIVERIES), returned["headers"]["redelivered"]) == (None, True)
     assert (lost["headers"][keys.DELIVERIES], lost["headers"][keys.LAST_DEATH]) == (2, "killed")
+    assert client.llen(keys.wake("scan")) == 1
+
+
+def test_what_is_lost_again_goes_behind_the_others(client: redis.Redis) -> None:
+    put(client, "lost", priority=6, **{keys.DELIVERIES: 2})
+    taken = take(client)
+    assert taken is not None
+    put(client, "other", priority=6)
+    assert put_back(client, taken.tag, counted=True, why="killed")
+    assert ids(client) == ["other", "lost"]
+    assert waiting(client)[1]["headers"][keys.DELIVERIES] == 3
     assert client.llen(keys.wake("scan")) == 1
 
 
