@@ -176,8 +176,10 @@ def _facts(card: Scorecard, signs: words.Marks) -> list[tuple[str, str, bool | N
         ("missing", str(card.missing), not card.missing),
         ("redelivered", words.plural(card.redelivered, "steps"), None),
     ]
+    if card.recovery_s is not None:
+        behind = f", behind {words.plural(card.behind, 'others')} that waited" if card.behind else ""
+        found.append(("recovery", f"{words.seconds(card.recovery_s)}{behind}", None))
     times = (
-        ("recovery", card.recovery_s),
         ("restart", card.restart_s),
         ("slowest job", card.slowest_job_s),
         ("tarpit", card.tarpit_s),

@@ -35,7 +35,7 @@ class Scorecard:
     """The result. `lost`: jobs that did not end in time.  twice_*: effects that are there more than once.
 
     missing: effects that an undisturbed job has and these have not.  redelivered: steps that were taken up again.
-    recovery_s: from the harm until the last of them ran again, or else until the next step began.
+    recovery_s: from the harm until the last of them ran again, `behind` others; or else until the next step began.
     restart_s: until the supervisor had the killed child running again.  Times are in seconds.
     """
 
@@ -51,6 +51,7 @@ class Scorecard:
     missing: int = 0
     redelivered: int = 0
     recovery_s: float | None = None
+    behind: int = 0
     restart_s: float | None = None
     slowest_job_s: float | None = None
     tarpit_s: float | None = None
@@ -97,17 +98,22 @@ def _count(card: Scorecard, each: Effects, rules: set[str], forms: set[str]) -> 
     card.redelivered += len(again(each.timeline))
 
 
-def recovery(effects: Iterable[Effects], harmed_at: float) -> float | None:
-    """Return the seconds from `harmed_at` (unix time) until the last redelivered step ran, or the next step began."""
+def recovery(effects: Iterable[Effects], harmed_at: float, stage: str = "") -> tuple[float, int] | None:
+    """Return the seconds from `harmed_at` (unix time) until the last redelivered step ran, and how many went before.
+
+    Without a redelivered step: until the next step (of `stage`, if given) began. None when nothing began any more.
+    """
     begun: list[float] = []
     resumed: list[float] = []
     for each in effects:
-        begun += [event.at.timestamp() - harmed_at for event in each.timeline if event.type is EventType.STAGE_STARTED]
-        resumed += [event.at.timestamp() - harmed_at for event in again(each.timeline)]
-    after = [seconds for seconds in resumed if seconds >= 0.0]
-    if after:
-        return max(after)
-    return min((seconds for seconds in begun if seconds >= 0.0), default=None)
+        starts = [event for event in each.timeline if event.type is EventType.STAGE_STARTED]
+        begun += [_since(harmed_at, event) for event in starts if event.stage == stage or not stage]
+        resumed += [_since(harmed_at, event) for event in again(each.timeline)]
+    begun = [seconds for seconds in begun if seconds >= 0.0]
+    last = max((seconds for seconds in resumed if seconds >= 0.0), default=None)
+    if last is None:
+        return (min(begun), 0) if begun else None
+    return last, sum(seconds < last for seconds in set(begun) - set(resumed))
 
 
 def again(timeline: Sequence[Event]) -> list[Event]:
@@ -123,6 +129,10 @@ def again(timeline: Sequence[Event]) -> list[Event]:
         elif event.type in {EventType.STAGE_RETRYING, EventType.STAGE_FINISHED, EventType.STAGE_FAILED}:
             running.discard(key)
     return found
+
+
+def _since(harmed_at: float, event: Event) -> float:
+    return event.at.timestamp() - harmed_at
 
 
 def _own(findings: Sequence[Finding]) -> list[Finding]:

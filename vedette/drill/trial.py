@@ -20,7 +20,7 @@ from vedette.drill.victim import Victim, victim
 Kind = Literal["kill-worker", "drop-redis", "slow-target"]
 
 PATIENCE_S = {"kill-worker": 0.6, "drop-redis": 0.6, "slow-target": 0.05}  # of the targets, for each answer
-HARM_AFTER = 0.25  # of the jobs are over before the harm is done, so that it hits what runs
+HARM_AFTER = 0.5  # of the jobs are over before the harm is done, so that it hits what runs
 POLL_S = 0.3
 USUAL_S = 90.0  # for the undisturbed job; behind other work it takes longer, and the drill would measure that
 RESTART_S = 60.0
@@ -52,6 +52,7 @@ class Trial:
     watch: Callable[[Sequence[JobView]], None] = lambda _: None
     batch_id: str = ""
     _harmed_at: float = field(default=0.0, init=False)
+    _stage: str = field(default="", init=False)
 
     def run(self) -> Scorecard:
         """Carry it out. Raises NotUsual, TooQuick, NoVictim, NoListener, and what the gateway refuses."""
@@ -100,6 +101,7 @@ class Trial:
         hurt = self._choose(end)
         self.note(f"killing {hurt.name} (pid {hurt.pid}) with SIGKILL")
         self._harmed_at = hurt.kill()
+        self._stage = hurt.name if hurt.name in WORKERS else ""
         card.harm = f"{hurt.name} (pid {hurt.pid}) killed"
         after_s = hurt.await_successor(RESTART_S)
         if after_s is None:
@@ -148,8 +150,8 @@ class Trial:
         return Effects(job, found, written, client.timeline(job.id), told, is_odd)
 
     def _times(self, card: Scorecard, jobs: Sequence[JobView], effects: Sequence[Effects]) -> None:
-        if self._harmed_at and (after_s := recovery(effects, self._harmed_at)) is not None:
-            card.recovery_s = round(after_s, 1)
+        if self._harmed_at and (found := recovery(effects, self._harmed_at, self._stage)):
+            card.recovery_s, card.behind = round(found[0], 1), found[1]
         is_slow = self.kind == "slow-target"
         quick = [job.ran_s for job in jobs[is_slow:] if job.ran_s is not None]
         card.slowest_job_s = round(max(quick), 1) if quick else None

@@ -87,6 +87,7 @@ def test_recovery_is_the_last_redelivery_or_else_the_next_start() -> None:
     harmed_at = (AT + timedelta(seconds=5)).timestamp()
     plain = Effects(_job("a"), [], [], [_event(start, 0), _event(EventType.STAGE_FINISHED, 1), _event(start, 7)], None)
     lost = Effects(_job("b"), [], [], [_event(start, 4), _event(start, 15)], None)
-    assert recovery([plain], harmed_at) == 2.0
-    assert recovery([plain, lost], harmed_at) == 10.0
+    assert recovery([plain], harmed_at) == (2.0, 0)
+    assert recovery([plain, lost], harmed_at, "scan") == (10.0, 1)
+    assert recovery([plain], harmed_at, "report") is None
     assert recovery([], harmed_at) is None
