@@ -38,7 +38,7 @@ def _idle(turn: Turn) -> Waiting:
         return turn.broker_down()
     if turn.step.next_attempt_at and turn.step.next_attempt_at > now():
         return turn.back_off(turn.step.next_attempt_at)
-    if turn.view.lanes[turn.queue].paused:
+    if turn.view.depth(turn.queue).paused:
         return turn.paused()
     if not turn.view.consumers(turn.queue):
         return turn.no_consumer()
@@ -48,7 +48,7 @@ def _idle(turn: Turn) -> Waiting:
 def turn_of(view: BrokerView, job: JobView) -> Turn:
     """Return the step whose turn it is in a job that is not over."""
     stages = [step for step in job.steps if not step.part and step.state in OPEN]
-    return Turn(view, job, next((step for step in stages if step.ready_at), stages[0]))
+    return Turn(view, job, next((step for step in stages if step.ready_at), stages[0] if stages else job.steps[-1]))
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Turn:
         return self.held_up(WaitingReason.RETRY_BACKOFF, why, next_at=at)
 
     def paused(self) -> Waiting:
-        pause = self.view.lanes[self.queue].paused
+        pause = self.view.depth(self.queue).paused
         by, since, reason = (pause.by, pause.since, pause.reason) if pause else ("", now(), "")
         said = f": {reason}" if reason else ""
         why = f"{self.queue} was paused by {by or 'somebody'} at {clock(since)}{said}"
@@ -137,7 +137,7 @@ class Turn:
 
     def queued(self) -> Waiting:
         """It waits in its queue; where in it is not known yet."""
-        total = self.view.lanes[self.queue].total
+        total = self.view.depth(self.queue).total
         if total > 1 and not self.view.free(self.queue):
             why = f"{total} messages wait in {self.queue}, and {self.all_busy()}"
             return self.held_up(WaitingReason.BEHIND_N, why, self._more_workers())

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from shared.broker import depth, presence
+from shared.broker import presence
 from shared.broker.client import BrokerAway, answering
-from shared.broker.depth import QueueDepth
+from shared.broker.depth import QueueDepth, snapshot
 from shared.broker.presence import WorkerRecord
 
 
@@ -24,6 +24,9 @@ class BrokerView:
     lost: Sequence[WorkerRecord] = ()
     left: Sequence[WorkerRecord] = ()
     is_down: bool = False
+
+    def depth(self, lane: str) -> QueueDepth:
+        return self.lanes.get(lane) or QueueDepth(lane, {})
 
     def consumers(self, lane: str) -> list[WorkerRecord]:
         """Return the workers that take from a lane."""
@@ -50,7 +53,7 @@ def look() -> BrokerView:
     """Look at the broker."""
     try:
         with answering() as client:
-            lanes = depth.snapshot(client).lanes
+            lanes = snapshot(client).lanes
             return BrokerView(lanes, presence.live(client), presence.lost(client), presence.left(client))
     except BrokerAway:
         return BrokerView(is_down=True)

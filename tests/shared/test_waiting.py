@@ -302,3 +302,17 @@ def test_every_state_of_a_step_has_an_explanation() -> None:
     for state in (StepState.PENDING, StepState.RUNNING, StepState.RETRYING):
         backdate(job_id, state=state)
         assert explained(job_id).summary
+
+
+def test_a_lane_of_another_version_has_an_explanation() -> None:
+    [job_id] = make(new_job(lane="scan.tomorrow"))
+    assert listed(job_id) is WaitingReason.NO_CONSUMER
+    assert explained(job_id).summary
+
+
+def test_a_job_without_an_open_stage_has_an_explanation() -> None:
+    [job_id] = queued(new_job())
+    with writing() as connection:
+        connection.execute(update(steps).where(steps.c.job_id == job_id).values(state=StepState.SKIPPED))
+    assert listed(job_id)
+    assert explained(job_id).summary
