@@ -83,8 +83,8 @@ def _write(batch: Sequence[tuple[str, Fields]]) -> list[str]:
         return [stream_id for stream_id, _ in batch]
     except Infrastructure:
         raise
-    except Exception:
-        log.exception("ingester.batch.failed", entries=len(batch))
+    except Exception as exc:  # noqa: BLE001  logged without its text, which may hold what messages hold
+        log.warning("ingester.batch.failed", entries=len(batch), error=type(exc).__name__)
     return [stream_id for stream_id, fields in batch if _write_one(stream_id, fields)]
 
 
@@ -94,8 +94,8 @@ def _write_one(stream_id: str, fields: Fields) -> bool:
             _commit([make(stream_id, fields)])
         except Infrastructure:
             raise
-        except Exception:
-            log.exception("ingester.entry.failed", stream_id=stream_id)
+        except Exception as exc:  # noqa: BLE001  as above
+            log.warning("ingester.entry.failed", stream_id=stream_id, error=type(exc).__name__)
         else:
             return True
     return False  # it stays in the stream, and those behind it are taken in
@@ -111,6 +111,8 @@ def _tell(done: TakenIn) -> None:
     bus.publish(done.events)
     if done.untold:
         resend(done.untold)
+    if done.alarms:
+        log.error("ingester.security.refused", letters=done.alarms)
     if done.new or done.merged:
         log.info("ingester.taken", new=done.new, merged=done.merged, buried=len(done.untold))
 

@@ -18,7 +18,7 @@ from shared.contracts.events import Event
 from shared.contracts.job import Failure, JobState, StageName, StepState
 from shared.errors import FailureClass
 from shared.ids import new_id, now
-from shared.store import dlq_rules, jobs, ledger
+from shared.store import audit, dlq_rules, jobs, ledger
 from shared.store.dlq_rules import Facts
 from shared.store.step import STAGES
 from shared.store.tables import dead_letters as letters
@@ -26,6 +26,7 @@ from shared.store.tables import jobs as all_jobs
 from shared.store.tables import steps
 
 BATCH = 100  # entries of one transaction, and so at most those that may come a second time
+ACTOR = "system:ingester"  # in the audit
 NOBODY = "local"  # the organisation of what names no job
 _TURN = 0x56444C51  # of PostgreSQL's advisory locks: one ingester at a time
 
@@ -42,10 +43,14 @@ class Arrival:
 
 @dataclass
 class TakenIn:
-    """What was written: how many letters are new, what is to be told, and the last stages that must be sent."""
+    """What was written: how many letters are new, what is to be told, and the last stages that must be sent.
+
+    alarms: new letters of class `security`.
+    """
 
     new: int = 0
     merged: int = 0
+    alarms: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     untold: list[tuple[str, StageName]] = field(default_factory=list)
 
@@ -83,15 +88,17 @@ class _Desk:
                 self._merge(arrival, same[-1])
                 done.merged += 1
             else:
-                self._write(arrival, job, run)
+                row = self._write(arrival, job, run)
                 done.new += 1
+                if row["failure_class"] is FailureClass.SECURITY:
+                    done.alarms.append(row["id"])
         self._bury(arrival, job, done)
 
     def _job(self, entry: DeadLetterEntry) -> dict[str, Any] | None:
         job = self._jobs.get(entry.job_id or "")
         return job if job and entry.org_id in {None, "", job["org_id"]} else None
 
-    def _write(self, arrival: Arrival, job: dict[str, Any] | None, run: int) -> None:
+    def _write(self, arrival: Arrival, job: dict[str, Any] | None, run: int) -> dict[str, Any]:
         org_id = job["org_id"] if job else NOBODY
         row = _row(arrival, job, run)
         names = jobs.names_of(job["target"], job["request"]) if job else ()
@@ -104,6 +111,10 @@ class _Desk:
         self._connection.execute(insert(letters), row)
         if job:
             self._letters.setdefault(job["id"], []).append({**row, "merged": []})
+        if row["failure_class"] is FailureClass.SECURITY:
+            said = {"code": row["code"], "message": row["message"], "job_id": row["job_id"], "stage": row["stage"]}
+            audit.add(self._connection, org_id, ACTOR, "security.refused", f"dead-letter:{row['id']}", **said)
+        return row
 
     def _merge(self, arrival: Arrival, letter: dict[str, Any]) -> None:
         entry = arrival.entry

@@ -9,8 +9,8 @@ from shared.contracts.job import JobState, JobView, StageName, StepState
 from shared.contracts.triage import NewRule
 from shared.errors import FailureClass
 from shared.ids import new_id
-from shared.store import cancellation, dead_letters, dlq_rules, jobs, revival
-from shared.store.burial import NOBODY
+from shared.store import audit, cancellation, dead_letters, dlq_rules, jobs, revival
+from shared.store.burial import ACTOR, NOBODY
 from shared.store.engine import reading, writing
 from tests.shared.store.dying import arrival, entry, fail_step, failed_job, letter_of, message, take_in
 from tests.shared.store.making import ORG, make, run_through, take_step
@@ -180,3 +180,12 @@ def test_a_rule_overrules_the_class_and_counts_its_hits() -> None:
     assert (letter(job_id).failure_class, letter(job_id).rule) == (FailureClass.EXTERNAL, dlq_rules.told(rule))
     with reading() as connection:
         assert [each.hits for each in dlq_rules.all_of(connection, ORG)] == [1]
+
+
+def test_what_security_refused_is_written_into_the_audit() -> None:
+    job_id, letter_id = failed_job(failure_class=FailureClass.SECURITY)
+    failed_job()
+    with reading() as connection:
+        [line] = audit.page(connection, ORG, limit=10)
+    assert (line.actor, line.action, line.subject) == (ACTOR, "security.refused", f"dead-letter:{letter_id}")
+    assert line.detail["job_id"] == job_id
