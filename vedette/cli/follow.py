@@ -55,12 +55,16 @@ class Feed:
         failures = 0
         while not self._closed.is_set():
             try:
+                is_over = False  # an end in the middle is that of an earlier run
                 for event in self._client.events(self._job_id, self._last):
                     failures = 0
                     self._last = max(self._last, event.id)
                     self._events.put(event)
-                    if event.type is EventType.JOB_FINISHED or self._closed.is_set():
+                    is_over = event.type is EventType.JOB_FINISHED
+                    if self._closed.is_set():
                         return
+                if is_over:
+                    return
             except AWAY:
                 pass  # whoever asks for the job itself notices, and says so
             except (VedetteError, RuntimeError):

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from shared.contracts.events import Event, EventType
-from shared.contracts.job import JobState, JobView, Progress
+from shared.contracts.job import JobState, JobView, Progress, StageName
 from shared.contracts.kinds.host import Target
 from shared.contracts.submission import Options
 from tests.vedette.cli.recording import frames
@@ -38,6 +38,18 @@ def test_a_job_is_followed_to_its_end(client: Client) -> None:
     assert seen[0].state is JobState.QUEUED
     assert seen[-1].state is JobState.SUCCEEDED
     assert not any(job.state.is_terminal for job in seen[:-1])
+
+
+def test_a_revived_job_is_followed_beyond_the_end_of_its_last_run(lab: Lab, client: Client) -> None:
+    job = _submit(client)
+    list(follow(client, job, timeout_s=30, note=pytest.fail))
+    client.resume(job.id, StageName.SCAN)
+    feed, types = module.Feed(client, job.id), list[str]()
+    while types.count("job.finished") < 2:
+        found = feed.wait(30)
+        assert found, types
+        types += [event.type for event in found]
+    assert "job.revived" in types
 
 
 def test_progress_arrives_while_a_stage_runs(lab: Lab, client: Client) -> None:
