@@ -73,6 +73,7 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
 
     @signals.worker_process_init.connect(weak=False)
     def _own_connections(**_: object) -> None:
+        children.die_with_parent()
         engine.forget()
         bus.forget()
         children.limit_memory(settings().stage_memory_limit_mb)

@@ -5,9 +5,11 @@ Linux only; elsewhere nothing is known of memory and descendants, and limits of 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import signal
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +17,8 @@ from pathlib import Path
 PROC = Path("/proc")
 MB = 1024 * 1024
 KNOWN = 1000  # children remembered, also dead ones: their messages may end a while after them
+
+_PR_SET_PDEATHSIG = 1
 
 _peaks: dict[int, int] = {}
 
@@ -66,6 +70,12 @@ def descendants(pid: int) -> list[int]:
         found += started
         waiting += started
     return found
+
+
+def die_with_parent() -> None:
+    """Have this process killed when its parent dies (prctl(2)): an orphan would go on with what another worker gets."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def limit_memory(limit_mb: int) -> None:

@@ -68,6 +68,7 @@ class Stack:
     receiver: Receiver
     target: Receiver
     members: dict[str, Member] = field(default_factory=dict)
+    dead: list[int] = field(default_factory=list)  # main processes that died, whose children may live
     kills_orphans: bool = True  # as systemd, containers and the local stack do when a worker's main process dies
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -132,6 +133,9 @@ class Stack:
             with self.lock:
                 for name in list(self.members):
                     self._look_after(name)
+                for group in [group for group in self.dead if not _lives(group)]:
+                    self.dead.remove(group)
+                    notes.write(self.folder, notes.KILLED, victim=-group)
 
     def _look_after(self, name: str) -> None:
         member = self.members[name]
@@ -139,7 +143,7 @@ class Stack:
             if self.kills_orphans:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(member.process.pid, signal.SIGKILL)
-                notes.write(self.folder, notes.KILLED, victim=-member.process.pid)
+            self.dead.append(member.process.pid)
             member.process, member.died = None, time.monotonic()
         if member.process is None and member.is_kept and time.monotonic() - member.died >= RESTART_S:
             self._launch(name)
@@ -264,6 +268,14 @@ def stack(sort: str, **chosen: str) -> Iterator[Stack]:
         exits.enter_context(broker.pointed())
         exits.enter_context(_supervised(made))
         yield made
+
+
+def _lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _worker(name: str, concurrency: int) -> list[str]:
