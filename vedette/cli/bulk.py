@@ -22,8 +22,8 @@ from vedette.cli.words import Marks
 
 ASK_EVERY_S = 0.3
 LOG_EVERY_S = 5.0
+BAR = 10  # characters; with them the line has 80
 SETTLE_S = 600.0  # without any news of what was replayed; then its ends are not waited for any longer
-DEEDS = {OperationKind.REPLAY: "replay", OperationKind.DISCARD: "discard", OperationKind.CANCEL: "cancel"}
 DONE = {OperationKind.REPLAY: "replayed", OperationKind.DISCARD: "discarded", OperationKind.CANCEL: "cancelled"}
 STYLES = {
     OperationState.DONE: "green",
@@ -84,12 +84,12 @@ def forecast(session: Session, found: Forecast) -> Exit:
 
 
 def line(operation: Operation, signs: Marks) -> Text:
-    """`3f0f6e1b  replay  ━━━━━━━━╸━━━  62 %  31 of 50 · 28 succeeded · 1 failed · 2 skipped`"""
-    text = Text.assemble((words.short(operation.id), "dim"), f"  {DEEDS[operation.kind]}  ")
+    """`3f0f6e1b  ━━━━━━╸━━━  62 %  31 of 50 replayed · 28 succeeded · 1 failed · 2 skipped`"""
+    text = Text.assemble((words.short(operation.id), "dim"), "  ")
     went = operation.done + operation.skipped
     if not _is_settled(operation):
         share = 100 * went // operation.total if operation.total else 0
-        text.append_text(live.bar(went, operation.total, signs)).append(f" {share:3d} %  ", "bold")
+        text.append_text(live.bar(went, operation.total, signs, BAR)).append(f" {share:3d} %  ", "bold")
     if operation.state is not OperationState.RUNNING:
         text.append(f"{operation.state}  ", STYLES.get(operation.state, "cyan"))
     facts = [f"{operation.done} of {operation.total} {DONE[operation.kind]}"]

@@ -111,7 +111,7 @@ def changed(session: Session, letter: DeadLetterView, what: str) -> None:
 
 def _facts(letter: DeadLetterView) -> list[tuple[str, str]]:
     job = f"{words.short(letter.job_id)}  {words.line(letter.target)}" if letter.job_id else ""
-    memory = f", {letter.memory_bytes // 2**20} MiB at its death" if letter.memory_bytes else ""
+    memory = f", {letter.memory_bytes // 2**20} MiB{' at its death' * letter.is_poison}" if letter.memory_bytes else ""
     tries = f"{words.plural(letter.deliveries, 'deliveries')}, {words.plural(letter.retries, 'retries')}"
     tries = tries.replace("1 deliverie,", "1 delivery,").replace("1 retrie", "1 retry")
     return [

@@ -92,7 +92,7 @@ def test_the_sheet_says_why_it_has_its_class_and_cannot_steer_the_terminal(capsy
         "external, by the class of HostUnreachable",
         "2 deliveries, 1 retry",
         "3 times since 5 h",
-        "700 MiB at its death",
+        "scan@box, 700 MiB\n",
         "fix: Is it up?",
     ):
         assert part in said.out
