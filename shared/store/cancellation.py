@@ -49,7 +49,7 @@ def cancel(connection: Connection, ids: Sequence[str], org_id: str, by: str) -> 
 
 def confirm_cancelled(connection: Connection, job_id: str) -> list[Event]:
     """End a job that is `cancelling`: its stage has stopped, or its worker is gone. Others are left as they are."""
-    locks.hold(connection, [job_id])
+    locks.hold(connection, [job_id])  # before the job is looked at: somebody may be ending it
     query = select(jobs.c.org_id).where(jobs.c.id == job_id, jobs.c.cancelled_at.is_not(None))
     org_id = connection.execute(query.where(jobs.c.finished_at.is_(None))).scalar_one_or_none()
     return add(connection, ending.stop(connection, org_id, job_id)) if org_id else []

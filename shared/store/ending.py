@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, select, update
 from shared.contracts.events import EventType
 from shared.contracts.job import Failure, JobState, StageName, StepState
 from shared.ids import now, seconds
+from shared.store import locks
 from shared.store.step import OVER, STAGES
 from shared.store.tables import jobs, steps
 from shared.store.timeline import Fact
@@ -44,6 +45,7 @@ def settle(connection: Connection, org_id: str, job_id: str) -> list[Fact]:
 
 def stop(connection: Connection, org_id: str, job_id: str) -> list[Fact]:
     """End a job as cancelled, with all its steps that are not over, whoever has them."""
+    locks.hold(connection, [job_id])
     at = now()
     ended = connection.execute(_CANCEL_STEPS, {"of_job": job_id, "at": at}).all()
     told = [

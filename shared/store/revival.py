@@ -209,6 +209,7 @@ def _from(first: StageName) -> tuple[StageName, ...]:
 _CLEAN = {
     "state": StepState.PENDING,
     "delivery": "",  # whoever still has it can end nothing any more
+    "message": "",
     "summary": "",
     "worker": "",
     **dict.fromkeys(("retries", "lost", "resent"), 0),
