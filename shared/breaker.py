@@ -7,11 +7,14 @@ Redis and forgets a host after `FORGET_S`. Without Redis everything is let throu
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import redis
 import structlog
 
 from shared.broker.client import Script
 from shared.broker.client import client as broker_client
+from shared.errors import External
 
 log = structlog.get_logger()
 
@@ -40,6 +43,20 @@ local wait = math.min(tonumber(ARGV[2]) * 2 ^ math.min(opened - 1, 10), tonumber
 redis.call('HSET', KEYS[1], 'until', now + wait)
 return wait
 """)
+
+
+class HostPaused(External):
+    """The host keeps failing, so it is left alone for now. Nothing was tried, and nothing is charged."""
+
+    is_attempt: ClassVar[bool] = False
+
+
+def check(host: str) -> None:
+    """Let the caller through to `host`. Raises HostPaused."""
+    if pause_s := wait_s(host):
+        paused = HostPaused(f"{host} kept failing and is left alone for {pause_s:.0f} s.", cure="See to that host.")
+        paused.retry_after_s = pause_s
+        raise paused
 
 
 def wait_s(host: str) -> float:

@@ -65,9 +65,13 @@ POLICIES: dict[FailureClass, Policy] = {
 
 
 class VedetteError(Exception):
-    """Root of all failures. `cure` says what the reader can do; `code` names the failure for programs."""
+    """Root of all failures. `cure` says what the reader can do; `code` names the failure for programs.
+
+    is_attempt: whether something was tried, so that the failure is charged to the retries of its class.
+    """
 
     failure_class: ClassVar[FailureClass] = FailureClass.PERMANENT
+    is_attempt: ClassVar[bool] = True
     status: ClassVar[int] = 500
 
     def __init__(self, message: str, *, cure: str = "") -> None:

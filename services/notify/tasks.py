@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from services.notify import channels
 from services.notify.notice import notice
+from shared import breaker
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import Failure, StageName
 from shared.contracts.notice import Notice
-from shared.errors import Permanent, VedetteError
+from shared.errors import External, Permanent, Temporary, VedetteError
 from shared.layers.ledger import Part, Step
 from shared.queue import stage
 from shared.settings import settings
@@ -49,7 +52,8 @@ def _summary(ended: list[Failure | None]) -> str:
 
 
 def _send(part: Part, url: str, told: Notice) -> None:
-    """Send once, and have the delivery's row say how that ended."""
+    """Send once, and have the delivery's row say how that ended. A receiver that keeps failing is left alone."""
+    breaker.check(_receiver(url))
     key = part.taken.key
     with writing() as connection:
         delivery = deliveries.begin(connection, key.job_id, key.run, channels.name_of(url), url)
@@ -74,4 +78,16 @@ def _deliver(delivery: Delivery, url: str, told: Notice) -> str:
             )
     channel = channels.of(url)
     channel.check(url, settings())
-    return channel.deliver(url, told, key=delivery.id, settings=settings())
+    try:
+        answer = channel.deliver(url, told, key=delivery.id, settings=settings())
+    except (External, Temporary):
+        breaker.failed(_receiver(url))
+        raise
+    breaker.succeeded(_receiver(url))
+    return answer
+
+
+def _receiver(url: str) -> str:
+    """Return who answers for `url`: host and port, or for mail the one server that takes it all."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or parts.scheme}" if parts.hostname else "smtp"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -18,17 +18,22 @@ from shared.store.ledger import Taken
 log = structlog.get_logger()
 
 RETRY_AFTER_CAP_S = 3600.0  # of what others may ask for
+NOT_ATTEMPTED_FOR = timedelta(hours=24)  # after the deadline, for what waits until others are well again
 LATE_RETRIES = 10  # of infrastructure once the deadline has passed: the last stage goes on after it
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """rule: why it is this class.  after_s: seconds until the next attempt, None when there is none."""
+    """rule: why it is this class.  after_s: seconds until the next attempt, None when there is none.
+
+    is_attempt: whether the failure counts towards the retries of its class.
+    """
 
     failure: Failure
     rule: str
     error: ErrorDetail
     after_s: float | None
+    is_attempt: bool = True
 
     def stage_failed(self) -> StageFailed:
         return StageFailed(FailureClass(self.failure.failure_class), self.rule, self.error)
@@ -42,10 +47,14 @@ def judge(exc: Exception, taken: Taken, deadline_at: datetime | None) -> Judgeme
     chosen = overrides.classified(exc, error, taken)
     policy = overrides.policies.get(chosen.failure_class, POLICIES[chosen.failure_class])
     after_s = _wait_s(exc, policy, taken.retries, deadline_at)
-    return Judgement(_failure(exc, chosen.failure_class, taken), chosen.rule, error, after_s)
+    is_attempt = not isinstance(exc, VedetteError) or exc.is_attempt
+    return Judgement(_failure(exc, chosen.failure_class, taken), chosen.rule, error, after_s, is_attempt)
 
 
 def _wait_s(exc: Exception, policy: Policy, retries: int, deadline_at: datetime | None) -> float | None:
+    if isinstance(exc, External) and not exc.is_attempt:
+        is_hopeless = deadline_at is not None and now() > deadline_at + NOT_ATTEMPTED_FOR
+        return None if is_hopeless else max(exc.retry_after_s or 0.0, 1.0)
     limit = policy.retries
     if limit == UNTIL_HEALTHY and (deadline_at is None or deadline_at < now()):
         limit = LATE_RETRIES

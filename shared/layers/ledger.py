@@ -126,7 +126,7 @@ class Step(Part):
             raise
         except Exception as exc:
             judged = judge(exc, part.taken, self.deadline_at)
-            _record(part.taken, judged.failure, judged.after_s)
+            _record(part.taken, judged.failure, judged.after_s, is_attempt=judged.is_attempt)
             if judged.after_s is None:
                 self.parts[name] = judged.failure
             else:
@@ -171,7 +171,7 @@ def _failed(exc: Exception, mine: Step) -> Exception:
     said = {"failure_class": failure.failure_class, "message": failure.message, "retry_in_s": after_s}
     log.warning("stage.failed", error=failure.code, rule=judged.rule, **said)
     try:
-        if _record(mine.taken, failure, after_s):
+        if _record(mine.taken, failure, after_s, is_attempt=judged.is_attempt):
             return AlreadyOver(StepState.CANCELLED)
     except Superseded:
         return _overtaken(mine.taken, mine.delivery, failure)
@@ -231,13 +231,13 @@ def _commit(part: Part) -> None:
     bus.publish(told)
 
 
-def _record(taken: Taken, failure: Failure, after_s: float | None) -> bool:
+def _record(taken: Taken, failure: Failure, after_s: float | None, *, is_attempt: bool = True) -> bool:
     """Write a failure down; return whether the job ended with it as cancelled: then nobody waits for this step."""
     with writing() as connection:
         if after_s is None:
             told = ledger.fail(connection, taken, failure)
         else:
-            told = ledger.retry(connection, taken, failure, now() + timedelta(seconds=after_s))
+            told = ledger.retry(connection, taken, failure, now() + timedelta(seconds=after_s), is_attempt=is_attempt)
     bus.publish(told)
     return any(event.data.get("state") == JobState.CANCELLED for event in told)
 

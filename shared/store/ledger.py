@@ -126,12 +126,17 @@ def bury(
     return _follow_failure(connection, key, failure)
 
 
-def retry(connection: Connection, taken: Taken, failure: Failure, next_attempt_at: datetime) -> list[Event]:
-    """Mark a step as waiting for its next attempt; a job that somebody cancelled ends instead. Raises Superseded."""
+def retry(
+    connection: Connection, taken: Taken, failure: Failure, next_attempt_at: datetime, *, is_attempt: bool = True
+) -> list[Event]:
+    """Mark a step as waiting for its next attempt; a job that somebody cancelled ends instead. Raises Superseded.
+
+    is_attempt: whether this one counts towards the retries.
+    """
     key = taken.key
     values = {
         "state": StepState.RETRYING,
-        "retries": steps.c.retries + 1,
+        "retries": steps.c.retries + int(is_attempt),
         "failure": failure.model_dump(mode="json"),
         "next_attempt_at": next_attempt_at,
         "progress": None,

@@ -15,6 +15,8 @@ import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 
 from services.notify.tasks import tell_all
+from shared import breaker
+from shared.broker.client import client
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import JobState, JobView, StageName, StepState, StepView
 from shared.contracts.submission import Options
@@ -235,3 +237,29 @@ def test_a_destination_that_cannot_be_used_leaves_a_row_that_says_so(destination
 
 def _gone_at(path: str) -> Callable[[BaseHTTPRequestHandler], None]:
     return lambda handler: reply(handler, 410 if handler.path == path else 204)
+
+
+def test_a_receiver_that_keeps_failing_is_left_alone_and_told_when_it_is_well_again(receiver: Receiver) -> None:
+    url = f"http://127.0.0.1:{receiver.port}/hook"
+    receiver.answers(503)
+    for _ in range(breaker.LIMIT):
+        with pytest.raises(RetryLater):
+            tell(job_for(url))
+    asked = len(receiver.requests)
+
+    waiting = job_for(url)
+    for _ in range(5):  # more often than its class would be tried
+        with pytest.raises(RetryLater) as put_off:
+            tell(waiting)
+        assert 1 <= put_off.value.after_s <= breaker.FIRST_S
+    assert len(receiver.requests) == asked == breaker.LIMIT
+    failure = step_of(waiting, part_of(url)).failure
+    assert failure is not None
+    assert failure.code == "host-paused"
+
+    receiver.answers(204)
+    client().hset(f"breaker:127.0.0.1:{receiver.port}", "until", 1)
+    tell(waiting)
+    tell(job_for(url))
+    assert len(receiver.requests) == asked + 2
+    assert rows(waiting) == [("http", "sent")]
