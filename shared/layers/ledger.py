@@ -17,7 +17,7 @@ from shared.broker.client import answering
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import Failure, JobState, Progress, StageName, StepState
 from shared.dlq import StageFailed, detail
-from shared.errors import POLICIES, FailureClass, Permanent, classified
+from shared.errors import POLICIES, FailureClass, Permanent, classified, classify
 from shared.ids import now
 from shared.layers.delivery import Delivery
 from shared.layers.judgement import judge
@@ -242,8 +242,13 @@ def _record(taken: Taken, failure: Failure, after_s: float | None, *, is_attempt
     return any(event.data.get("state") == JobState.CANCELLED for event in told)
 
 
-def _unrecorded(exc: Exception, delivery: Delivery) -> RetryLater:
-    """Return when to come back to a ledger that cannot be written. Giving up would leave the step running for ever."""
+def _unrecorded(exc: Exception, delivery: Delivery) -> Exception:
+    """Return when to come back to a ledger that cannot be written: it will be well again.
+
+    A bug will not; it makes the message a dead letter, and whoever takes that in ends the step.
+    """
+    if classify(exc) in {FailureClass.PERMANENT, FailureClass.SECURITY}:
+        return exc
     log.warning("stage.ledger.away", error=type(exc).__name__, message=str(exc)[:500])
     return RetryLater(POLICIES[FailureClass.INFRASTRUCTURE].wait_s(delivery.retries + 1))
 

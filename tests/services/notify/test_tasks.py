@@ -262,4 +262,4 @@ def test_a_receiver_that_keeps_failing_is_left_alone_and_told_when_it_is_well_ag
     tell(waiting)
     tell(job_for(url))
     assert len(receiver.requests) == asked + 2
-    assert rows(waiting) == [("http", "sent")]
+    assert rows(waiting) == [("webhook", "sent")]

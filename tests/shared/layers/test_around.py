@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import insert, text, update
+from sqlalchemy.exc import StatementError
 
 from shared.broker import client, keys
 from shared.contracts.envelope import Envelope
@@ -529,3 +530,13 @@ def test_every_class_is_tested_here() -> None:
         FailureClass
     )
     assert ledger.OVER > ledger.DONE
+
+
+def test_a_bug_on_the_way_to_the_store_is_not_taken_for_an_outage() -> None:
+    """Coming back for ever would hide it; its message becomes a dead letter, and the step ends with that."""
+    [job_id] = make()
+    envelope = Envelope(job_id=job_id, org_id=ORG, kind="host", lane="scan")
+    nameless = Delivery(worker=5, retries=0, limit_s=30.0)  # type: ignore[arg-type]  the bug
+    with pytest.raises(StatementError), around(SCAN, envelope, nameless):
+        pytest.fail("ran")
+    assert step_of(job_id, SCAN).state is StepState.PENDING
