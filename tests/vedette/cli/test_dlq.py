@@ -176,3 +176,21 @@ def test_operations_are_listed_and_one_that_is_over_cannot_be_stopped(bury: Bury
     assert vedette("operations", "stop", operation).code == 6
     assert vedette("operations", "get", "ffffffff").code == 5
     assert vedette("operations", "get", "../x").code == 2
+
+
+def test_ctrl_c_leaves_an_operation_running_and_it_is_paused_and_stopped_later(
+    bury: Bury, terminals: Terminals, vedette: Vedette
+) -> None:
+    for _ in range(3):
+        bury()
+    child, screen = terminals.run(80, "dlq", "replay", "--all", "--rate", "1/m")
+    said = until(screen, "pause or stop: vedette operations pause|stop ")
+    assert "of 3 replayed" in said
+    child.send_signal(signal.SIGINT)
+    until(screen, "vedette operations stop ")
+    assert child.wait(30) == 130
+    operation = vedette("operations", "list", "--limit", "1", "-o", "id").out.strip()
+    assert "paused" in vedette("operations", "pause", operation[-8:]).out
+    assert "paused" not in vedette("operations", "resume", operation[-8:]).out
+    assert "stopped" in vedette("operations", "stop", operation[-8:]).out
+    assert vedette("operations", "get", operation, "--wait").code == 1
