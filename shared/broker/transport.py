@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import OrderedDict
-from collections.abc import Mapping
 from functools import cached_property
 from queue import Empty
 from typing import Any
@@ -22,9 +20,10 @@ from kombu.transport import virtual
 from shared.broker import client as broker_client
 from shared.broker import keys
 from shared.broker.claim import Claimed, claim
-from shared.broker.client import Script, Value
+from shared.broker.client import Script
 from shared.broker.lease import Leases, leases
 from shared.broker.message import undecodable
+from shared.broker.qos import Malformed, Message, QoS
 from shared.contracts.dead_letter import DeadLetterEntry, ErrorDetail, Reason
 from shared.errors import FailureClass
 
@@ -38,85 +37,6 @@ _PUT = Script("""
 redis.call('LPUSH', KEYS[1], ARGV[1])
 if redis.call('LLEN', KEYS[2]) == 0 then redis.call('LPUSH', KEYS[2], '1') end
 """)
-
-
-class Malformed(ValueError):
-    """A message with a delivery tag whose other parts cannot be read."""
-
-    def __init__(self, tag: str, cause: Exception) -> None:
-        super().__init__(f"The message cannot be read: {type(cause).__name__}.")
-        self.tag = tag
-
-
-class Message(virtual.Message):
-    def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:  # noqa: ANN401  kombu's signature
-        if _headers(payload).get("compression"):  # a megabyte may unpack to a thousand of them
-            raise Malformed(payload["properties"]["delivery_tag"], ValueError("compressed"))
-        try:
-            super().__init__(payload, channel=channel, **options)
-        except (ValueError, TypeError, LookupError, AttributeError) as exc:
-            raise Malformed(payload["properties"]["delivery_tag"], exc) from exc
-
-
-class QoS(stock.QoS):
-    """How messages end. Every way works over the process's own client, whatever became of the connection."""
-
-    channel: Channel
-    _delivered: OrderedDict[str, virtual.Message]
-
-    @cached_property
-    def leases(self) -> Leases:
-        return self.channel.leases
-
-    def can_consume(self) -> bool:
-        return not self.prefetch_count or self.leases.occupied < self.prefetch_count
-
-    def append(self, message: virtual.Message, delivery_tag: str) -> None:
-        virtual.QoS.append(self, message, delivery_tag)
-        self.leases.hold(delivery_tag)
-
-    def ack(self, delivery_tag: str) -> None:
-        self._ended(delivery_tag, self.leases.acknowledge(delivery_tag))
-
-    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        if requeue:
-            self.requeue(delivery_tag, counted=False)
-        else:
-            self.ack(delivery_tag)
-
-    def requeue(self, tag: str, *, counted: bool, why: str = "") -> None:
-        """Put a message back: next in turn; behind the others when its deliveries were lost more than once."""
-        self._ended(tag, self.leases.put_back(tag, counted=counted, why=why))
-
-    def dead_letter(self, tag: str, fields: Mapping[str, Value]) -> bool:
-        """Move a message to the dead letters, in one step; later where Redis is away. False: it was ours no more.
-
-        fields: those of `DeadLetterEntry.fields`; an empty `raw` is filled with the message as it lay in the queue.
-        """
-        return self._ended(tag, self.leases.dead_letter(tag, fields))
-
-    def restore_unacked(self, client: Any = None) -> None:  # noqa: ANN401  kombu's signature
-        """Give back what is held when the worker stops. When only the connection was lost, tasks go on running."""
-        del client
-        if _is_stopping() and self.leases.is_of_this_process:  # a forked child has its parent's channels, too
-            for tag in list(self._delivered):
-                self.leases.put_back(tag, counted=False)
-        else:
-            self.leases.leave(list(self._delivered), _running)
-        self._delivered.clear()
-
-    def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:  # noqa: ANN401
-        del client, leftmost
-        self.leases.put_back(tag, counted=False)
-
-    def restore_visible(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  kombu's signature
-        """Nothing: leases and their sweep do this (shared/broker/sweep.py)."""
-
-    def _ended(self, tag: str, was_ours: bool) -> bool:
-        virtual.QoS.ack(self, tag)
-        if not was_ours:
-            log.warning("broker.message.not_held", tag=tag)
-        return was_ours
 
 
 class Channel(_StockChannel):  # type: ignore[misc]  # its stubs lack half of it
@@ -295,20 +215,3 @@ def _undeliverable(message: dict[str, Any]) -> DeadLetterEntry:
         task_id=str(headers.get("id") or ""),
         error=ErrorDetail(message=f"No queue is bound to {info.get('exchange')!r} by {info.get('routing_key')!r}."),
     )
-
-
-def _running() -> set[str]:
-    from celery.worker import state  # noqa: PLC0415  only a worker needs it
-
-    return {request._message.delivery_tag for request in list(state.active_requests)}
-
-
-def _headers(payload: dict[str, Any]) -> dict[str, Any]:
-    headers = payload.get("headers")
-    return headers if isinstance(headers, dict) else {}
-
-
-def _is_stopping() -> bool:
-    from celery.worker import state  # noqa: PLC0415  only a worker needs it
-
-    return any(asked is not None and asked is not False for asked in (state.should_stop, state.should_terminate))

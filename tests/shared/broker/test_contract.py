@@ -30,7 +30,8 @@ from shared.broker import consumer as our_consumer
 from shared.broker import keys
 from shared.broker import request as our_request
 from shared.broker.letter import settled
-from shared.broker.transport import Channel, QoS, Transport
+from shared.broker.qos import QoS
+from shared.broker.transport import Channel, Transport
 from shared.queue import app
 
 # What is overridden or called: owner, name, the parameters that it must have, in their order.
