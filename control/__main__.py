@@ -19,6 +19,7 @@ from shared import heartbeat, telemetry
 from shared.broker.client import client
 from shared.pipeline import hurry
 from shared.settings import settings
+from shared.store.engine import engine
 
 log = structlog.get_logger()
 
@@ -31,6 +32,7 @@ def main() -> int:
     """Run until SIGTERM or SIGINT. Returns 1 when a loop of a lost term does not end: two leaders must not be."""
     telemetry.start(NAME, settings())
     hurry()
+    engine()  # made once: loops that each make their own at the same moment would leave one behind
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
