@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shared import testing
+from shared import intervention, testing
 from shared.broker import flags, keys, presence
 from shared.broker.message import MAX_DELIVERIES
 from shared.contracts.dead_letter import DeadLetterEntry, Reason
@@ -19,6 +20,7 @@ from shared.contracts.job import JobState, StageName
 from shared.errors import FailureClass
 from shared.queue import app
 from tests.integration.conftest import Stack, built
+from tests.shared.store.making import ORG
 
 SERVICES = [stage.value for stage in StageName]
 
@@ -129,6 +131,23 @@ def test_a_cancelled_job_is_stopped_by_force_after_its_grace_and_not_counted(haz
     assert descendants("flagged-job") == []
 
 
+@pytest.mark.usefixtures("same_worker")
+def test_a_stage_that_does_not_notice_its_cancellation_is_killed_and_the_job_cancelled(
+    hazardous: Stack, tarpit: int
+) -> None:
+    job_id = hazardous.submit("127.0.0.1", str(tarpit))
+    testing.wait_for(lambda: hazardous.step(job_id, StageName.SCAN).progress is not None, "the scan runs")
+    before = children_of(hazardous)
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)
+    assert intervention.cancel_one(ORG, job_id, "ann").state is JobState.CANCELLING
+    testing.wait_for(lambda: set(before) - set(children_of(hazardous)), "the child is killed")
+    for pid in set(before) & set(children_of(hazardous)):
+        os.kill(pid, signal.SIGCONT)
+    assert hazardous.ended(job_id).state is JobState.CANCELLED
+    assert letters(hazardous, f"{job_id}.scan") == []
+
+
 def test_a_task_that_kills_its_worker_each_time_is_poison_too(hazardous: Stack, banner: int) -> None:
     hazardous.start("scan")
     send("kill_worker", "assassin")
@@ -171,6 +190,11 @@ def test_a_worker_that_stops_gives_back_what_is_not_done_in_time(hazardous: Stac
     assert descendants("long") == []
     hazardous.start("scan")
     testing.wait_for(lambda: len((hazardous.folder / "long").read_text().split()) == 2, "it runs again")
+
+
+def children_of(stack: Stack) -> list[int]:
+    pid = stack.workers["scan"].pid
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def stop(stack: Stack) -> int:
