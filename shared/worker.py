@@ -35,6 +35,10 @@ from shared.store import engine, plugins
 
 log = structlog.get_logger()
 
+# Celery looks for dead children when their pipes close, which may be an instant before they are dead, and then every
+# five seconds only: a lost message would wait for so long.
+REAP_EVERY_S = 0.25
+
 
 def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
     """Return the app, made ready to be a worker of `stage`. `folders` are its plugins by folder, for the gateway."""
@@ -53,6 +57,7 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
             heartbeat.beat(stage)
             parent.timer.call_repeatedly(heartbeat.EVERY_S, heartbeat.beat, (stage.value,))
             parent.timer.call_repeatedly(watch.EVERY_S, self.watch.look)
+            parent.timer.call_repeatedly(REAP_EVERY_S, parent.pool.maintain_pool)
 
         def shutdown(self, parent: Consumer) -> None:
             del parent

@@ -15,6 +15,7 @@ import redis
 from billiard import pool
 from celery.apps import worker as celery_apps_worker
 from celery.concurrency import asynpool, prefork
+from celery.concurrency import base as celery_base
 from celery.worker import request as celery_request
 from celery.worker import worker as celery_worker
 from celery.worker.consumer import consumer as celery_consumer
@@ -82,6 +83,7 @@ METHODS: list[tuple[type, str, str]] = [
     (celery_request.Request, "execute_using_pool", "self pool **kwargs"),
     (celery_request.Request, "send_event", "self type **fields"),
     (celery_tasks.Tasks, "shutdown", "self c"),
+    (celery_base.BasePool, "maintain_pool", "self *args **kwargs"),
 ]
 
 
