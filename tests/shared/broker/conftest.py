@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 import redis
+from celery.worker.request import create_request_cls
 from kombu import Connection
 
+from services.scan import app
 from shared import testing
 from shared.broker import keys, lease, transport
 from shared.broker.claim import Claimed, claim
+from shared.broker.request import Request
 from tests.conftest import missing
 
 SORTS = ["redis", "redis-6.2", "valkey"]
@@ -152,3 +155,23 @@ def fill(client: redis.Redis) -> None:
         return False
 
     testing.wait_for(is_full, "the server is full")  # what it freed before may go late
+
+
+@pytest.fixture
+def request_of(connection: Connection, client: redis.Redis) -> Callable[..., Any]:
+    """Make the request of a message that is held, as a worker does."""
+
+    def make(tag: str = "t", **headers: Any) -> Any:
+        put(client, tag, **headers)
+        channel: Any = connection.default_channel
+        message = channel.basic_get("scan")
+        made = create_request_cls(Request, app.tasks["scan.run"], NoPool(), "scan@h", None, app=app)
+        ends = {"on_ack": lambda *_: message.ack(), "on_reject": lambda *given: message.reject(requeue=given[-1])}
+        return made(message, app=app, hostname="scan@h", **ends)
+
+    return make
+
+
+class NoPool:
+    def apply_async(self, *args: Any, **kwargs: Any) -> None:
+        raise RecursionError("too deep to pickle")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,40 +10,16 @@ import redis
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.exceptions import Ignore, Reject, Retry, TaskRevokedError
-from celery.worker.request import create_request_cls
 from celery.worker.state import active_requests, reserved_requests, task_accepted
-from kombu import Connection
 
-from services.scan import app
 from shared.broker import children, keys
 from shared.broker.message import MAX_DELIVERIES
-from shared.broker.request import Request
 from shared.contracts.dead_letter import ErrorDetail
 from shared.dlq import StageFailed
 from shared.errors import FailureClass, Infrastructure, Permanent, Security, Temporary
-from tests.shared.broker.conftest import letters, put, waiting
+from tests.shared.broker.conftest import NoPool, letters, waiting
 
 FAILED = StageFailed(FailureClass.EXTERNAL, "a rule", ErrorDetail(type="HostGone", code="host-gone", message="Gone."))
-
-
-@pytest.fixture
-def request_of(connection: Connection, client: redis.Redis) -> Callable[..., Any]:
-    """Make the request of a message that is held, as a worker does."""
-
-    def make(**headers: Any) -> Any:
-        put(client, "t", **headers)
-        channel: Any = connection.default_channel
-        message = channel.basic_get("scan")
-        made = create_request_cls(Request, app.tasks["scan.run"], _NoPool(), "scan@h", None, app=app)
-        ends = {"on_ack": lambda *_: message.ack(), "on_reject": lambda *given: message.reject(requeue=given[-1])}
-        return made(message, app=app, hostname="scan@h", **ends)
-
-    return make
-
-
-class _NoPool:
-    def apply_async(self, *args: Any, **kwargs: Any) -> None:
-        raise RecursionError("too deep to pickle")
 
 
 def information(exc: BaseException) -> ExceptionInfo:
@@ -164,7 +139,7 @@ def test_what_cannot_be_given_to_a_child_is_a_dead_letter_and_frees_its_place(
 ) -> None:
     made = request_of()
     with pytest.raises(TaskRevokedError):  # by which Celery frees it
-        made.execute_using_pool(_NoPool())
+        made.execute_using_pool(NoPool())
     [letter] = letters(client)
     assert letter["error"]["type"] == "RecursionError"
     assert made not in reserved_requests
@@ -174,5 +149,5 @@ def test_a_revoked_task_stays_revoked(request_of: Any, client: redis.Redis) -> N
     made = request_of()
     made._already_revoked = True
     with pytest.raises(TaskRevokedError):
-        made.execute_using_pool(_NoPool())
+        made.execute_using_pool(NoPool())
     assert letters(client) == []
