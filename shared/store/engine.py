@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -41,7 +42,8 @@ class DatabaseAway(Infrastructure):
 @cache
 def engine() -> Engine:
     """Return this process's engine. A forked child must call `forget` first: connections do not survive a fork."""
-    return make_engine(settings().database_url.get_secret_value())
+    with _making:  # `cache` lets several threads in at once, and the pool of all but one would be lost, open
+        return _made(settings().database_url.get_secret_value())
 
 
 def make_engine(url: str) -> Engine:
@@ -67,7 +69,7 @@ def forget() -> None:
     """Drop inherited connections without closing them: they belong to the parent process."""
     if engine.cache_info().currsize:
         engine().dispose(close=False)
-    for one in (engine, _reader, _writer):
+    for one in (engine, _made, _reader, _writer):
         one.cache_clear()
 
 
@@ -93,6 +95,14 @@ def insert_missing(connection: Connection, table: Table, rows: Sequence[dict[str
     insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
     if rows:
         connection.execute(insert(table).on_conflict_do_nothing(), rows)
+
+
+_making = threading.Lock()
+
+
+@cache
+def _made(url: str) -> Engine:
+    return make_engine(url)
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,20 @@ def test_plugins_are_replaced_and_known(database: str) -> None:
 
 def test_the_schema_is_the_newest(database: str) -> None:
     assert migrate.current() == migrate.head()
+
+
+def test_threads_that_begin_at_once_share_one_engine(database: str) -> None:
+    engine.forget()
+    found: list[int] = []
+    start = threading.Barrier(8)
+
+    def ask() -> None:
+        start.wait()
+        found.append(id(engine.engine()))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 1
