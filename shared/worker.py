@@ -83,6 +83,10 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
         bus.forget()
         children.limit_memory(settings().stage_memory_limit_mb)
 
+    @signals.task_prerun.connect(weak=False)
+    def _own_memory(**_: object) -> None:
+        children.forget_peak()
+
     return app
 
 

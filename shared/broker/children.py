@@ -47,6 +47,12 @@ def peak_bytes(pid: int) -> int | None:
     return None
 
 
+def forget_peak() -> None:
+    """Have the greatest memory of this process count from now on: it is to be that of one task, not of all before."""
+    with suppress(OSError):
+        (PROC / "self" / "clear_refs").write_text("5")
+
+
 def kill(pid: int) -> None:
     """Kill a process and all its descendants. One that is gone already is no error."""
     with suppress(OSError):

@@ -123,7 +123,7 @@ class Request(_StockRequest):  # type: ignore[misc]  # it has no types
             rule=verdict.rule,
             error=verdict.error,
             worker=self.hostname,
-            memory_bytes=children.sampled(self.worker_pid),
+            memory_bytes=children.sampled(self.worker_pid) if verdict.failure_class is FailureClass.RESOURCE else None,
         )
         self.acknowledged = True
 

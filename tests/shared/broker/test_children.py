@@ -46,6 +46,21 @@ def test_the_memory_of_a_process_is_known_after_its_death(family: subprocess.Pop
     assert children.sampled(None) is None
 
 
+def test_the_peak_of_one_task_is_not_that_of_the_next() -> None:
+    program = """
+import os
+from shared.broker import children
+def peak(): return children.peak_bytes(os.getpid()) // children.MB
+eaten = b"x" * (100 * children.MB)
+before = peak()
+del eaten
+children.forget_peak()
+print(before - peak() > 90)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert run.stdout.strip() == "True"
+
+
 def test_only_the_last_children_are_remembered() -> None:
     children._peaks.clear()
     children._peaks.update(dict.fromkeys(range(10**7, 10**7 + children.KNOWN + 5), 1))
