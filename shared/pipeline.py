@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from shared.broker import flags
 from shared.broker.client import BrokerAway, client
+from shared.broker.transport import together
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import StageName
 from shared.queue import app, sending
@@ -17,7 +18,6 @@ from shared.store import outbox
 from shared.store.engine import reading, writing
 from shared.store.outbox import Outgoing
 
-PUBLISH_TIMEOUT_S = 1.0  # an absent broker must not hold up whoever submits
 AT_ONCE = 50  # jobs published and noted together: about 0.1 s in which another process may publish one a second time
 
 # Workers wait for a broker that is away; whoever submits a job must not. Seconds.
@@ -76,11 +76,13 @@ def _publish(ready: Sequence[Outgoing], published: list[str]) -> None:
     try:
         # The flag of a run that was cancelled must not stop the next one.
         flags.clear(client(), [job.envelope.job_id for job in ready if job.envelope.run > 1])
-        with app.producer_pool.acquire(block=True, timeout=PUBLISH_TIMEOUT_S) as producer:
+        with together(client()) as ends:
             for job in ready:
                 headers = {"traceparent": job.traceparent}
-                build(job.envelope, job.first).apply_async(producer=producer, headers=headers, retry=False)
-                published.append(job.envelope.job_id)
+                build(job.envelope, job.first).apply_async(headers=headers, retry=False)
+        published += [job.envelope.job_id for job, failure in zip(ready, ends, strict=True) if not failure]
+        if failure := next(filter(None, ends), None):
+            raise failure
     except (OperationalError, RedisError, OSError) as exc:
         raise BrokerAway(f"The broker did not answer; {len(ready) - len(published)} jobs wait in the store.") from exc
 

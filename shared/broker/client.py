@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.client import Pipeline
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
@@ -76,6 +77,14 @@ class Script:
             return client.evalsha(self._sha, len(keys), *keys, *arguments)
         except NoScriptError:  # the first time, and after the server restarted
             return client.eval(self.text, len(keys), *keys, *arguments)
+
+    def add(self, pipe: Pipeline, keys: Sequence[str], arguments: Sequence[Value] = ()) -> None:
+        """Have it run as part of a pipeline, in which `load` came before."""
+        pipe.evalsha(self._sha, len(keys), *keys, *arguments)
+
+    def load(self, pipe: Pipeline) -> None:
+        """Have the server know it for the rest of a pipeline."""
+        pipe.script_load(self.text)
 
 
 def _timeouts() -> dict[str, Any]:

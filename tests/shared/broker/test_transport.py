@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from kombu.exceptions import OperationalError
 
 from shared import testing
 from shared.broker import keys
-from shared.broker.transport import Transport, install
+from shared.broker.transport import Transport, install, together
 from shared.contracts.dead_letter import Reason
 from tests.shared.broker.conftest import connect, fill, ids, letters, message, put, waiting
 
@@ -208,3 +209,41 @@ def test_a_message_in_a_queue_that_expires_expires(connection: Connection, clien
     queue(connection.default_channel).declare()
     publish(connection, "a", "short")
     testing.wait_for(lambda: not client.exists("short", keys.wake("short")), "it expires", 5)
+
+
+def test_what_is_published_together_is_sent_at_the_end_and_each_end_is_told(
+    connection: Connection, client: redis.Redis
+) -> None:
+    producer = connection.Producer()
+    with together(client) as ends:
+        for name in "abc":
+            headers = {"id": f"job-{name}.scan", "task": "scan.run"}
+            producer.publish({}, exchange="scan", routing_key="scan", headers=headers)
+        assert ids(client) == ends == []
+    assert ends == [None] * 3
+    assert sorted(ids(client)) == ["a", "b", "c"]
+    assert [taken.headers["id"] for taken in consume(connection, 3)] == ["job-a.scan", "job-b.scan", "job-c.scan"]
+    publish(connection, "d")
+    assert ids(client) == ["d"]
+
+
+def test_a_block_that_fails_sends_nothing_of_what_is_published_together(
+    connection: Connection, client: redis.Redis
+) -> None:
+    producer = connection.Producer()
+    with suppress(LookupError), together(client):
+        producer.publish({}, exchange="scan", routing_key="scan", headers={"id": "a", "task": "scan.run"})
+        raise LookupError
+    assert ids(client) == []
+    publish(connection, "b")
+    assert ids(client) == ["b"]
+
+
+def test_a_full_server_tells_of_each_message_that_it_refuses(connection: Connection, client: redis.Redis) -> None:
+    producer = connection.Producer()
+    publish(connection, "a")
+    fill(client)
+    with together(client) as ends:
+        for _ in range(2):
+            producer.publish({}, exchange="scan", routing_key="scan", headers={"id": "b", "task": "scan.run"})
+    assert [type(end) for end in ends] == [redis.exceptions.OutOfMemoryError] * 2
