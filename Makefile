@@ -53,6 +53,7 @@ alone-%: $(VENV)/.installed
 bench: $(VENV)/.dev ## measure against nmap and a bare Celery chain, paired, as ratios
 	@$(BIN)/python -m tests.bench.scan
 	@$(BIN)/python -m tests.bench.pipeline
+	@$(BIN)/python -m tests.bench.dead_letters sqlite postgres
 
 openapi: $(VENV)/.dev ## write gateway/openapi.json anew
 	@$(BIN)/python -m gateway.openapi
