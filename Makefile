@@ -53,7 +53,8 @@ alone-%: $(VENV)/.installed
 bench: $(VENV)/.dev ## measure against nmap and a bare Celery chain, paired, as ratios
 	@$(BIN)/python -m tests.bench.scan
 	@$(BIN)/python -m tests.bench.pipeline
-	@$(BIN)/python -m tests.bench.dead_letters sqlite postgres
+	@$(BIN)/python -m tests.bench.dead_letters sqlite
+	@$(BIN)/python -m tests.bench.dead_letters postgres
 
 openapi: $(VENV)/.dev ## write gateway/openapi.json anew
 	@$(BIN)/python -m gateway.openapi

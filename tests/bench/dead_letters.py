@@ -117,5 +117,4 @@ def _timed(sort: str, what: str, act: Callable[[], int], goal: str = "") -> None
 
 
 if __name__ == "__main__":
-    for asked in sys.argv[1:] or ["sqlite"]:
-        main(asked)
+    main(sys.argv[1] if len(sys.argv) > 1 else "sqlite")
