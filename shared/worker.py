@@ -54,6 +54,7 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
                 self.watch = _watch(stage, parent)
                 _reclaim(stage)
             _announce(folders)
+            self.watch.look()  # whoever sees the heart-beat finds the worker among those that there are
             heartbeat.beat(stage)
             parent.timer.call_repeatedly(heartbeat.EVERY_S, heartbeat.beat, (stage.value,))
             parent.timer.call_repeatedly(watch.EVERY_S, self.watch.look)
@@ -98,7 +99,7 @@ def _watch(stage: StageName, consumer: Any) -> Watch:  # noqa: ANN401  its stubs
             hostname=consumer.hostname,
             service=stage,
             pid=os.getpid(),
-            queues=_consumed(consumer.task_consumer),
+            queues=[queue.name for queue in consumer.task_consumer.queues] if consumer.task_consumer else [],
             concurrency=consumer.pool.num_processes,
             active=[_active(request) for request in running],
             started_at=started_at,
@@ -112,10 +113,6 @@ def _watch(stage: StageName, consumer: Any) -> Watch:  # noqa: ANN401  its stubs
         made.stop()
 
     return made
-
-
-def _consumed(consumer: Any) -> list[str]:  # noqa: ANN401  None once the worker has stopped
-    return [queue.name for queue in consumer.queues if consumer.consuming_from(queue)] if consumer else []
 
 
 def _active(request: Request) -> ActiveTask:

@@ -54,7 +54,9 @@ class Watch:
         """Look at what runs; put back what is cancelled or, when the worker stops, has used up its grace."""
         running: list[Any] = list(state.active_requests)
         children.sample(request.worker_pid for request in running if request.worker_pid)
-        self._record, self._jobs = self._describe(running), [request.job_id for request in running if request.job_id]
+        record = self._describe(running)
+        self._record = record if self._stop_at is None else record.model_copy(update={"queues": []})
+        self._jobs = [request.job_id for request in running if request.job_id]
         now = time.monotonic()
         for request in running:
             if self._stop_at is not None and now >= self._stop_at:

@@ -82,10 +82,11 @@ def test_only_a_cancelled_job_is_withdrawn_and_only_after_its_grace(request_of: 
 
 
 @pytest.mark.usefixtures("point")
-def test_a_worker_that_stops_withdraws_what_has_used_up_its_grace(request_of: Any) -> None:
+def test_a_worker_that_stops_withdraws_what_has_used_up_its_grace(request_of: Any, client: redis.Redis) -> None:
     watch = made(stop_grace_s=0.2)
     request = running(request_of)
     watch.look()
+    testing.wait_for(lambda: presence.live(client), "it is known")
     assert not request.is_withdrawn
     watch.stop()
 
@@ -94,6 +95,7 @@ def test_a_worker_that_stops_withdraws_what_has_used_up_its_grace(request_of: An
         return bool(request.is_withdrawn)
 
     testing.wait_for(is_withdrawn, "it is withdrawn")
+    testing.wait_for(lambda: is_withdrawn() and presence.live(client)[0].queues == [], "it takes from no queue")
     watch.end()
 
 
