@@ -6,6 +6,7 @@ import pytest
 
 from control import ingester
 from shared import replay, testing
+from shared.broker import presence
 from shared.contracts.dead_letter import DeadLetterState, DeadLetterView, Reason, Replay, ReplayMode
 from shared.contracts.job import JobState, StageName
 from shared.contracts.submission import Options
@@ -22,6 +23,7 @@ SCAN, PROCESS, REPORT, NOTIFY = StageName
 @pytest.fixture(scope="module")
 def running(stack: Stack) -> Stack:
     stack.start(*(stage.value for stage in StageName))
+    testing.wait_for(lambda: len(presence.live(stack.broker)) == len(StageName), "all workers say that they live")
     return stack
 
 
