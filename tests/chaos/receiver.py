@@ -11,7 +11,8 @@ from typing import Any, Self
 class Receiver:
     """Open for a `with` block."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
+        self.address = address
         self.told: list[dict[str, Any]] = []
         outer = self
 
@@ -32,7 +33,7 @@ class Receiver:
 
             def handle_error(self, *_: object) -> None: ...  # whoever was killed did not say good-bye
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server((address, port), Handler)
         self.port = int(self.server.server_address[1])
 
     def of(self, job_id: str) -> list[dict[str, Any]]:
