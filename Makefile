@@ -10,7 +10,7 @@ SCRIPTS := .ci/run deploy/alive deploy/start deploy/make-secrets
 MEMBERS := scan process report notify gateway control
 
 .DEFAULT_GOAL := help
-.PHONY: help scan up test check format alone bench openapi clean
+.PHONY: help scan up test check format alone chaos bench openapi clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -28,7 +28,7 @@ check: $(VENV)/.dev ## lint, types, lock file, compose schema, Dockerfile, shell
 	$(UV) lock --check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy shared services gateway control vedette tests/bench
+	$(BIN)/mypy shared services gateway control vedette tests/bench tests/chaos
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint deploy/Dockerfile
 	bash -n .ci/run
@@ -49,6 +49,9 @@ alone-%: $(VENV)/.installed
 	  control) ./$*/bin/python -c 'import control.__main__' ;; \
 	  *) ./$*/bin/celery -A services.$* report >/dev/null && ./$*/bin/python -c 'import services.$*.tasks' ;; \
 	esac && echo "$* stands alone"
+
+chaos: $(VENV)/.dev ## kill, freeze, fill and empty everything under running jobs; half an hour: make chaos [ARGS="--only storm"]
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: $(VENV)/.dev ## measure against nmap and a bare Celery chain, paired, as ratios
 	@$(BIN)/python -m tests.bench.scan

@@ -57,6 +57,7 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
             self.watch.look()  # whoever sees the heart-beat finds the worker among those that there are
             heartbeat.beat(stage)
             parent.timer.call_repeatedly(heartbeat.EVERY_S, heartbeat.beat, (stage.value,))
+            parent.timer.call_after(0, self.watch.look)  # once it consumes: others look for who takes from a queue
             parent.timer.call_repeatedly(watch.EVERY_S, self.watch.look)
             parent.timer.call_repeatedly(REAP_EVERY_S, parent.pool.maintain_pool)
 

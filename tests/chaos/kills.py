@@ -28,10 +28,11 @@ def run(stack: Stack, cells: Iterable[Cell]) -> Iterator[Result]:
     """Kill once in each cell's job and yield how it ended. The workers must run."""
     expected = verdict.reference(stack)
     for cell in cells:
-        yield _one(stack, cell, expected)
+        yield strike(stack, cell, expected)
 
 
-def _one(stack: Stack, cell: Cell, expected: verdict.Outcome) -> Result:
+def strike(stack: Stack, cell: Cell, expected: verdict.Outcome) -> Result:
+    """Kill once in a job of its own, and tell how that ended."""
     stack.ready()
     stack.arm(cell.stage, cell.instant, cell.who)
     started = time.monotonic()

@@ -23,6 +23,7 @@ from kombu.transport.virtual.base import Transport
 
 from services.scan.kinds import host
 from shared.contracts.job import StageName
+from shared.errors import Permanent
 from shared.layers import ledger
 from shared.store.engine import Connection
 from tests.chaos import notes
@@ -90,6 +91,8 @@ def _take(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _commit(original: Callable[..., Any]) -> Callable[..., Any]:
     def commit(part: ledger.Part) -> None:
+        if not part.taken.key.part and (FOLDER / f"broken-{STAGE}").exists():
+            raise Permanent((FOLDER / f"broken-{STAGE}").read_text())
         part.writes.append(_last_write)
         original(part)
         if not part.taken.key.part:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -37,12 +38,15 @@ from tests import broker
 from tests.chaos import notes
 from tests.chaos.receiver import Receiver
 from tests.conftest import forget
+from vedette.client import Client
 
 STAGES = tuple(stage.value for stage in StageName)
 FORMATS = ["html", "json"]
 READY_S = 60.0
 RESTART_S = 0.5  # after a death, like the stack of a laptop
 CONTROL = "control"
+GATEWAY = "gateway"
+TOKEN = "chaos"  # of a gateway that lives for minutes, on loopback
 
 
 @dataclass
@@ -73,11 +77,11 @@ class Stack:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def start(self, *names: str, concurrency: int = 1, environment: Mapping[str, str] | None = None) -> None:
-        """Start workers called `scan`, `scan2`, …, and `control`; return when they are ready."""
-        for name in names:
+        """Start workers called `scan`, `scan2`, …, `control` and `gateway`, those that do not run; wait for all."""
+        for name in [name for name in names if name not in self.members]:
             own = {"VEDETTE_RUN_DIR": str(self.folder / name), "CHAOS_DIR": str(self.folder), **(environment or {})}
-            command = _control()
-            if name != CONTROL:
+            command = _ALONE.get(name)
+            if command is None:
                 own["CHAOS_STAGE"] = name.rstrip("0123456789")
                 command = _worker(name, concurrency)
             with self.lock:
@@ -201,6 +205,11 @@ class Stack:
         (self.folder / "armed").unlink(missing_ok=True)
         return (self.folder / "fired").exists()
 
+    def break_stage(self, stage: str, message: str = "") -> None:
+        """Have a stage fail for good with this message, or with an empty one work again."""
+        file = self.folder / f"broken-{stage}"
+        file.write_text(message) if message else file.unlink(missing_ok=True)
+
     def slow(self, stage: str, seconds: float) -> None:
         """How long every run of a stage takes from now on, on top of its own time."""
         (self.folder / f"slow-{stage}").write_text(str(seconds))
@@ -218,6 +227,11 @@ class Stack:
 
     def notes(self) -> list[notes.Note]:
         return notes.read(self.folder)
+
+    @property
+    def client(self) -> Client:
+        """The gateway as users reach it. Close it."""
+        return Client(f"http://127.0.0.1:{settings().gateway_port}", TOKEN, timeout_s=60.0)
 
     @property
     def lease_s(self) -> float:
@@ -255,6 +269,8 @@ def stack(sort: str, **chosen: str) -> Iterator[Stack]:
             "DATABASE_URL": postgres.url if postgres else f"sqlite:///{folder}/v.db",
             "REDIS_URL": server.url,
             "RUN_DIR": str(folder),
+            "TOKEN": TOKEN,
+            "GATEWAY_PORT": str(_free_port()),
             "LOG_FORMAT": "json",
             "NOTIFY": json.dumps([f"http://127.0.0.1:{receiver.port}/hook"]),
             "NOTIFY_PRIVATE_ADDRESSES": "true",
@@ -268,6 +284,11 @@ def stack(sort: str, **chosen: str) -> Iterator[Stack]:
         exits.enter_context(broker.pointed())
         exits.enter_context(_supervised(made))
         yield made
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
 
 
 def _lives(group: int) -> bool:
@@ -284,8 +305,10 @@ def _worker(name: str, concurrency: int) -> list[str]:
     return [sys.executable, "-m", "celery", "-A", "tests.chaos.points", "worker", *size, *quiet]
 
 
-def _control() -> list[str]:
-    return [sys.executable, "-m", "control"]
+_ALONE = {
+    CONTROL: [sys.executable, "-m", "control"],
+    GATEWAY: [sys.executable, "-m", "tests.chaos.door"],
+}
 
 
 def _target() -> Receiver:
