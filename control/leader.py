@@ -23,9 +23,11 @@ log = structlog.get_logger()
 TERM_S = 10.0  # the lock of a leader that was killed lasts no longer
 MARGIN_S = 1.0  # and its holder stops this long before, so that two never lead together
 
+# Also on a full server, which only what the loops take away makes room in: see Script.
 _CAMPAIGN = Script("""
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """)

@@ -91,15 +91,18 @@ class Leases:
         self._running = running
 
     def beat(self) -> None:
-        """End what was deferred, renew what is due, give back what nobody holds. Raises redis.RedisError."""
-        for tag, end in list(self._deferred.items()):
-            end()
-            self._deferred.pop(tag, None)
+        """Renew what is due, end what was deferred, give back what nobody holds. Raises redis.RedisError.
+
+        What Redis refuses to end is told of last: the other messages' leases must not run out for its sake.
+        """
         if time.monotonic() - self._renewed >= self._lease_s * 2 / BEATS * 0.9:
             self._renew()
+        refused = self._end_deferred()
         if self._left:
             self._give_back_what_was_dropped()
         self._sweep.look()
+        if refused is not None:
+            raise refused
 
     def _end(self, tag: str, end: Callable[[], bool]) -> bool:
         self._held.pop(tag, None)
@@ -113,6 +116,20 @@ class Leases:
         self._start()
         self._woken.set()
         return True
+
+    def _end_deferred(self) -> Exception | None:
+        """Try to end what was deferred; return why one of them could not be ended."""
+        refused = None
+        for tag, end in list(self._deferred.items()):
+            try:
+                end()
+            except (redis.ConnectionError, redis.TimeoutError, OSError):
+                raise
+            except Exception as exc:  # noqa: BLE001  a message of which nobody knows how to end it stays held
+                refused = exc
+            else:
+                self._deferred.pop(tag, None)
+        return refused
 
     def _renew(self) -> None:
         lost = holding.renew(self._client, list({**self._held, **self._deferred}))

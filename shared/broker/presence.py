@@ -23,16 +23,18 @@ KEPT_S = 3600.0  # the record of a lost worker, for people who ask what became o
 
 VERSION = version("vedette-shared")
 
-# Redis stamps the record: clocks of workers differ.
+# Redis stamps the record: clocks of workers differ. Both also on a full server: see Script.
 _WRITE = Script("""
+redis.call('HDEL', KEYS[1], ARGV[1])
 local time = redis.call('TIME')
 local at = string.format('{"at":%d.%06d,', time[1], time[2])
 redis.call('HSET', KEYS[1], ARGV[1], at .. string.sub(ARGV[2], 2))
 """)
 _REMOVE = Script("""
 local record = redis.call('HGET', KEYS[1], ARGV[1])
+local removed = redis.call('HDEL', KEYS[1], ARGV[1])
 if record then redis.call('HSET', KEYS[2], ARGV[1], record) end
-return redis.call('HDEL', KEYS[1], ARGV[1])
+return removed
 """)
 
 

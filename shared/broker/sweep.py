@@ -58,14 +58,25 @@ class Sweep:
         flat = _EXPIRED.run(self._client, [keys.UNACKED, keys.LEASES], [self._lease_s, AT_ONCE])
         now, before, self._seen = time.monotonic(), self._seen, {}
         given_back = 0
-        for tag, score in zip(map(bytes.decode, flat[::2]), map(bytes.decode, flat[1::2]), strict=True):
+        texts = [each.decode(errors="replace") for each in flat]
+        for tag, score in zip(texts[::2], texts[1::2], strict=True):
             sight = before.get(tag)
             if sight is None or sight.score != score:
                 self._seen[tag] = _Sight(score, now)
             elif now - sight.at < self._lease_s / 3:
                 self._seen[tag] = sight
-            elif put_back(self._client, tag, counted=True, why=WHY, score=score):
-                given_back += 1
+            else:
+                given_back += self._give_back(tag, score)
         if given_back:
             log.warning("broker.leases.expired", messages=given_back)
         return given_back
+
+    def _give_back(self, tag: str, score: str) -> bool:
+        """Give one message back. One that cannot be must not keep the others from coming back."""
+        try:
+            return put_back(self._client, tag, counted=True, why=WHY, score=score)
+        except (redis.ConnectionError, redis.TimeoutError, OSError):
+            raise
+        except Exception as exc:  # noqa: BLE001  it stays where it is, and is tried again
+            log.warning("broker.message.stuck", tag=tag[:200], error=type(exc).__name__, message=str(exc)[:200])
+            return False

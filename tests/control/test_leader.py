@@ -63,3 +63,14 @@ def test_a_lead_ends_by_itself_while_the_broker_is_away() -> None:
         testing.wait_for(lambda: not leader.campaign(), "it knows that it leads no more", 20 * TERM_S)
         server.start()
         testing.wait_for(leader.campaign, "it leads again", 20 * TERM_S)
+
+
+def test_a_full_server_has_a_leader_who_can_make_room_in_it() -> None:
+    first, second = Leader(client(), TERM_S), Leader(client(), TERM_S)
+    client().config_set("maxmemory", 1)
+    try:
+        assert first.campaign()
+        assert not second.campaign()
+        testing.wait_for(second.campaign, "the second leads", 5 * TERM_S)
+    finally:
+        client().config_set("maxmemory", 0)

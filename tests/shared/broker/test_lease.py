@@ -108,6 +108,17 @@ def test_what_redis_refuses_is_tried_again(watcher: redis.Redis, leases: Leases)
     assert len(letters(watcher)) == 1
 
 
+def test_what_redis_refuses_costs_no_other_message_its_lease(watcher: redis.Redis, leases: Leases) -> None:
+    hold(watcher, leases, "a", "b")
+    watcher.set(keys.DEAD_LETTERS, "not a stream")
+    assert leases.dead_letter("a", {"entry": "{}", "raw": b""})
+    before = watcher.zscore(keys.LEASES, "b")
+    testing.wait_for(lambda: watcher.zscore(keys.LEASES, "b") > before + LEASE_S, "the lease of b is renewed")
+    assert (ids(watcher), set(watcher.hkeys(keys.UNACKED))) == ([], {b"a", b"b"})
+    watcher.delete(keys.DEAD_LETTERS)
+    testing.wait_for(lambda: watcher.hkeys(keys.UNACKED) == [b"b"], "a has ended")
+
+
 def test_what_does_not_run_after_a_lost_connection_goes_back_uncounted(watcher: redis.Redis, leases: Leases) -> None:
     hold(watcher, leases, "running", "dropped", "of another connection")
     leases.leave(["running", "dropped"], lambda: ["running"])

@@ -11,6 +11,7 @@ from shared.broker import keys, presence
 from shared.broker.presence import WorkerRecord
 from shared.contracts.queues import ActiveTask
 from shared.ids import now
+from tests.shared.broker.conftest import fill
 
 
 @pytest.fixture
@@ -18,6 +19,8 @@ def client(redis_server: testing.RedisServer) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(redis_server.url) as made:
         made.flushall()
         yield made
+        made.config_set("maxmemory", 0)
+        made.flushall()
 
 
 def record(hostname: str = "scan@here") -> WorkerRecord:
@@ -65,3 +68,11 @@ def test_a_record_of_another_version_is_passed_over(client: redis.Redis) -> None
     client.hset(keys.WORKERS, "odd", b'{"hostname": 5}')
     client.hset(keys.WORKERS, "no-json", b"\xff")
     assert [found.hostname for found in presence.live(client)] == ["scan@here"]
+
+
+def test_workers_of_a_full_server_are_not_taken_for_lost(client: redis.Redis) -> None:
+    fill(client)
+    presence.write(client, record())
+    assert [found.hostname for found in presence.live(client)] == [record().hostname]
+    presence.remove(client, record().hostname)
+    assert [found.hostname for found in presence.left(client)] == [record().hostname]

@@ -93,3 +93,14 @@ def test_messages_that_the_stock_transport_held_come_back(client: redis.Redis) -
 
 def _is_past(end: float) -> bool:
     return time.monotonic() > end
+
+
+def test_a_message_that_cannot_be_put_back_holds_up_no_other(client: redis.Redis) -> None:
+    put(client, "stuck", lane="report")
+    put(client, "fine")
+    assert take(client, "report") is not None
+    assert take(client) is not None
+    client.set("report", "not a list")
+    client.zadd(keys.LEASES, {b"\xff": 1.0, "stuck": 2.0})
+    until(Sweep(client, LEASE_S), "the other one comes back")
+    assert (ids(client), client.hkeys(keys.UNACKED)) == (["fine"], [b"stuck"])
