@@ -60,7 +60,7 @@ bench: $(VENV)/.dev ## measure against nmap and a bare Celery chain, paired, as 
 	@$(BIN)/python -m tests.bench.dead_letters postgres
 
 openapi: $(VENV)/.dev ## write gateway/openapi.json anew
-	@$(BIN)/python -m gateway.openapi
+	@$(BIN)/python -m gateway.openapi > .openapi.new && mv .openapi.new gateway/openapi.json
 
 clean: ## remove what was installed
 	rm -rf $(VENV) .alone

@@ -50,17 +50,6 @@ for _, entry in ipairs(redis.call('HVALS', KEYS[1])) do
 end
 return found
 """)
-_DRAIN = Script("""
-local taken = {}
-for _, list in ipairs(KEYS) do
-  while #taken < tonumber(ARGV[1]) do
-    local item = redis.call('RPOP', list)
-    if not item then break end
-    taken[#taken + 1] = item
-  end
-end
-return taken
-""")
 
 
 @dataclass(frozen=True)
@@ -80,10 +69,9 @@ class QueueDepth:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All lanes at one moment. redis_time: unix time by the clock of Redis, seconds."""
+    """All lanes at one moment."""
 
     lanes: Mapping[str, QueueDepth]
-    redis_time: float = 0.0
     paused: Mapping[str, Pause] = field(default_factory=dict)
 
 
@@ -101,7 +89,7 @@ def snapshot(client: redis.Redis, lanes: Sequence[str] = ALL_LANES) -> Snapshot:
         waiting = dict(zip(keys.STEPS, own[::2], strict=True))
         oldest = max(0.0, *ages) if ages else None
         found[lane] = QueueDepth(lane, waiting, unacknowledged.count(lane), oldest, paused.get(lane))
-    return Snapshot(found, now, paused)
+    return Snapshot(found, paused)
 
 
 def position(client: redis.Redis, lane: str, task_id: str) -> int | None:
@@ -128,11 +116,6 @@ def present(client: redis.Redis, lanes: Iterable[str] = ALL_LANES) -> set[str]:
                 found.update(_IDS.run(client, [name], [start, end, ""]))
     found.update(_HELD_IDS.run(client, [keys.UNACKED]))
     return {task_id.decode(errors="replace") for task_id in found} - {""}
-
-
-def drain(client: redis.Redis, lane: str, limit: int) -> list[bytes]:
-    """Take up to `limit` waiting messages off a lane, those that are served first first, and return them."""
-    return list(_DRAIN.run(client, keys.lists(lane), [limit]))
 
 
 def _chunks(length: int) -> Iterable[tuple[int, int]]:

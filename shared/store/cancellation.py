@@ -55,12 +55,6 @@ def confirm_cancelled(connection: Connection, job_id: str) -> list[Event]:
     return add(connection, ending.stop(connection, org_id, job_id)) if org_id else []
 
 
-def cancelling(connection: Connection, ids: Sequence[str]) -> list[str]:
-    """Return those of the jobs that are to stop and have not yet."""
-    query = select(jobs.c.id).where(jobs.c.id.in_(ids), jobs.c.cancelled_at.is_not(None), jobs.c.finished_at.is_(None))
-    return list(connection.execute(query).scalars())
-
-
 def _cancel(connection: Connection, ids: Sequence[str], running: set[str], said: Fact) -> list[Event]:
     """Write who cancelled these jobs, cancel what of them nobody has, and end those of which nothing runs."""
     if not ids:

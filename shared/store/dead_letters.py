@@ -235,13 +235,6 @@ def reclassify(
     return get(connection, letter_id, org_id)
 
 
-def annotate(connection: Connection, org_id: str, letter_id: str, note: str) -> DeadLetterView:
-    """Write a note on a dead letter, instead of the one that it has. Raises DeadLetterNotFound."""
-    get(connection, letter_id, org_id)
-    connection.execute(update(letters).where(letters.c.id == letter_id).values(note=note[:MAX_NOTE]))
-    return get(connection, letter_id, org_id)
-
-
 def _one(
     connection: Connection,
     org_id: str,

@@ -12,7 +12,7 @@ from shared.contracts.job import JobState, StageName, StepState
 from shared.ids import now
 from shared.store import cancellation, ledger
 from shared.store.cancellation import Cancelled
-from shared.store.engine import reading, writing
+from shared.store.engine import writing
 from shared.store.ledger import Superseded, Taken
 from tests.shared.store.ledgers import (
     BROKEN,
@@ -165,14 +165,6 @@ def test_a_stage_that_is_buried_while_it_is_to_stop_ends_the_job_as_cancelled(da
     with writing() as connection:
         ledger.bury(connection, job_id, ORG, SCAN, BROKEN.model_copy(update={"is_dead": True}))
     assert view(job_id).state is JobState.CANCELLED
-
-
-def test_those_that_are_to_stop_are_known(database: str) -> None:
-    idle, running, going = make(new_job(), new_job(), new_job())
-    take_step(running)
-    cancel(idle, running)
-    with reading() as connection:
-        assert cancellation.cancelling(connection, [idle, running, going]) == [running]
 
 
 def test_many_are_cancelled_together(database: str) -> None:

@@ -228,12 +228,6 @@ def test_a_reclassification_teaches_a_rule_for_what_comes() -> None:
     assert get(letter_of(later)).fingerprint == get(letter_of(job_id)).fingerprint
 
 
-def test_a_note_is_kept() -> None:
-    _, letter_id = failed_job()
-    with writing() as connection:
-        assert dead_letters.annotate(connection, ORG, letter_id, "asked Bob").note == "asked Bob"
-
-
 @pytest.mark.parametrize("state", list(DeadLetterState))
 def test_what_has_ended_long_ago_is_deleted_and_what_is_open_never(state: DeadLetterState) -> None:
     _, letter_id = failed_job()
