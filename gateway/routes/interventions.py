@@ -11,7 +11,7 @@ from gateway.auth import Asking, Caller, described
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.routes.operations import FORECAST, accepted
-from shared.contracts.job import Contract, JobState, JobView, StageName
+from shared.contracts.job import JobState, JobView, StageName, Written
 from shared.contracts.operation import BulkCancel, Operation
 from shared.store import jobs
 from shared.store.engine import reading
@@ -23,7 +23,7 @@ router = APIRouter(
 _CANCELLING: dict[int | str, dict[str, Any]] = {202: {"model": JobView, "description": "It runs, and is told to stop"}}
 
 
-class Resume(Contract, extra="forbid"):
+class Resume(Written):
     """The stage from which a job is done again."""
 
     stage: StageName
@@ -39,7 +39,7 @@ def cancel_jobs(caller: Asking, asked: BulkCancel) -> Response:
 
 @router.post(
     "/{id}:cancel",
-    responses={202: {"model": JobView, "description": "It runs, and is told to stop"}, **problems(404, 409)},
+    responses={**_CANCELLING, **problems(404, 409)},
 )
 def cancel_job(caller: Asking, piece: Piece, response: Response) -> JobView:
     """Cancel a job. Twice is once; one that ended otherwise is a 409."""

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from shared.contracts.job import Contract, StageName
+from shared.contracts.job import Contract, StageName, Written
 from shared.errors import FailureClass
 from shared.text import as_json
 
@@ -162,13 +162,11 @@ class ReplayMode(StrEnum):
     TO_QUEUE = "to-queue"
 
 
-class Replay(Contract):
+class Replay(Written):
     """How to replay. changes: what to set in the job's target or options, e.g. `{"ports": "1-100"}` (mode edited).
 
     result: the summary of a step that is taken as done (mode skip).  force: also what is quarantined; one by one only.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     mode: ReplayMode = ReplayMode.AS_IS
     stage: StageName | None = None
@@ -178,10 +176,8 @@ class Replay(Contract):
     force: bool = False
 
 
-class Selection(Contract):
+class Selection(Written):
     """Which dead letters: by ids, by query, by group (fingerprint), or all open ones. Exactly one of them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     ids: list[str] = Field(default=[], max_length=MAX_IDS)
     q: str | None = Field(default=None, max_length=1000)
@@ -195,13 +191,11 @@ class Selection(Contract):
         return self
 
 
-class BulkReplay(Contract):
+class BulkReplay(Written):
     """canary: replay so many first and wait for their ends.  rate: at most so many a second (0: as fast as possible).
 
     stop_at: stop when this share (0..1) of the replays that have ended failed again; looked at from five ends on.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     selection: Selection
     how: Replay = Replay()

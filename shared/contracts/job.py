@@ -10,12 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Contract(BaseModel):
-    """Parent of every message. Values do not change; fields of a newer version are passed over.
-
-    What people write (`TargetModel`, `Options`) refuses unknown fields instead: there they are typing errors.
-    """
+    """Parent of every message. Values do not change; fields of a newer version are passed over."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Written(Contract):
+    """Parent of what people write. Unknown fields are refused: here they are typing errors."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class JobState(StrEnum):
@@ -102,8 +105,6 @@ class WaitingReason(StrEnum):
 
     NO_CONSUMER = "no_consumer"
     QUEUE_PAUSED = "queue_paused"
-    ORG_LIMIT = "org_limit"
-    RATE_LIMITED = "rate_limited"
     RETRY_BACKOFF = "retry_backoff"
     NOT_DUE = "not_due"
     UPSTREAM_STAGE = "upstream_stage"

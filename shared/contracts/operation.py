@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from shared.contracts.job import Contract
+from shared.contracts.job import Contract, Written
 
 MAX_IDS = 1000  # things named one by one in one request
 
@@ -54,13 +54,11 @@ class Operation(Contract):
     finished_at: datetime | None = None
 
 
-class BulkCancel(Contract):
+class BulkCancel(Written):
     """Which jobs to cancel: by ids, by query, or a batch. Exactly one of them. Those that are over are passed over.
 
     expect: how many they are; another number is refused.  dry_run: only say how many.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     ids: list[str] = Field(default=[], max_length=MAX_IDS)
     q: str | None = Field(default=None, max_length=1000)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from shared.contracts.job import Contract
+from shared.contracts.job import Contract, Written
 from shared.errors import BackOff, FailureClass
 
 
-class PolicyChange(Contract):
+class PolicyChange(Written):
     """retries: after the first attempt.  base_s, cap_s: seconds of the first and of the longest wait."""
-
-    model_config = ConfigDict(extra="forbid")
 
     retries: int = Field(ge=0, le=100)
     back_off: BackOff

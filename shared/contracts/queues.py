@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from shared.contracts.job import Contract, StageName
+from shared.contracts.job import Contract, StageName, Written
 
 
 class Pause(Contract):
@@ -84,18 +84,14 @@ class Purge(Contract):
     dry_run: bool
 
 
-class PauseRequest(Contract):
+class PauseRequest(Written):
     """Why a queue is to be paused, for those who wonder."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: str = Field(default="", max_length=500)
 
 
-class PurgeRequest(Contract):
+class PurgeRequest(Written):
     """expect: how many jobs and messages may go; when there are more, none goes.  dry_run: only count."""
-
-    model_config = ConfigDict(extra="forbid")
 
     expect: int | None = Field(default=None, ge=0)
     dry_run: bool = False

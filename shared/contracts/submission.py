@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
-from shared.contracts.job import Contract, JobView, Priority, Profile
+from shared.contracts.job import Contract, JobView, Priority, Profile, Written
 
 MAX_TARGETS = 1000  # target entries in one submission
 
@@ -15,14 +15,12 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"
 Url = Annotated[str, StringConstraints(min_length=3, max_length=2000, pattern=r"^[^\x00-\x20\x7f]*$")]
 
 
-class Options(Contract):
+class Options(Written):
     """What holds for every job of a submission.
 
     reports: names of report formats.  notify: where to tell, as URLs (`https://…`, `mailto:…`); settings add theirs.
     not_before: when the job may begin; until then it is scheduled.  deadline_s: by when after that it must be done.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     profile: Profile = Profile.STANDARD
     priority: Priority = Priority.NORMAL

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import ConfigDict
-
-from shared.contracts.job import Contract
+from shared.contracts.job import Written
 
 
-class TargetModel(Contract):
+class TargetModel(Written):
     """Parent of the kinds' request models. A subclass narrows `kind` to its own literal."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: str
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Self
 
-from pydantic import AwareDatetime, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from shared.contracts.dead_letter import DeadLetterState, Rule, Selection
-from shared.contracts.job import Contract, StageName
+from shared.contracts.job import Contract, StageName, Written
 from shared.errors import FailureClass
 
 
@@ -22,27 +22,21 @@ class DeadLetterFilter(Contract):
     group: str | None = None
 
 
-class Reclassify(Contract):
+class Reclassify(Written):
     """Give a dead letter another class. learn: and all later ones of its fingerprint, by a rule."""
-
-    model_config = ConfigDict(extra="forbid")
 
     failure_class: FailureClass
     learn: bool = False
 
 
-class Snooze(Contract):
+class Snooze(Written):
     """Put a dead letter aside until then."""
-
-    model_config = ConfigDict(extra="forbid")
 
     until: AwareDatetime
 
 
-class BulkDiscard(Contract):
+class BulkDiscard(Written):
     """Discard dead letters. expect: how many they are; another number is refused.  dry_run: only say how many."""
-
-    model_config = ConfigDict(extra="forbid")
 
     selection: Selection
     expect: int | None = Field(default=None, ge=0)
@@ -74,10 +68,8 @@ class Payload(Contract):
     message: dict[str, Any] | None = None
 
 
-class NewRule(Contract):
+class NewRule(Written):
     """A rule to be made: what the failures have in common, and the class they get. At least one thing in common."""
-
-    model_config = ConfigDict(extra="forbid")
 
     fingerprint: str = Field(default="", max_length=64)
     stage: StageName | None = None

@@ -53,6 +53,14 @@ def test_targets_are_the_union_of_all_kinds(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1")
 
 
+def test_every_body_refuses_fields_that_it_does_not_know(document: dict[str, Any]) -> None:
+    bodies = [operation["requestBody"] for _, operation in operations(document) if "requestBody" in operation]
+    refs = {piece.partition('"')[0] for piece in json.dumps(bodies).split('"#/components/schemas/')[1:]}
+    schemas = document["components"]["schemas"]
+    assert refs
+    assert [ref for ref in refs if schemas[ref].get("additionalProperties") is not False] == []
+
+
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     text = json.dumps(document)
     schemas = document["components"]["schemas"]

@@ -11,36 +11,56 @@ from typing import Any, Union, get_args, get_origin
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
-from pydantic import ValidationError
+from pydantic import AwareDatetime, ValidationError
 
 import shared.contracts
+from shared.contracts.dead_letter import BulkReplay, Replay, Selection
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import Contract as Parent
-from shared.contracts.job import JobState, StageName
+from shared.contracts.job import JobState, StageName, Written
 from shared.contracts.observation import MAX_EVIDENCE, Evidence
+from shared.contracts.operation import BulkCancel
+from shared.contracts.policy import PolicyChange
 from shared.contracts.submission import Options
-from shared.contracts.target import TargetModel
+from shared.contracts.triage import NewRule
+from shared.errors import FailureClass
 
 
 def every_contract() -> list[type[Parent]]:
     for info in pkgutil.walk_packages(shared.contracts.__path__, "shared.contracts."):
         import_module(info.name)
-    found = {deep for each in Parent.__subclasses__() for deep in (each, *each.__subclasses__())}
-    return sorted((one for one in found if one.__module__.startswith("shared.")), key=str)
+    return sorted((one for one in below(Parent) if one.__module__.startswith("shared.")), key=str)
+
+
+def below(cls: type[Parent]) -> set[type[Parent]]:
+    return {deep for each in cls.__subclasses__() for deep in (each, *below(each))}
 
 
 PLAIN = some.text(alphabet=some.characters(codec="utf-8"), max_size=10)
 JSON = some.dictionaries(PLAIN, some.none() | some.booleans() | some.integers() | PLAIN | some.lists(PLAIN), max_size=3)
+SOME = some.lists(PLAIN, min_size=1, max_size=2)
+SHARE = some.floats(min_value=0, max_value=1)
+BULK = {"how": some.builds(Replay), "rate": SHARE, "stop_at": SHARE}
+WITH_RULES: dict[type[Parent], some.SearchStrategy[Parent]] = {
+    Selection: some.builds(Selection, ids=SOME) | some.builds(Selection, q=PLAIN),
+    BulkReplay: some.deferred(lambda: some.builds(BulkReplay, selection=models(Selection), **BULK)),
+    BulkCancel: some.builds(BulkCancel, ids=SOME) | some.builds(BulkCancel, q=PLAIN),
+    NewRule: some.builds(NewRule, code=some.just("x"), contains=PLAIN, failure_class=some.sampled_from(FailureClass)),
+    PolicyChange: some.builds(PolicyChange, retries=some.integers(0, 100), base_s=SHARE, cap_s=SHARE),
+}
 PLAIN_TYPES: dict[Any, some.SearchStrategy[Any]] = {
     str: PLAIN,
     int: some.integers(min_value=1, max_value=100),
     float: some.floats(min_value=0, max_value=1e6),
     datetime: some.datetimes(timezones=some.just(UTC)),
+    AwareDatetime: some.datetimes(timezones=some.just(UTC)),
 }
 HAND_MADE = {"Target", "Options", "Receipt"}  # their texts have a grammar; they are tested where it is
 
 
 def models(cls: type[Parent]) -> some.SearchStrategy[Parent]:
+    if cls in WITH_RULES:
+        return WITH_RULES[cls]
     return some.builds(cls, **{name: values(field.annotation) for name, field in cls.model_fields.items()})
 
 
@@ -69,8 +89,7 @@ def test_a_contract_survives_json(cls: type[Parent], data: some.DataObject) -> N
 
 @pytest.mark.parametrize("cls", every_contract(), ids=str)
 def test_what_people_write_refuses_unknown_fields_and_nothing_else_does(cls: type[Parent]) -> None:
-    is_written_by_people = issubclass(cls, (TargetModel, Options))
-    assert cls.model_config["extra"] == ("forbid" if is_written_by_people else "ignore")
+    assert cls.model_config["extra"] == ("forbid" if issubclass(cls, Written) else "ignore")
     assert cls.model_config["frozen"]
 
 
