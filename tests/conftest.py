@@ -17,7 +17,7 @@ from structlog.dev import plain_traceback
 from shared import bus, testing
 from shared.broker import client
 from shared.settings import settings
-from shared.store import engine, migrate
+from shared.store import engine, migrate, tables
 
 structlog.configure(
     processors=[
@@ -69,13 +69,32 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPat
 def database(
     request: pytest.FixtureRequest,
     tmp_path: Path,
-    new_database: Callable[[str, Path], str],
+    clean_database: Callable[[str, Path], str],
     fresh_settings: pytest.MonkeyPatch,
 ) -> str:
     """An empty, migrated database of each sort; its URL. The settings name it."""
-    url = new_database(request.param, tmp_path)
+    url = clean_database(request.param, tmp_path)
     fresh_settings.setenv("VEDETTE_DATABASE_URL", url)
     return url
+
+
+@pytest.fixture(scope="session")
+def clean_database(new_database: Callable[[str, Path], str]) -> Callable[[str, Path], str]:
+    """Return the URL of an empty, migrated database of a sort, for one test at a time.
+
+    On PostgreSQL it is one for all tests: emptying it takes a tenth of the time of making another.
+    """
+    shared: list[str] = []
+
+    def clean(sort: str, folder: Path) -> str:
+        if sort == "sqlite":
+            return new_database(sort, folder)
+        if not shared:
+            shared.append(new_database(sort, folder))
+        _empty(shared[0])
+        return shared[0]
+
+    return clean
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +120,16 @@ def new_database(
         return create(server, folder, templates[sort])
 
     return make
+
+
+def _empty(url: str) -> None:
+    """Delete all rows, and begin counting anew. Connections that a test before left open are closed."""
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+    deletions = [f"DELETE FROM {table.name}" for table in reversed(tables.metadata.sorted_tables)]
+    restarts = [f"ALTER SEQUENCE {name}_id_seq RESTART" for name in ("audit", "events", "observations")]
+    with psycopg.connect(url) as connection:
+        connection.execute(f"{others} AND pid <> pg_backend_pid()".encode())
+        connection.execute("; ".join([*deletions, *restarts]).encode())
 
 
 def _sqlite(_server: str, folder: Path, template: str) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -25,7 +23,7 @@ from shared.contracts.job import StageName
 from shared.contracts.submission import Options
 from shared.ids import new_id, now
 from shared.settings import settings
-from shared.store import jobs, migrate, plugins
+from shared.store import jobs, plugins
 from shared.store.engine import writing
 from shared.store.tables import dead_letters
 from shared.testing import RedisServer, wait_for
@@ -41,18 +39,18 @@ def tracing() -> None:
 
 @pytest.fixture
 def store(
-    request: pytest.FixtureRequest, tmp_path: Path, fresh_settings: pytest.MonkeyPatch, bus_url: str
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    clean_database: Callable[[str, Path], str],
+    fresh_settings: pytest.MonkeyPatch,
+    bus_url: str,
 ) -> Iterator[None]:
-    """A new database whose report and notify workers have announced themselves, and the broker of this test."""
-    url = f"sqlite:///{tmp_path}/v.db"
-    if getattr(request, "param", "sqlite") == "postgres":
-        url = _new_database(request.getfixturevalue("postgres_url"))
-    fresh_settings.setenv("VEDETTE_DATABASE_URL", url)
+    """An empty database whose report and notify workers have announced themselves, and the broker of this test."""
+    fresh_settings.setenv("VEDETTE_DATABASE_URL", clean_database(getattr(request, "param", "sqlite"), tmp_path))
     fresh_settings.setenv("VEDETTE_RUN_DIR", str(tmp_path))
     fresh_settings.setenv("VEDETTE_TOKEN", TOKEN)
     fresh_settings.setattr(pressure, "GAUGE", pressure.Gauge())
     settings.cache_clear()
-    migrate.upgrade()
     with writing() as connection:
         plugins.announce(connection, "formats", ["html", "json", "pdf"])
         plugins.announce(connection, "channels", ["https", "mailto"])
@@ -148,13 +146,6 @@ def bury(store: None) -> Callable[..., str]:
         return letter_id
 
     return write
-
-
-def _new_database(server: str) -> str:
-    name = f"t{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return server.replace("/postgres?", f"/{name}?")
 
 
 def _point_broker(url: str) -> None:
