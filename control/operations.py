@@ -18,6 +18,7 @@ from control.pace import Pace
 from control.works import WORKS, Work
 from shared.contracts.operation import Operation, OperationKind, OperationState
 from shared.errors import Conflict, Infrastructure, VedetteError
+from shared.replay import NoConsumer
 from shared.store import operations
 from shared.store.engine import reading, writing
 from shared.store.operations import Batch, Ends, Task
@@ -29,6 +30,7 @@ IDLE_S = 0.5  # between two looks when there is nothing to do
 COUNT_S = 0.5  # between two counts of the ends while something is still to be sent
 SETTLE_S = 2.0  # and afterwards
 JUDGED_FROM = 5  # ends before a failure share means something
+WAITS = "It waits:"
 AWAY_S = 2.0  # between two tries while broker or database is away
 
 
@@ -70,7 +72,9 @@ class Engine:
             return self._work(task)
         except Infrastructure as exc:
             with writing() as connection:
-                operations.begin(connection, task.operation.id, OperationState.RUNNING, f"It waits: {exc.message}")
+                operations.begin(connection, task.operation.id, OperationState.RUNNING, f"{WAITS} {exc.message}")
+            if isinstance(exc, NoConsumer):  # others may have one
+                return False
             raise
         except operations.OperationOver:
             return False  # somebody was faster
@@ -94,10 +98,18 @@ class Engine:
             return True
         pace = self._paces[operation.id]
         count = pace.allowed(min(BATCH, plan.most))
+        waited = operation.note.startswith(WAITS)
+        if not waited:
+            self._note(operation, plan)
+        worked = bool(count) and self._batch(task, work, count, pace)
+        if waited:
+            self._note(operation, plan)  # only now is it over
+        return worked
+
+    def _note(self, operation: Operation, plan: Plan) -> None:
         if (operation.state, operation.note) != (plan.state, plan.note):
             with writing() as connection:
                 operations.begin(connection, operation.id, plan.state, plan.note)
-        return bool(count) and self._batch(task, work, count, pace)
 
     def _resume(self, operation: Operation) -> bool:
         """Count anew what a process before this one did: it may have ended before it noted its last batch."""

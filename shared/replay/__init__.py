@@ -16,7 +16,7 @@ import structlog
 from shared import bus
 from shared.broker.client import BrokerAway
 from shared.contracts.dead_letter import Forecast, Replay, ReplayMode, Selection, Verdict
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, Infrastructure, NotFound
 from shared.pipeline import submit
 from shared.replay import plan
 from shared.replay.plan import Plan, Surroundings
@@ -47,7 +47,8 @@ def forecast(org_id: str, selection: Selection, how: Replay) -> Forecast:
 def replay(org_id: str, ids: Sequence[str], how: Replay, by: str, *, operation_id: str | None = None) -> list[Verdict]:
     """Replay dead letters; the verdicts stand in the order of `ids`. Nothing is sent twice, whoever else does the same.
 
-    A broker that is away is no failure: what was revived is sent when it is back.
+    A broker that is away is no failure: what was revived is sent when it is back. Raises NoConsumer, for an operation
+    alone; others get a verdict.
     """
     made: list[Verdict] = []
     around = plan.surroundings()
@@ -74,6 +75,10 @@ def _chosen(org_id: str, selection: Selection) -> Iterator[list[str]]:
 
 def _forecast(org_id: str, ids: Sequence[str], how: Replay, *, is_alone: bool) -> list[Verdict]:
     return _Batch(org_id, ids, how, is_alone=is_alone, around=plan.surroundings()).verdicts()
+
+
+class NoConsumer(Infrastructure):
+    """Nobody takes from a queue that letters of an operation are for. Workers restart; the operation can wait."""
 
 
 class JobsChanged(Conflict):
@@ -105,7 +110,10 @@ class _Batch:
         ]
 
     def replay(self, by: str, operation_id: str | None) -> list[Verdict]:
-        """Replay those that have a plan."""
+        """Replay those that have a plan. Raises NoConsumer, before anything is done, where an operation can wait."""
+        idle = [verdict for verdict in self._refused.values() if verdict.code == plan.NO_CONSUMER]
+        if operation_id and idle:
+            raise NoConsumer(idle[0].detail, cure="Start a worker, or stop the operation: vedette operations stop")
         if not self._plans:
             return self.verdicts()
         with writing() as connection:

@@ -21,9 +21,10 @@ from shared.replay.refusal import Refused
 from shared.store.replaying import Candidate, Edit, JobFacts
 from shared.store.step import STAGES
 
-__all__ = ["Plan", "Refused", "Surroundings", "forbidden", "gone", "made", "surroundings"]
+__all__ = ["NO_CONSUMER", "Plan", "Refused", "Surroundings", "forbidden", "gone", "made", "surroundings"]
 
 RESOLVE_AT_ONCE = 8
+NO_CONSUMER = "no-consumer"
 TASKS = frozenset(f"{stage}.run" for stage in StageName)
 
 
@@ -76,7 +77,7 @@ def made(letter: Candidate, how: Replay, around: Surroundings, *, is_alone: bool
     queue = lane if plan.begins is StageName.SCAN else LANES[plan.begins][0]
     starts_nothing = how.mode is ReplayMode.SKIP
     if around.lanes is not None and queue not in around.lanes and not starts_nothing and not how.force:
-        raise Refused("no-consumer", f"No worker takes from {queue}; start one, or use force.")
+        raise Refused(NO_CONSUMER, f"No worker takes from {queue}; start one, or use force.")
     return plan
 
 

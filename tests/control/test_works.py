@@ -110,13 +110,22 @@ def test_a_canary_waits_for_its_ends(failed: list[tuple[str, str]]) -> None:
     assert (look(made).state, look(made).done, sum(sent().values())) == ("done", 12, 12)
 
 
-def test_without_a_worker_nothing_is_sent_and_it_says_why(failed: list[tuple[str, str]]) -> None:
-    presence.remove(client(), "scan@h")
+def test_without_a_worker_it_says_so_and_waits_for_one_while_others_go_on(failed: list[tuple[str, str]]) -> None:
+    [record] = presence.live(client())
+    presence.remove(client(), record.hostname)
     made = start()
+    other = start(OperationKind.CANCEL, ids=[failed[0][0]], q=None, batch_id=None, until=failed[0][0])
     work_off()
     found = look(made)
-    assert (found.state, found.done, found.refused) == ("done", 0, {"no-consumer": 12})
+    assert (found.state, found.done, found.skipped, found.refused) == ("running", 0, 0, {})
+    assert found.note == "It waits: No worker takes from scan; start one, or use force."
+    assert look(other).state == "done"
     assert not sent()
+
+    presence.write(client(), record)
+    work_off()
+    found = look(made)
+    assert (found.state, found.done, found.note) == ("done", 12, "")
 
 
 def test_a_discard_leaves_nothing_open(failed: list[tuple[str, str]]) -> None:
