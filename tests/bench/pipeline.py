@@ -3,99 +3,148 @@
 Per side: four workers with one child each, each side with a broker database of its own. `bare` keeps nothing, so nobody
 could ask how a chain ended; `stored` keeps its results in Redis. `trivial` is the pipeline with stages that do nothing
 (ledger, events, trace); `real` scans one closed port and writes a JSON report.
-Figures are medians of ROUNDS alternating rounds of JOBS jobs. Run: python -m tests.bench.pipeline
+With BASE=<revision> the same two sides of that revision run in the same rounds, from a copy of its files and in this
+environment, and the ratio to them is printed.
+Figures are medians of ROUNDS alternating rounds of JOBS jobs. Run: [BASE=<revision>] python -m tests.bench.pipeline
 """
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared import testing
 
 JOBS = 200
-ROUNDS = 5
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
 STAGES = ("scan", "process", "report", "notify")
+HERE = Path(__file__).parents[2]
+MIGRATE = "from shared.store import migrate; migrate.upgrade()"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of those that are compared. module: what sends its jobs.  root: the files that it runs from."""
+
+    name: str
+    module: str
+    formats: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    root: Path = HERE
+
+    def run(self, jobs: int) -> float:
+        """Submit and wait in a process of its own, because a process has one broker. Returns its seconds."""
+        command = [sys.executable, "-m", self.module, str(jobs), *self.formats]
+        inherited = {**os.environ, **self.environment}
+        done = subprocess.run(
+            command, env=inherited, cwd=self.root, capture_output=True, text=True, check=True, timeout=150
+        )
+        return float(done.stdout)
 
 
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the workers are ended too
-    with testing.redis_server() as server, tempfile.TemporaryDirectory() as folder:
-        os.environ.update(_environment(server.url, folder))
-        rates: dict[str, list[float]] = {}
-        with _workers(server, Path(folder)) as runs:
-            for run in runs.values():
-                run(20)  # warm
-            for number in range(ROUNDS):
-                for name, run in runs.items():
-                    rates.setdefault(name, []).append(JOBS / run(JOBS))
-                sys.stderr.write(f"round {number + 1} of {ROUNDS} done\n")
-        for name, values in rates.items():
-            bare, stored = (
-                statistics.median(a / b for a, b in zip(values, rates[to], strict=True)) for to in ("bare", "stored")
-            )
-            rate = statistics.median(values)
-            sys.stdout.write(f"pipeline {name:8} {rate:7.1f} jobs/s   {bare:4.2f} x bare   {stored:4.2f} x stored\n")
-        sys.stdout.write("goal: trivial >= 0.50 x bare\n")
+    base = os.environ.pop("BASE", "")
+    with testing.redis_server() as server, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sides = [*_bare(server.url), *_pipelines(server.url, folder, HERE, "", 0)]
+        if base:
+            sides += _pipelines(server.url, folder, _copy(base, folder / "files"), "base ", 6)
+        with _workers(sides, folder):
+            rates = _measure(sides)
+    _print(rates)
+
+
+def _measure(sides: list[Side]) -> dict[str, list[float]]:
+    """Return the jobs a second of each side, round by round. Every other round goes the other way round."""
+    rates: dict[str, list[float]] = {side.name: [] for side in sides}
+    for side in sides:
+        side.run(20)  # warm
+    for number in range(ROUNDS):
+        for side in sides if number % 2 == 0 else reversed(sides):
+            rates[side.name].append(JOBS / side.run(JOBS))
+        sys.stderr.write(f"round {number + 1} of {ROUNDS} done\n")
+    return rates
+
+
+def _print(rates: dict[str, list[float]]) -> None:
+    for name, values in rates.items():
+        others = ("bare", "stored", *([f"base {name}"] if f"base {name}" in rates else ()))
+        ratios = {
+            other: statistics.median(mine / its for mine, its in zip(values, rates[other], strict=True))
+            for other in others
+        }
+        told = "   ".join(f"{ratio:4.2f} x {other.partition(' ')[0]}" for other, ratio in ratios.items())
+        sys.stdout.write(f"pipeline {name:12} {statistics.median(values):7.1f} jobs/s   {told}\n")
+    sys.stdout.write("goals: trivial >= 0.50 x bare; trivial and real >= 0.90 x base\n")
+
+
+def _bare(url: str) -> list[Side]:
+    bare = {"BARE_BROKER": _url(url, 3), "BARE_COUNTER": f"{url}?db=3"}
+    stored = {"BARE_BROKER": _url(url, 4), "BARE_COUNTER": f"{url}?db=4", "BARE_RESULTS": _url(url, 5)}
+    return [Side(name, "tests.bench.bare", environment=own) for name, own in (("bare", bare), ("stored", stored))]
+
+
+def _pipelines(url: str, folder: Path, root: Path, prefix: str, db: int) -> list[Side]:
+    """The two sides of one revision; they share a database and a bus. db: the first of three of Redis."""
+    where = folder / (prefix.strip() or "head")
+    where.mkdir()
+    common = {
+        "VEDETTE_REDIS_URL": url,
+        "VEDETTE_REDIS_BUS_DB": str(db + 1),
+        "VEDETTE_DATABASE_URL": f"sqlite:///{where}/bench.db",
+    }
+    subprocess.run([sys.executable, "-c", MIGRATE], env={**os.environ, **common}, cwd=root, check=True, timeout=60)
+    trivial = {**common, "VEDETTE_REDIS_BROKER_DB": str(db + 2), "VEDETTE_RUN_DIR": f"{where}/trivial"}
+    real = {**common, "VEDETTE_REDIS_BROKER_DB": str(db), "VEDETTE_RUN_DIR": f"{where}/real"}
+    return [
+        Side(f"{prefix}trivial", "tests.bench.drive", environment=trivial, root=root),
+        Side(f"{prefix}real", "tests.bench.drive", ("json",), real, root),
+    ]
 
 
 @contextmanager
-def _workers(server: testing.RedisServer, folder: Path) -> Iterator[dict[str, Callable[[int], float]]]:
-    """Start the workers of all sides, and give for each side a function that runs n jobs and returns the seconds."""
-    from shared.store import migrate
-
-    migrate.upgrade()
-    stored = {"BARE_BROKER": _url(server.url, 4), "BARE_COUNTER": f"{server.url}?db=4"}
-    stored["BARE_RESULTS"] = _url(server.url, 5)
-    trivial = {"VEDETTE_REDIS_BROKER_DB": "2", "VEDETTE_RUN_DIR": f"{folder}/trivial"}
+def _workers(sides: list[Side], folder: Path) -> Iterator[None]:
+    """Four workers of each side, ready, for the block."""
     with ExitStack() as stack:
-        for stage in STAGES:
-            log, bare = folder / f"{stage}.log", ["tests.bench.bare", "worker", "-Q", f"bare.{stage}"]
-            own = {**trivial, "TRIVIAL_STAGE": stage}
-            stack.enter_context(testing.process(_worker(*bare, "-n", f"bare-{stage}@%h"), {}, log))
-            stack.enter_context(testing.process(_worker(*bare, "-n", f"stored-{stage}@%h"), stored, log))
-            stack.enter_context(testing.process(_worker("tests.bench.trivial", "worker"), own, log))
-            stack.enter_context(testing.process(testing.worker(stage), {"VEDETTE_RUN_DIR": f"{folder}/real"}, log))
-        for side in ("trivial", "real"):
+        for side in sides:
             for stage in STAGES:
-                beat = folder / side / f"vedette-{stage}.alive"
-                testing.wait_for(beat.exists, f"the {side} {stage} worker is ready", 60)
-        yield {
-            "bare": lambda n: _run("tests.bench.bare", n),
-            "stored": lambda n: _run("tests.bench.bare", n, **stored),
-            "trivial": lambda n: _run("tests.bench.drive", n, **trivial),
-            "real": lambda n: _run("tests.bench.drive", n, "json"),
-        }
+                command, own = _worker(side, stage)
+                log = folder / f"{side.name}-{stage}.log"
+                stack.enter_context(testing.process(command, {**side.environment, **own}, log, side.root))
+        for side in sides:
+            for stage in STAGES if "VEDETTE_RUN_DIR" in side.environment else ():
+                beat = Path(side.environment["VEDETTE_RUN_DIR"]) / f"vedette-{stage}.alive"
+                testing.wait_for(beat.exists, f"the {side.name} {stage} worker is ready", 60)
+        yield
 
 
-def _worker(*arguments: str) -> list[str]:
+def _worker(side: Side, stage: str) -> tuple[list[str], dict[str, str]]:
+    if side.name.endswith("real"):
+        return testing.worker(stage), {}
+    of = ["tests.bench.trivial", "worker"]
+    if side.name in {"bare", "stored"}:
+        of = ["tests.bench.bare", "worker", "-Q", f"bare.{stage}", "-n", f"{side.name}-{stage}@%h"]
     quiet = ["--concurrency", "1", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-    return [sys.executable, "-m", "celery", "-A", *arguments, *quiet]
+    return [sys.executable, "-m", "celery", "-A", *of, *quiet], {"TRIVIAL_STAGE": stage}
 
 
-def _run(module: str, jobs: int, *formats: str, **environment: str) -> float:
-    """Submit and wait in a process of its own, because a process has one broker. Returns the seconds that it prints."""
-    command = [sys.executable, "-m", module, str(jobs), *formats]
-    inherited = {**os.environ, **environment}
-    done = subprocess.run(command, env=inherited, capture_output=True, text=True, check=True, timeout=150)
-    return float(done.stdout)
-
-
-def _environment(url: str, folder: str) -> dict[str, str]:
-    return {
-        "VEDETTE_REDIS_URL": url,
-        "VEDETTE_DATABASE_URL": f"sqlite:///{folder}/bench.db",
-        "VEDETTE_RUN_DIR": f"{folder}/real",
-        "BARE_BROKER": _url(url, 3),
-        "BARE_COUNTER": f"{url}?db=3",
-    }
+def _copy(revision: str, to: Path) -> Path:
+    """Copy the files of a revision to a folder, and return it."""
+    archive = subprocess.run(["git", "archive", revision], cwd=HERE, capture_output=True, check=True, timeout=60)
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(to, filter="data")
+    return to
 
 
 def _url(url: str, db: int) -> str:
