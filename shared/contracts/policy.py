@@ -11,19 +11,22 @@ from shared.errors import BackOff, FailureClass
 
 
 class PolicyChange(Written):
-    """retries: after the first attempt.  base_s, cap_s: seconds of the first and of the longest wait."""
+    """retries: after the first attempt; null: until the job's deadline.
 
-    retries: int = Field(ge=0, le=100)
+    base_s, cap_s: seconds of the first and of the longest wait.
+    """
+
+    retries: int | None = Field(ge=0, le=100)
     back_off: BackOff
     base_s: float = Field(default=2.0, ge=0.0, le=3600.0, allow_inf_nan=False)
     cap_s: float = Field(default=60.0, ge=0.0, le=3600.0, allow_inf_nan=False)
 
 
 class PolicyView(Contract):
-    """The policy of one class. is_default: nobody changed it."""
+    """The policy of one class. retries: null means until the job's deadline.  is_default: nobody changed it."""
 
     failure_class: FailureClass
-    retries: int
+    retries: int | None
     back_off: BackOff
     base_s: float
     cap_s: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, RowMapping, delete, select
 
 from shared.contracts.policy import PolicyChange, PolicyView
-from shared.errors import POLICIES, BackOff, FailureClass, Policy
+from shared.errors import POLICIES, UNTIL_HEALTHY, BackOff, FailureClass, Policy
 from shared.ids import now
 from shared.store.engine import insert_missing
 from shared.store.tables import policies
@@ -27,7 +27,7 @@ def change(connection: Connection, org_id: str, failure_class: FailureClass, to:
     """Have another policy hold from now on; workers see it within seconds."""
     reset(connection, org_id, failure_class)
     row = {"org_id": org_id, "failure_class": failure_class, "changed_by": by[:255], "changed_at": now()}
-    insert_missing(connection, policies, [row | to.model_dump()])
+    insert_missing(connection, policies, [row | to.model_dump() | {"retries": _stored(to.retries)}])
     return get(connection, org_id, failure_class)
 
 
@@ -41,7 +41,7 @@ def reset(connection: Connection, org_id: str, failure_class: FailureClass) -> P
 def chosen(connection: Connection, org_id: str) -> dict[FailureClass, Policy]:
     """Return the policies that are not the defaults."""
     return {
-        each.failure_class: Policy(each.retries, each.back_off, each.base_s, each.cap_s)
+        each.failure_class: Policy(_stored(each.retries), each.back_off, each.base_s, each.cap_s)
         for each in all_of(connection, org_id)
         if not each.is_default
     }
@@ -52,11 +52,24 @@ def _view(failure_class: FailureClass, row: RowMapping | None) -> PolicyView:
         default = POLICIES[failure_class]
         return PolicyView(
             failure_class=failure_class,
-            retries=default.retries,
+            retries=_shown(default.retries),
             back_off=default.back_off,
             base_s=default.base_s,
             cap_s=default.cap_s,
         )
-    names = ("retries", "base_s", "cap_s", "changed_by", "changed_at")
-    fields = {name: row[name] for name in names}
-    return PolicyView(failure_class=failure_class, back_off=BackOff(row["back_off"]), is_default=False, **fields)
+    fields = {name: row[name] for name in ("base_s", "cap_s", "changed_by", "changed_at")}
+    return PolicyView(
+        failure_class=failure_class,
+        retries=_shown(row["retries"]),
+        back_off=BackOff(row["back_off"]),
+        is_default=False,
+        **fields,
+    )
+
+
+def _shown(retries: int) -> int | None:
+    return None if retries == UNTIL_HEALTHY else retries
+
+
+def _stored(retries: int | None) -> int:
+    return UNTIL_HEALTHY if retries is None else retries
