@@ -26,13 +26,12 @@ def empty_database(postgres_url: str) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-@pytest.mark.parametrize("by", ["VEDETTE_DATABASE_URL", "VEDETTE_DATABASE_URL_FILE"])
 def test_a_stack_on_postgresql_scans_reports_and_lists(
-    home: Home, greeter: int, empty_database: str, tmp_path: Path, by: str
+    home: Home, greeter: int, empty_database: str, tmp_path: Path
 ) -> None:
     secret = tmp_path / "database_url"
     secret.write_text(empty_database)
-    own = {by: str(secret) if by.endswith("_FILE") else empty_database}
+    own = {"VEDETTE_DATABASE_URL_FILE": str(secret)}
     started = home.run("up", "--detach", "--port", str(free_port()), **own)
     assert started.returncode == 0, started.stderr
     everybody = home.everybody()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared import testing
+from shared import intervention, testing
 from shared.broker import pause
 from shared.broker.client import client
 from shared.broker.view import look
@@ -15,7 +15,7 @@ from shared.explanation import explain
 from shared.pipeline import submit
 from shared.store.engine import reading
 from tests.integration.conftest import Stack
-from tests.shared.store.making import make, new_job
+from tests.shared.store.making import ORG, make, new_job
 
 SEEN_S = 30.0  # a record is written every two seconds
 
@@ -50,6 +50,8 @@ def test_reasons_follow_what_happens(stack: Stack, tarpit: int, banner: int) -> 
     behind = comes_to(stack, others[2], WaitingReason.BEHIND_N).waiting
     assert behind is not None
     assert behind.ahead in (1, 2)  # one may be with the worker already
+    for job_id in (first, *others):
+        intervention.cancel_one(ORG, job_id, "anna")
 
     stack.start("process", "report", "notify")
     deaf = make(new_job(options=Options(reports=["json"], notify=["http://127.0.0.1:9/hook"]), parts=PARTS))[0]

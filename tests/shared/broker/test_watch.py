@@ -16,10 +16,12 @@ from shared.broker import client as broker_client
 from shared.broker import flags, keys, presence
 from shared.broker.presence import WorkerRecord
 from shared.broker.request import Request
-from shared.broker.watch import CANCEL_GRACE_S, Watch
+from shared.broker.watch import Watch
 from shared.ids import now
 from shared.settings import settings
 from tests.shared.broker.conftest import waiting
+
+GRACE_S = 0.5
 
 
 @pytest.fixture
@@ -63,7 +65,10 @@ def test_a_worker_is_known_while_it_lives_and_what_it_runs(request_of: Any, clie
 
 
 @pytest.mark.usefixtures("point")
-def test_only_a_cancelled_job_is_withdrawn_and_only_after_its_grace(request_of: Any, client: redis.Redis) -> None:
+def test_only_a_cancelled_job_is_withdrawn_and_only_after_its_grace(
+    request_of: Any, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.broker.watch.CANCEL_GRACE_S", GRACE_S)
     watch = made()
     cancelled, other = running(request_of, "flagged"), running(request_of, "other")
     flags.flag(client, ["flagged"])
@@ -74,7 +79,7 @@ def test_only_a_cancelled_job_is_withdrawn_and_only_after_its_grace(request_of: 
         return bool(cancelled.is_withdrawn)
 
     testing.wait_for(is_withdrawn, "it is withdrawn")
-    assert time.monotonic() - asked >= CANCEL_GRACE_S
+    assert time.monotonic() - asked >= GRACE_S
     assert not other.is_withdrawn
     [message] = waiting(client)
     assert keys.DELIVERIES not in message["headers"]
