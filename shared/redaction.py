@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
+
+DESTINATIONS = "notify"  # the only option whose values let one do something
+
+
+def veiled(value: Any) -> Any:  # noqa: ANN401  plain data
+    """Return plain data with the destinations in it, at any depth, as they may be shown."""
+    if isinstance(value, dict):
+        return {key: _veiled(inner) if key == DESTINATIONS else veiled(inner) for key, inner in value.items()}
+    return [veiled(each) for each in value] if isinstance(value, list) else value
 
 
 def shown(url: str) -> str:
@@ -17,6 +27,11 @@ def shown(url: str) -> str:
     except ValueError:
         return "…"
     return "".join(letter if letter.isprintable() else "�" for letter in _shown(parts, port))
+
+
+def _veiled(destinations: Any) -> Any:  # noqa: ANN401  whatever somebody gave for them
+    urls = destinations if isinstance(destinations, list) else [destinations]
+    return [shown(url) if isinstance(url, str) else "…" for url in urls]
 
 
 def _shown(parts: SplitResult, port: str) -> str:

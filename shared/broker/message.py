@@ -17,6 +17,7 @@ from shared.contracts.job import StageName
 from shared.errors import FailureClass
 
 MAX_DELIVERIES = 4  # after so many lost ones a message is poison
+MOST = 1_000_000  # a greater count is a lie, and may fit into no column
 
 
 class Unreadable(ValueError):
@@ -104,8 +105,8 @@ def described(headers: object) -> dict[str, Any]:
         "task_id": task_id,
         "job_id": job_id if is_stage else None,
         "stage": StageName(stage) if is_stage else None,
-        "deliveries": max(1, _whole(known.get(keys.DELIVERIES), 1)),
-        "retries": max(0, _whole(known.get("retries"), 0)),
+        "deliveries": min(max(1, _whole(known.get(keys.DELIVERIES), 1)), MOST),
+        "retries": min(max(0, _whole(known.get("retries"), 0)), MOST),
         "traceparent": _text(known.get("traceparent")),
         "replay_of": _text(known.get(keys.REPLAY_OF)) or None,
     }

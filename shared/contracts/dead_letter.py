@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from shared.contracts.job import Contract, StageName, Written
 from shared.errors import FailureClass
@@ -16,6 +16,8 @@ from shared.text import as_json
 MAX_TRACEBACK = 20_000  # characters kept of a traceback: its end
 MAX_RAW = 1024 * 1024  # bytes kept of a raw message
 MAX_IDS = 1000  # dead letters named one by one in a selection
+MAX_CHANGES = 16_384  # characters of the changes of a replay, as JSON
+MAX_DEPTH = 8  # of what is in them
 
 
 class Reason(StrEnum):
@@ -162,6 +164,21 @@ class ReplayMode(StrEnum):
     TO_QUEUE = "to-queue"
 
 
+def _bounded(changes: dict[str, Any]) -> dict[str, Any]:
+    _check_depth(changes, MAX_DEPTH)
+    if len(as_json(changes)) > MAX_CHANGES:
+        raise ValueError(f"give at most {MAX_CHANGES} characters of changes")
+    return changes
+
+
+def _check_depth(value: object, left: int) -> None:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if inner and not left:
+        raise ValueError(f"nest changes at most {MAX_DEPTH} deep")
+    for each in inner:
+        _check_depth(each, left - 1)
+
+
 class Replay(Written):
     """How to replay. changes: what to set in the job's target or options, e.g. `{"ports": "1-100"}` (mode edited).
 
@@ -170,9 +187,9 @@ class Replay(Written):
 
     mode: ReplayMode = ReplayMode.AS_IS
     stage: StageName | None = None
-    changes: dict[str, Any] = {}
-    result: str = ""
-    queue: str = ""
+    changes: Annotated[dict[str, Any], AfterValidator(_bounded)] = {}
+    result: str = Field(default="", max_length=500)
+    queue: str = Field(default="", max_length=64)
     force: bool = False
 
 

@@ -6,9 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_serializer, model_validator
 
 from shared.contracts.job import Contract, Written
+from shared.redaction import veiled
 
 MAX_IDS = 1000  # things named one by one in one request
 
@@ -52,6 +53,12 @@ class Operation(Contract):
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+    @field_serializer("params")
+    def _shown(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Whoever looks at an operation sees no secret of a destination; whoever works it off has it whole."""
+        shown: dict[str, Any] = veiled(params)
+        return shown
 
 
 class BulkCancel(Written):

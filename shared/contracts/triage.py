@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Self
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -29,10 +29,14 @@ class Reclassify(Written):
     learn: bool = False
 
 
+# Near the ends of the calendar a moment may have no equivalent in UTC.
+_Until = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
+
+
 class Snooze(Written):
     """Put a dead letter aside until then."""
 
-    until: AwareDatetime
+    until: _Until
 
 
 class BulkDiscard(Written):

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, select
 from shared import telemetry
 from shared.contracts.audit import AuditEntry
 from shared.ids import now
+from shared.redaction import veiled
 from shared.store.tables import audit
 from shared.text import kept
 
@@ -16,14 +17,17 @@ MAX_DETAIL = 500  # characters of one text in a detail
 
 
 def add(connection: Connection, org_id: str, actor: str, action: str, subject: str = "", **detail: Any) -> None:  # noqa: ANN401
-    """Write one line. action: `noun.verb`; subject: what it was done to, such as `job:<id>`; detail: plain data."""
+    """Write one line. action: `noun.verb`; subject: what it was done to, such as `job:<id>`.
+
+    detail: plain data; of destinations only what may be shown is written.
+    """
     row = {
         "org_id": org_id,
         "at": now(),
         "actor": actor,
         "action": action,
         "subject": subject,
-        "detail": {name: _short(value) for name, value in detail.items() if value is not None},
+        "detail": _short(veiled({name: value for name, value in detail.items() if value is not None})),
         "trace_id": telemetry.trace_id(),
     }
     connection.execute(insert(audit), row)
@@ -40,4 +44,8 @@ def page(connection: Connection, org_id: str, *, limit: int, before: int = 0, ac
 
 
 def _short(value: Any) -> Any:  # noqa: ANN401  plain data
+    if isinstance(value, dict):
+        return {_short(name): _short(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_short(each) for each in value]
     return kept(value)[:MAX_DETAIL] if isinstance(value, str) else value

@@ -6,7 +6,7 @@ Every move is a compare-and-set: of many who try the same at once, one succeeds.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, or_, select, true, update
@@ -279,8 +279,8 @@ def _selected(org_id: str, selection: Selection) -> ColumnElement[bool]:
 def _place(cursor: str) -> tuple[datetime, str]:
     at, _, letter_id = cursor.partition("~")
     try:
-        return datetime.fromisoformat(at), letter_id
-    except ValueError:
+        return datetime.fromisoformat(at).astimezone(UTC), letter_id
+    except (ValueError, OverflowError):
         raise BadCursor("The cursor is not one that a page gave.", cure="Take `next` as it is.") from None
 
 

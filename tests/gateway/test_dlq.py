@@ -166,3 +166,9 @@ def test_what_is_wrong_with_bulk_work_is_named_at_the_door(
     answer = client.post(f"{DLQ}:replay", json=body)
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_the_ends_of_the_calendar_are_refused(client: TestClient, bury: Callable[..., str], moment: str) -> None:
+    assert client.get(DLQ, params={"cursor": f"{moment}~x"}).json()["code"] == "bad-cursor"
+    assert client.post(f"{DLQ}/{bury()}:snooze", json={"until": moment}).status_code == 422

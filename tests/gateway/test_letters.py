@@ -13,8 +13,8 @@ from shared.broker.client import client as redis_client
 from shared.broker.presence import WorkerRecord
 from shared.contracts.job import StageName
 from shared.ids import now
-from shared.store import burial
-from shared.store.engine import writing
+from shared.store import burial, operations
+from shared.store.engine import reading, writing
 from tests.gateway.driving import both_databases
 from tests.gateway.test_interventions import fail
 from tests.shared.store import dying
@@ -87,3 +87,38 @@ def test_a_replay_that_cannot_be_is_refused(
     answer = client.post(f"{DLQ}/{letter_id}:replay", json=how)
     assert answer.status_code == code, answer.text
     assert not sent()
+
+
+def test_secrets_of_destinations_are_neither_in_the_audit_nor_in_operations(
+    client: TestClient, dead: Callable[..., tuple[str, str]]
+) -> None:
+    _, letter_id = dead()
+    how = {"mode": "edited", "changes": {"notify": ["https://u:pw@hooks.example/T0/secret"]}}
+    made = client.post(f"{DLQ}:replay", json={"selection": {"q": "stage:report"}, "how": how})
+    assert made.status_code == 202
+    assert client.post(f"{DLQ}/{letter_id}:replay", json=how).status_code == 200
+    told = made.text + client.get("/api/v1/operations").text + client.get("/api/v1/audit").text
+    assert "secret" not in told
+    assert "pw@" not in told
+    assert told.count("https://hooks.example/T0…") == 4
+    with reading() as connection:  # whoever works it off needs them
+        [task] = operations.active(connection)
+    assert task.operation.params["how"] == {**task.operation.params["how"], **how}
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"mode": "skip", "result": "x" * 501},
+        {"mode": "to-queue", "queue": "x" * 65},
+        {"mode": "edited", "changes": {"ports": "1," * 10_000}},
+        {"mode": "edited", "changes": {"ports": json.loads("[" * 300 + "]" * 300)}},
+    ],
+    ids=["result", "queue", "changes", "depth"],
+)
+def test_what_is_asked_of_a_replay_has_bounds(
+    client: TestClient, bury: Callable[..., str], how: dict[str, str]
+) -> None:
+    answer = client.post(f"{DLQ}/{bury()}:replay", json=how)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+    assert client.get("/api/v1/audit").json()["items"] == []

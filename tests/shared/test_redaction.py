@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from shared.redaction import shown
+from shared.redaction import shown, veiled
 
 SECRET = "hunter2"
 ANY = some.text(max_size=12)
@@ -46,3 +46,11 @@ def test_what_has_no_host_shows_nothing_but_its_scheme(scheme: str, rest: str) -
 @given(url=some.text(max_size=60) | some.text(alphabet="htps:/@?#[].%1a\n\ud800", max_size=30))
 def test_any_text_can_be_shown_on_one_line(url: str) -> None:
     assert shown(url).isprintable()
+
+
+def test_destinations_at_any_depth_are_veiled_and_nothing_else() -> None:
+    given = {"how": {"changes": {"notify": ["https://h.example/secret", 5], "ports": "1-9"}}, "all": [{"notify": "x"}]}
+    assert veiled(given) == {
+        "how": {"changes": {"notify": ["https://h.example/se…", "…"], "ports": "1-9"}},
+        "all": [{"notify": ["…"]}],
+    }

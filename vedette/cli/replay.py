@@ -79,6 +79,8 @@ def _how(
     *, stage: str | None, whole: bool, skip: str | None, queue: str | None, change: Sequence[str], force: bool
 ) -> Replay:
     """Return how to replay. Raises Misused when two ways are asked for."""
+    from pydantic import ValidationError  # noqa: PLC0415
+
     from shared.contracts.dead_letter import Replay, ReplayMode  # noqa: PLC0415
 
     ways = {
@@ -96,7 +98,15 @@ def _how(
     )
     given: dict[str, Any] = {"mode": modes[asked[0]] if asked else ReplayMode.AS_IS, "force": force}
     given |= {"stage": stage, "result": skip or "", "queue": queue or "", "changes": _changes(change)}
-    return Replay.model_validate(given)
+    try:
+        return Replay.model_validate(given)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = {name: way for way, name in _OPTIONS.items()}[str(first["loc"][0])]
+        raise Misused(f"{field}: {first['msg']}.", cure="vedette dlq replay --help") from None
+
+
+_OPTIONS = {"--from": "stage", "--skip": "result", "--queue": "queue", "--set": "changes"}
 
 
 def _changes(texts: Sequence[str]) -> dict[str, Any]:

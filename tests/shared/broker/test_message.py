@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.broker import keys
-from shared.broker.message import Held, Unreadable, poison, read
+from shared.broker.message import MOST, Held, Unreadable, poison, read
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -88,3 +88,9 @@ def test_a_time_to_come_is_understood(eta: str) -> None:
 @pytest.mark.parametrize(("priority", "step"), [(0, 0), (2, 0), (3, 3), (5, 3), (6, 6), (9, 9), (-4, 0), (99, 9)])
 def test_a_priority_has_its_list_as_kombu_names_it(priority: int, step: int) -> None:
     assert keys.waiting("scan", priority) == (f"scan\x06\x16{step}" if step else "scan")
+
+
+def test_counts_that_no_database_could_hold_are_not_believed() -> None:
+    headers = {"task": "scan.run", "id": "j.scan", keys.DELIVERIES: 10**30, "retries": 10**30}
+    assert poison(read(entry(headers)), "x").deliveries == MOST
+    assert poison(read(entry(headers)), "x").retries == MOST
