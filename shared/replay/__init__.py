@@ -36,8 +36,9 @@ def forecast(org_id: str, selection: Selection, how: Replay) -> Forecast:
     """Return what a replay of a selection would do, without doing it. Raises query.QueryWrong."""
     counts: Counter[str] = Counter()
     samples: dict[str, Verdict] = {}
+    around = plan.surroundings()
     for ids in _chosen(org_id, selection):
-        for verdict in _forecast(org_id, ids, how, is_alone=len(selection.ids) == 1):
+        for verdict in _Batch(org_id, ids, how, is_alone=len(selection.ids) == 1, around=around).verdicts():
             counts[verdict.code] += 1
             samples.setdefault(verdict.code, verdict)
     ok = counts.pop("ok", 0)
@@ -71,10 +72,6 @@ def _chosen(org_id: str, selection: Selection) -> Iterator[list[str]]:
             return
         yield ids
         after = ids[-1]
-
-
-def _forecast(org_id: str, ids: Sequence[str], how: Replay, *, is_alone: bool) -> list[Verdict]:
-    return _Batch(org_id, ids, how, is_alone=is_alone, around=plan.surroundings()).verdicts()
 
 
 class NoConsumer(Infrastructure):

@@ -4,8 +4,9 @@ names of hosts and the records of workers.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from shared import policy, registry
@@ -23,7 +24,8 @@ from shared.store.step import STAGES
 
 __all__ = ["NO_CONSUMER", "Plan", "Refused", "Surroundings", "forbidden", "gone", "made", "surroundings"]
 
-RESOLVE_AT_ONCE = 8
+RESOLVE_AT_ONCE = 32
+RESOLVE_ALL_S = 40.0  # a batch of names of which none is answered takes 35 s
 NO_CONSUMER = "no-consumer"
 TASKS = frozenset(f"{stage}.run" for stage in StageName)
 
@@ -48,11 +50,12 @@ class Plan:
 class Surroundings:
     """What is known outside of the store. lanes: those that somebody takes from, None when nobody knows.
 
-    judged: what policy said of targets, by their key.
+    judged: what policy said of targets, by their key.  resolve_until: on the monotonic clock; then names are given up.
     """
 
     lanes: Collection[str] | None = None
     judged: dict[str, Refused | None] = field(default_factory=dict)
+    resolve_until: float = field(default_factory=lambda: time.monotonic() + RESOLVE_ALL_S)
 
 
 def surroundings() -> Surroundings:
@@ -86,8 +89,7 @@ def forbidden(plans: Iterable[Plan], around: Surroundings) -> dict[str, Refused]
     scans = {plan.letter.id: plan.target for plan in plans if plan.target}
     unknown = {target.key: target for target in scans.values() if target.key not in around.judged}
     if unknown:
-        with ThreadPoolExecutor(RESOLVE_AT_ONCE, thread_name_prefix="replay") as pool:
-            around.judged |= dict(zip(unknown, pool.map(_refusal, unknown.values()), strict=True))
+        around.judged |= _judged(unknown, max(1.0, around.resolve_until - time.monotonic()))
     found = {letter_id: around.judged[target.key] for letter_id, target in scans.items()}
     return {letter_id: why for letter_id, why in found.items() if why}
 
@@ -177,6 +179,18 @@ def _scanned(job: JobFacts, begins: StageName) -> TargetModel | None:
         return registry.target(job.request["target"])
     except VedetteError as exc:
         raise Refused("payload-invalid", exc.message) from exc
+
+
+def _judged(targets: Mapping[str, TargetModel], within_s: float) -> dict[str, Refused | None]:
+    """Ask policy of many targets at once; those of whom it has said nothing in time are refused."""
+    pool = ThreadPoolExecutor(RESOLVE_AT_ONCE, thread_name_prefix="replay")
+    try:
+        asked = {key: pool.submit(_refusal, target) for key, target in targets.items()}
+        wait(asked.values(), within_s)
+        late = Refused("resolver-away", "The resolver did not answer in time.")
+        return {key: task.result() if task.done() else late for key, task in asked.items()}
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _refusal(target: TargetModel) -> Refused | None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import socket
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +17,7 @@ import pytest
 import redis
 from sqlalchemy import update
 
-from shared import replay, testing
+from shared import policy, replay, testing
 from shared.broker import presence
 from shared.broker.presence import WorkerRecord
 from shared.contracts.dead_letter import DeadLetterState, DeadLetterView, Reason, Replay, ReplayMode, Selection, Verdict
@@ -22,6 +25,7 @@ from shared.contracts.job import JobState, JobView, StageName, StepState
 from shared.contracts.lanes import ALL_LANES, LANES
 from shared.errors import FailureClass
 from shared.ids import new_id, now
+from shared.replay import plan
 from shared.replay.plan import Surroundings
 from shared.settings import settings
 from shared.store import cancellation, dead_letters, jobs, ledger, outbox, revival, settling
@@ -388,3 +392,23 @@ def test_a_bulk_replay_counts_on_its_operation() -> None:
     operation_id = new_id()
     assert all(each.ok for each in again(*ids, operation_id=operation_id))
     assert [each.ok for each in again(*ids, operation_id=operation_id)] == [False] * 3
+
+
+def test_a_resolver_that_does_not_answer_holds_nobody_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    letters = [failed_job(f"host-{number}.example")[1] for number in range(3)]
+    answers = threading.Event()
+
+    def silent(*_: object, **__: object) -> None:
+        answers.wait(30)
+        raise socket.gaierror(socket.EAI_AGAIN, "silent")
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    monkeypatch.setattr(plan, "RESOLVE_ALL_S", 0.0)
+    monkeypatch.setattr(plan, "RESOLVE_AT_ONCE", 1)
+    try:
+        began = time.monotonic()
+        foreseen = replay.forecast(ORG, Selection(ids=letters), AS_IS)
+        assert (foreseen.ok, foreseen.refused) == (0, {"resolver-away": 3})
+        assert time.monotonic() - began < policy.RESOLVE_TIMEOUT_S
+    finally:
+        answers.set()

@@ -53,7 +53,7 @@ PLAIN_TYPES: dict[Any, some.SearchStrategy[Any]] = {
     int: some.integers(min_value=1, max_value=100),
     float: some.floats(min_value=0, max_value=1e6),
     datetime: some.datetimes(timezones=some.just(UTC)),
-    AwareDatetime: some.datetimes(timezones=some.just(UTC)),
+    AwareDatetime: some.datetimes(datetime(2000, 1, 1), datetime(2199, 1, 1), timezones=some.just(UTC)),  # noqa: DTZ001
 }
 HAND_MADE = {"Target", "Options", "Receipt"}  # their texts have a grammar; they are tested where it is
 
