@@ -30,6 +30,7 @@ IDLE_S = 0.25  # between two looks while nothing comes
 AWAY_S = 1.0  # while broker or database is away
 SETTLE_EVERY_S = 1.0
 TIDY_EVERY_S = 30.0
+MAX_ENTRY = 512 * 1024  # bytes of what is said of a message; ours say a fifth of that at most
 
 Fields = Mapping[bytes, bytes]
 
@@ -118,6 +119,8 @@ def _tell(done: TakenIn) -> None:
 
 
 def _arrival(stream_id: str, fields: Fields) -> Arrival:
+    if len(fields.get(b"entry", b"")) > MAX_ENTRY:
+        return _unreadable(stream_id, fields)
     try:
         entry, raw = DeadLetterEntry.read(stream_id, fields)
     except Exception as exc:  # noqa: BLE001  whatever somebody wrote there

@@ -38,11 +38,11 @@ def get_queue(caller: Asking, name: Name) -> QueueView:
 @router.post("/queues/{name}:pause", responses=problems(400, 404, 415))
 def pause_queue(caller: Asking, name: Name, asked: PauseRequest | None = None) -> QueueView:
     """Have nobody take messages from it until it is resumed. What workers hold already goes on."""
-    reason = asked.reason if asked else ""
-    with answering() as client:
-        pause.pause(client, queues.known(name), caller.actor, reason)
-    with writing() as connection:
+    reason, lane = asked.reason if asked else "", queues.known(name)
+    with writing() as connection:  # before: what cannot be written down is not done
         audit.add(connection, caller.org_id, caller.actor, "queue.pause", f"queue:{name}", reason=reason)
+    with answering() as client:
+        pause.pause(client, lane, caller.actor, reason)
     return queues.views([name])[0]
 
 

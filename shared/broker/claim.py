@@ -39,7 +39,7 @@ local function fault(item)
   local ok, message = pcall(cjson.decode, item)
   if not ok or type(message) ~= 'table' or type(message.properties) ~= 'table' then return nil, ARGV[3] end
   local tag = message.properties.delivery_tag
-  if type(tag) ~= 'string' or #tag == 0 or #tag > 200 or string.find(tag, '[^ -~]') then return nil, ARGV[3] end
+  if type(tag) ~= 'string' or #tag == 0 or #tag > 64 or string.find(tag, '[^ -~]') then return nil, ARGV[3] end
   if redis.call('HEXISTS', KEYS[1], tag) == 1 then return nil, ARGV[4] end
   return tag, nil
 end

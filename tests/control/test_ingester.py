@@ -17,7 +17,7 @@ from control import ingester
 from shared import testing
 from shared.broker import keys
 from shared.broker.client import BrokerAway
-from shared.contracts.dead_letter import DeadLetterState, DeadLetterView, Reason
+from shared.contracts.dead_letter import MAX_RAW, DeadLetterState, DeadLetterView, ErrorDetail, Reason
 from shared.contracts.job import JobState, StageName, StepState
 from shared.errors import FailureClass
 from shared.settings import settings
@@ -129,6 +129,17 @@ def test_an_unreadable_entry_is_permanent_and_shows_what_it_holds(server: testin
     assert (odd.reason, odd.failure_class) == (Reason.UNDECODABLE_ENVELOPE, FailureClass.PERMANENT)
     with reading() as connection:
         assert dead_letters.payload(connection, odd.id, "local").text == "entry: 5\nraw: six"
+
+
+def test_an_entry_that_says_too_much_is_cut_like_a_message(server: testing.RedisServer) -> None:
+    shout = entry(stage=None, error=ErrorDetail(message="x" * 2 * MAX_RAW))
+    leave(server, shout, b"six")
+    ingester.ingest_once()
+    [letter] = letters("local")
+    assert letter.reason is Reason.UNDECODABLE_ENVELOPE
+    assert len(letter.model_dump_json()) < 10_000
+    with reading() as connection:
+        assert dead_letters.payload(connection, letter.id, "local").is_cut
 
 
 @pytest.mark.parametrize("instant", INSTANTS)

@@ -3,14 +3,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 
 from gateway import broker
-from shared.broker import keys, presence
+from shared.broker import keys, pause, presence
 from shared.broker.client import client as redis_client
 from shared.broker.presence import WorkerRecord
 from shared.contracts.lanes import ALL_LANES
 from shared.contracts.queues import ActiveTask
 from shared.ids import now
+from shared.store.engine import writing
 from shared.testing import RedisServer
 
 
@@ -40,6 +42,13 @@ def test_a_queue_is_paused_by_somebody_for_a_reason_and_resumed(client: TestClie
     ]
     assert lines[1]["detail"] == {"reason": "window"}
     assert len(lines[1]["trace_id"]) == 32
+
+
+def test_a_pause_that_cannot_be_written_down_is_none(client: TestClient) -> None:
+    with writing() as connection:
+        connection.execute(text("ALTER TABLE audit RENAME TO gone"))
+    assert client.post("/api/v1/queues/scan:pause").status_code == 503
+    assert pause.paused(redis_client()) == {}
 
 
 def test_a_pause_needs_no_body(client: TestClient) -> None:

@@ -77,7 +77,7 @@ def test_whoever_takes_one_of_many_wakes_another(client: redis.Redis) -> None:
         b'{"properties": 5}',
         b'{"properties": {"delivery_tag": 5}}',
         b'{"properties": {"delivery_tag": ""}}',
-        b'{"properties": {"delivery_tag": "' + b"x" * 300 + b'"}}',
+        b'{"properties": {"delivery_tag": "' + b"x" * 65 + b'"}}',  # the ledger keeps 64 of a tag
         b'{"properties": {"delivery_tag": "\xff\xfe"}}',
         b'{"properties": {"delivery_tag": "\xed\xa0\x80"}}',
         b'{"properties": {"delivery_tag": "a\\u0000b"}}',
