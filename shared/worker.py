@@ -19,6 +19,7 @@ from celery.worker.consumer import Consumer
 from shared import bus, heartbeat, telemetry
 from shared.broker import children, watch
 from shared.broker.client import client
+from shared.broker.gate import Gate
 from shared.broker.presence import WorkerRecord
 from shared.broker.reclaim import reclaim
 from shared.broker.request import Request
@@ -38,6 +39,7 @@ log = structlog.get_logger()
 # Celery looks for dead children when their pipes close, which may be an instant before they are dead, and then every
 # five seconds only: a lost message would wait for so long.
 REAP_EVERY_S = 0.25
+OPEN_EVERY_S = 0.25  # what waits behind a suspect begins so soon after its end
 
 
 def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
@@ -60,6 +62,7 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
             parent.timer.call_after(0, self.watch.look)  # once it consumes: others look for who takes from a queue
             parent.timer.call_repeatedly(watch.EVERY_S, self.watch.look)
             parent.timer.call_repeatedly(REAP_EVERY_S, parent.pool.maintain_pool)
+            parent.timer.call_repeatedly(OPEN_EVERY_S, _gate(parent).open)
 
         def shutdown(self, parent: Consumer) -> None:
             del parent
@@ -114,6 +117,11 @@ def _watch(stage: StageName, consumer: Any) -> Watch:  # noqa: ANN401  its stubs
         made.stop()
 
     return made
+
+
+def _gate(consumer: Any) -> Gate:  # noqa: ANN401  ours: it has one
+    gate: Gate = consumer.gate
+    return gate
 
 
 def _active(request: Request) -> ActiveTask:

@@ -15,6 +15,7 @@ import structlog
 from celery.worker import consumer as stock
 from kombu.message import Message
 
+from shared.broker.gate import Gate
 from shared.broker.letter import bury
 from shared.broker.shape import Unsound, check
 from shared.contracts.dead_letter import ErrorDetail, Reason
@@ -30,6 +31,14 @@ _AWAY = (redis.ConnectionError, redis.TimeoutError)
 
 class Consumer(_StockConsumer):  # type: ignore[misc]  # it has no types
     """The consumer of every worker (`worker_consumer`)."""
+
+    def __init__(self, on_task_request: Callable[[Any], object], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        self.gate = Gate(on_task_request)
+        super().__init__(self.gate.enter, *args, **kwargs)
+
+    def on_close(self) -> None:
+        self.gate.clear()
+        super().on_close()
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Message], None]:  # noqa: ANN401
         receive = super().create_task_handler(*args, **kwargs)

@@ -18,6 +18,7 @@ STEPS = (0, 3, 6, 9)  # priorities that have a list of their own; 0 is served fi
 
 DELIVERIES = "x-deliveries"  # header: 1, and one more for each delivery that was lost
 QUEUED_AT = "x-queued-at"  # header: unix time of the first put, seconds
+WORKER_DEATHS = "x-worker-deaths"  # header: how many of these took their whole worker along
 LAST_DEATH = "x-last-death"  # header: why the last delivery was lost
 REPLAY_OF = "x-replay-of"  # header: id of the dead letter that this message replays
 

@@ -9,6 +9,7 @@ import json
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from shared.broker import keys
@@ -18,6 +19,14 @@ from shared.errors import FailureClass
 
 MAX_DELIVERIES = 4  # after so many lost ones a message is poison
 MOST = 1_000_000  # a greater count is a lie, and may fit into no column
+SUSPECT_DEATHS = 2  # of whole workers; half of what is allowed, so that an innocent neighbour has the other half
+
+
+class Silence(StrEnum):
+    """Why a delivery was lost with its whole worker. Which of that worker's messages was the reason is not known."""
+
+    EXPIRED = "the worker that had it fell silent"
+    ABANDONED = "its worker ended without a word"
 
 
 class Unreadable(ValueError):
@@ -60,6 +69,8 @@ class Held:
         headers = {**_headers(self.payload), "redelivered": True}
         if lost:
             headers |= {keys.DELIVERIES: self.deliveries + 1, keys.LAST_DEATH: lost}
+        if isinstance(lost, Silence):
+            headers |= {keys.WORKER_DEATHS: _worker_deaths(headers) + 1}
         info = self.payload["properties"].get("delivery_info")
         known = info if isinstance(info, dict) else {}
         properties = {
@@ -79,6 +90,11 @@ def read(entry: bytes | str) -> Held:
     except (ValueError, TypeError, LookupError, RecursionError) as exc:
         raise Unreadable(f"no message: {type(exc).__name__}") from exc
     raise Unreadable("no message: its delivery tag is no text")
+
+
+def is_suspect(headers: object) -> bool:
+    """Whether a message was there when worker after worker died."""
+    return isinstance(headers, dict) and _worker_deaths(headers) >= SUSPECT_DEATHS
 
 
 def poison(held: Held, why: str) -> DeadLetterEntry:
@@ -121,6 +137,10 @@ def undecodable(lane: str, message: str, exception: str = "") -> DeadLetterEntry
         queue=lane,
         error=ErrorDetail(type=exception, message=message),
     )
+
+
+def _worker_deaths(headers: dict[str, Any]) -> int:
+    return max(0, _whole(headers.get(keys.WORKER_DEATHS), 0))
 
 
 def _headers(payload: dict[str, Any]) -> dict[str, Any]:

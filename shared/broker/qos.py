@@ -13,6 +13,7 @@ from kombu.transport import virtual
 
 from shared.broker.client import Value
 from shared.broker.lease import Leases
+from shared.broker.message import is_suspect
 
 log = structlog.get_logger()
 
@@ -38,6 +39,7 @@ class Message(virtual.Message):
 class QoS(stock.QoS):
     channel: Any  # ours: it has `leases`
     _delivered: OrderedDict[str, virtual.Message]
+    _dirty: set[str]
 
     @cached_property
     def leases(self) -> Leases:
@@ -45,7 +47,10 @@ class QoS(stock.QoS):
         return own
 
     def can_consume(self) -> bool:
-        return not self.prefetch_count or self.leases.occupied < self.prefetch_count
+        """Whether there is room. Beside a suspect there is none: it runs alone (shared/broker/gate.py)."""
+        if self.prefetch_count and self.leases.occupied >= self.prefetch_count:
+            return False
+        return not any(is_suspect(held.headers) for tag, held in self._delivered.items() if tag not in self._dirty)
 
     def append(self, message: virtual.Message, delivery_tag: str) -> None:
         virtual.QoS.append(self, message, delivery_tag)
@@ -74,7 +79,7 @@ class QoS(stock.QoS):
     def restore_unacked(self, client: Any = None) -> None:  # noqa: ANN401  kombu's signature
         """Give back what is held when the worker stops. When only the connection was lost, tasks go on running."""
         del client
-        if _is_stopping() and self.leases.is_of_this_process:  # a forked child has its parent's channels, too
+        if is_stopping() and self.leases.is_of_this_process:  # a forked child has its parent's channels, too
             for tag in list(self._delivered):
                 self.leases.put_back(tag, counted=False)
         else:
@@ -106,7 +111,8 @@ def _headers(payload: dict[str, Any]) -> dict[str, Any]:
     return headers if isinstance(headers, dict) else {}
 
 
-def _is_stopping() -> bool:
+def is_stopping() -> bool:
+    """Whether this process is a worker that was told to stop."""
     from celery.worker import state  # noqa: PLC0415  only a worker needs it
 
     return any(asked is not None and asked is not False for asked in (state.should_stop, state.should_terminate))

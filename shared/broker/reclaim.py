@@ -9,8 +9,6 @@ import redis
 from shared.broker import keys, message
 from shared.broker.holding import put_back
 
-WHY = "its worker ended without a word"
-
 
 def reclaim(client: redis.Redis, lanes: Collection[str]) -> int:
     """Put every held message of `lanes` back into its queue, its delivery counted as lost. Returns how many.
@@ -20,7 +18,7 @@ def reclaim(client: redis.Redis, lanes: Collection[str]) -> int:
     """
     held = client.hgetall(keys.UNACKED)
     tags = [_text(tag) for tag, entry in held.items() if _lane(entry) in lanes]
-    return sum(put_back(client, tag, counted=True, why=WHY) for tag in tags)
+    return sum(put_back(client, tag, counted=True, why=message.Silence.ABANDONED) for tag in tags)
 
 
 def _lane(entry: bytes | str) -> str:

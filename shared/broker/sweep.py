@@ -15,11 +15,11 @@ import structlog
 from shared.broker import keys
 from shared.broker.client import Script
 from shared.broker.holding import put_back
+from shared.broker.message import Silence
 
 log = structlog.get_logger()
 
 AT_ONCE = 100  # messages that one look gives back
-WHY = "the worker that had it fell silent"
 
 # A message without a lease (of an older version, or made by hand) gets one; a lease without a message is removed.
 _EXPIRED = Script("""
@@ -74,7 +74,7 @@ class Sweep:
     def _give_back(self, tag: str, score: str) -> bool:
         """Give one message back. One that cannot be must not keep the others from coming back."""
         try:
-            return put_back(self._client, tag, counted=True, why=WHY, score=score)
+            return put_back(self._client, tag, counted=True, why=Silence.EXPIRED, score=score)
         except (redis.ConnectionError, redis.TimeoutError, OSError):
             raise
         except Exception as exc:  # noqa: BLE001  it stays where it is, and is tried again
