@@ -88,14 +88,15 @@ def check_query(q: str | None, fields: Mapping[str, Field], pointer: str) -> Non
 
 def _whole(pieces: Sequence[str], find: Callable[[str], str], pointer: str) -> list[str]:
     found: dict[str, None] = {}
-    errors = []
+    errors, cure = [], ""
     for place, piece in enumerate(pieces):
         try:
             found[find(piece)] = None
         except (NotFound, IdAmbiguous) as exc:
             errors.append(FieldError(pointer=f"{pointer}/{place}", detail=exc.message))
+            cure = cure or exc.cure
     if errors:
-        raise InvalidRequest(errors[0].detail, errors)
+        raise InvalidRequest(errors[0].detail, errors, cure=cure)
     return list(found)
 
 

@@ -10,7 +10,7 @@ from fastapi import Path
 
 from gateway.auth import Caller
 from shared.errors import Conflict
-from shared.store import dead_letters, dlq_rules, jobs, operations
+from shared.store import dead_letters, dlq_rules, jobs, operations, pieces
 from shared.store.engine import Connection
 
 _PIECE = re.compile(r"[0-9a-f-]{4,36}")
@@ -86,8 +86,10 @@ def _matches(
 def _only(found: Sequence[str], piece: str, kind: type[IdAmbiguous], what: str) -> str:
     if len(found) == 1:
         return found[0]
+    more = " or more" if len(found) >= pieces.LIMIT else ""
+    ends = ", ".join(each[-pieces.SEEN :] for each in found)
     raise kind(
-        f"{len(found)} {what} have {piece.lower()} at an end of their id, the newest first: {', '.join(found)}.",
-        cure="Give more of the id.",
+        f"{len(found)}{more} {what} have {piece.lower()} at an end of their id, the newest first: {ends}.",
+        cure="Give more of the id, or one of these.",
         candidates=found,
     )

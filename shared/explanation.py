@@ -59,10 +59,11 @@ def _over(job: JobView) -> Explanation:
     fixes = {
         JobState.FAILED: f"vedette jobs retry {job.id}",
         JobState.DEAD: f"vedette dlq list -q job:{job.id}",
-        JobState.PARTIAL: f"vedette jobs resume {job.id} --from notify",
+        JobState.PARTIAL: f"vedette jobs retry {job.id}",
         JobState.CANCELLED: f"vedette jobs rerun {job.id}",
     }
-    summary = f"nothing: it {'is ' if job.state is JobState.DEAD else ''}{job.state}{ended}{why}"
+    words = {JobState.DEAD: "is dead,", JobState.PARTIAL: "ended as partial", JobState.CANCELLED: "was cancelled"}
+    summary = f"nothing: it {words.get(job.state, job.state)}{ended}{why}"
     return Explanation(job_id=job.id, state=job.state, summary=summary, fix=fixes.get(job.state, ""))
 
 

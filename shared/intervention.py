@@ -58,7 +58,7 @@ def cancel_one(org_id: str, job_id: str, by: str) -> Cancelled:
     if done.state is None:
         raise jobs.JobNotFound(f"There is no job {job_id}.", cure="List them: vedette jobs list")
     if done.state.is_terminal and done.state is not JobState.CANCELLED:
-        raise JobOver(f"Job {job_id} has ended: it is {done.state}.", cure="There is nothing left to cancel.")
+        raise JobOver(f"Job {job_id} is over: {done.state}.", cure="There is nothing left to cancel.")
     return done
 
 

@@ -96,7 +96,9 @@ def forbidden(plans: Iterable[Plan], around: Surroundings) -> dict[str, Refused]
 
 def _check_state(letter: Candidate, how: Replay, *, is_alone: bool) -> None:
     if letter.state not in {DeadLetterState.OPEN, DeadLetterState.SNOOZED, DeadLetterState.QUARANTINED}:
-        raise Refused("wrong-state", f"It is {letter.state}.")
+        raise Refused(
+            "wrong-state", f"Dead letter {letter.id[-8:]} is {letter.state}: only what is open can be replayed."
+        )
     if letter.is_poison and not (how.force and is_alone):
         raise Refused("quarantined", "It killed its workers. Replay it alone, with force.")
 

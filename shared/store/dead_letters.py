@@ -248,7 +248,7 @@ def _one(
     mine = and_(letters.c.id == letter_id, letters.c.state.in_(list(of)))
     changed = {"state": to, "snoozed_until": None, **values}
     if not connection.execute(update(letters).where(mine).values(**changed)).rowcount:
-        raise WrongState(f"Dead letter {letter_id} is {before.state}.", cure="Look at it: vedette dlq get")
+        raise WrongState(f"Dead letter {letter_id} is {before.state}.", cure=f"Look at it: vedette dlq get {letter_id}")
 
 
 def _where(org_id: str, which: DeadLetterFilter) -> ColumnElement[bool]:

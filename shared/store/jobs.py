@@ -103,7 +103,7 @@ def page(
     return views(connection, list(connection.execute(query).scalars()))
 
 
-def ids_like(connection: Connection, org_id: str, piece: str, limit: int = 10) -> list[str]:
+def ids_like(connection: Connection, org_id: str, piece: str, limit: int = pieces.LIMIT) -> list[str]:
     """Return up to `limit` job ids that begin or end with `piece`, or whose last eight digits do, newest first."""
     return pieces.ids_like(connection, jobs, org_id, piece, limit)
 

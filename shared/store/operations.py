@@ -215,7 +215,9 @@ def _change(
     changed = connection.execute(update(operations).where(where).values(**values)).rowcount
     found = get(connection, operation_id)
     if found.state.is_over and not changed:
-        raise OperationOver(f"Operation {operation_id} is {found.state}.", cure="Look at it: vedette operations get")
+        raise OperationOver(
+            f"Operation {operation_id} is {found.state}.", cure=f"Look at it: vedette operations get {operation_id}"
+        )
     return found
 
 

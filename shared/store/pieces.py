@@ -6,9 +6,10 @@ from sqlalchemy import ColumnElement, Connection, Table, func, or_, select
 
 ID_LENGTH = 36  # characters of a UUID
 SEEN = 8  # of them, the last, stand for a thing wherever people read
+LIMIT = 10  # ids that are found, of a piece that many have
 
 
-def ids_like(connection: Connection, table: Table, org_id: str, piece: str, limit: int = 10) -> list[str]:
+def ids_like(connection: Connection, table: Table, org_id: str, piece: str, limit: int = LIMIT) -> list[str]:
     """Return up to `limit` ids that begin or end with `piece`, or whose last eight digits do, newest first."""
     if len(piece) > ID_LENGTH:
         return []

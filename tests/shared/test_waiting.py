@@ -266,6 +266,25 @@ def test_jobs_that_are_over_wait_for_nothing() -> None:
     assert explained(job_id).summary.startswith("nothing: it succeeded at ")
 
 
+@pytest.mark.parametrize(
+    ("state", "begins"),
+    [
+        (JobState.PARTIAL, "nothing: it ended as partial at "),
+        (JobState.CANCELLED, "nothing: it was cancelled at "),
+        (JobState.DEAD, "nothing: it is dead, at "),
+        (JobState.FAILED, "nothing: it failed at "),
+    ],
+)
+def test_how_a_job_ended_is_a_sentence(state: JobState, begins: str) -> None:
+    [job_id] = make()
+    run_through(job_id)
+    with writing() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(state=state))
+    found = explained(job_id)
+    assert found.summary.startswith(begins)
+    assert found.fix
+
+
 def test_a_job_that_is_being_cancelled_says_by_whom() -> None:
     [job_id] = queued(new_job())
     with writing() as connection:

@@ -39,15 +39,16 @@ def finish(session: Session, link: Link, asked: Operation | Forecast, *, is_wait
         return forecast(session, asked)
     if not is_waiting and not asked.state.is_over:
         return _begun(session, asked)
+    seen = [asked]
     try:
-        ended = _watch(session, link, asked)
+        _watch(session, link, seen)
     except KeyboardInterrupt:
-        tail = words.short(asked.id)
-        session.note(f"Stopped watching; operation {tail} goes on. To stop it:")
-        session.note(f"  vedette operations stop {tail}")
+        _left(session, seen[0])
         return Exit.INTERRUPTED
-    show(session, ended)
-    return code(ended)
+    show(session, seen[0])
+    if seen[0].failed:
+        session.note("See what failed: vedette dlq list --group")
+    return code(seen[0])
 
 
 def show(session: Session, operation: Operation) -> None:
@@ -161,12 +162,22 @@ def _is_settled(operation: Operation) -> bool:
     return operation.succeeded + operation.failed >= operation.done
 
 
-def _watch(session: Session, link: Link, operation: Operation) -> Operation:
+def _watch(session: Session, link: Link, seen: list[Operation]) -> None:
+    """Follow the one operation in `seen`, and keep there how it was last: also when Ctrl-C ends this."""
     with Strip(session.console(stderr=True), is_quiet=session.quiet) as strip:
-        for seen in follow(link, operation, session.note):
-            operation = seen
+        for operation in follow(link, seen[0], session.note):
+            seen[0] = operation
             strip.update(operation)
-    return operation
+
+
+def _left(session: Session, operation: Operation) -> None:
+    tail = words.short(operation.id)
+    if operation.state.is_over:
+        session.note(f"Stopped watching; what was {DONE[operation.kind]} goes on. To see how it ends:")
+        session.note(f"  vedette operations get {tail} --wait")
+    else:
+        session.note(f"Stopped watching; operation {tail} goes on. To stop it:")
+        session.note(f"  vedette operations stop {tail}")
 
 
 def _begun(session: Session, operation: Operation) -> Exit:

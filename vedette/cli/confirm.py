@@ -27,7 +27,8 @@ def count(found: int, expect: int | None, what: str, deed: str) -> int:
     if expect is not None:
         if expect != found:
             raise OtherCount(
-                f"Nothing was {deed}: there are {things} now, not {expect}.", cure=f"Look again, then --expect {found}"
+                f"Nothing was {deed}: it would be {things} now, not {expect}.",
+                cure=f"Look again, then --expect {found}",
             )
         return found
     if not is_asked():

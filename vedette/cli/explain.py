@@ -42,7 +42,8 @@ def _show(session: Session, found: Explanation) -> None:
         console.print(text, soft_wrap=True)
 
     say(Text(_told(found.summary, signs)))
-    for fact in filter(None, (found.running, *found.facts)):
+    running = "" if found.running in found.summary else found.running
+    for fact in filter(None, (running, *found.facts)):
         say(Text(f"  {_told(fact, signs)}", "dim"))
     if found.fix:
         say(Text.assemble(("fix: ", "bold green"), _told(found.fix, signs)))

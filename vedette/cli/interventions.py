@@ -51,8 +51,11 @@ def cancel(
     """
     if sum((bool(job), query is not None, batch is not None)) != 1:
         raise Misused(
-            "Give jobs, or a query, or a batch.", cure="vedette jobs cancel @last, or: vedette jobs cancel --help"
+            "Give jobs, or a query, or a batch: one of them.",
+            cure="vedette jobs cancel @last, or: vedette jobs cancel --help",
         )
+    if query is not None and not query.strip():
+        raise Misused("The query is empty: it would mean every job.", cure="For every job that waits: -q state:queued")
     if job and not dry_run:
         return _each(session, job, lambda link, identifier: link.client.cancel(identifier))
     from shared.contracts.operation import BulkCancel  # noqa: PLC0415

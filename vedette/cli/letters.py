@@ -119,7 +119,7 @@ def _facts(letter: DeadLetterView) -> list[tuple[str, str]]:
         ("job", f"{job}, run {letter.run}" if letter.run > 1 and job else job),
         ("step", f"{letter.stage or '-'}  queue {words.line(letter.queue)}" if letter.queue else letter.stage or ""),
         ("reason", f"{letter.reason}"),
-        ("class", f"{letter.failure_class}, by {words.line(letter.rule)}" if letter.rule else letter.failure_class),
+        ("class", f"{letter.failure_class}; {words.line(letter.rule)}" if letter.rule else letter.failure_class),
         ("error", words.line(" ".join(filter(None, (letter.error.type, letter.error.code))))),
         ("at", words.line(" < ".join(letter.error.frames[:FRAMES]))),
         ("tries", tries),

@@ -163,7 +163,8 @@ def bar(done: int, total: int, signs: Marks, width: int = BAR) -> Text:
         return Text("#" * full + "-" * (width - full))
     bar = Text()
     bar.append("━" * full + ("╸" if half else ""), "cyan")
-    return bar.append("━" * (width - full - half), "bright_black")
+    # A thinner line, not only another colour: a full and an empty bar have to differ where there are no colours.
+    return bar.append("─" * (width - full - half), "bright_black")
 
 
 def running(job: JobView) -> StepView | None:

@@ -42,7 +42,7 @@ def replay(
     everything: Annotated[bool, typer.Option("--all", help="All that are open.")] = False,
     stage: Annotated[Stage | None, typer.Option("--from", metavar="STAGE", help="The job from this stage on.")] = None,
     whole: Annotated[bool, typer.Option("--whole", help="The whole job.")] = False,
-    skip: Annotated[str | None, typer.Option(metavar="TEXT", help="Take the step as done; TEXT says by whom.")] = None,
+    skip: Annotated[str | None, typer.Option(metavar="TEXT", help="Take the step as done; TEXT says why.")] = None,
     queue: Annotated[str | None, typer.Option(metavar="QUEUE", help="Into another queue, e.g. scan.heavy.")] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="K=V", help="With this changed in the request; repeatable.")

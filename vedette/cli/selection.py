@@ -24,6 +24,10 @@ def of(ids: Sequence[str], query: str | None, group: str | None, *, everything: 
             "Say which dead letters, in one way: ids, -q QUERY, --group-id FP or --all.",
             cure="See what there is: vedette dlq list --group",
         )
+    if query is not None and not query.strip():
+        raise Misused(
+            "The query is empty: it would mean every dead letter.", cure="Say -q state:open, if you mean that."
+        )
     if len(pieces) > MAX_IDS:
         raise Misused(f"{len(pieces)} ids are more than {MAX_IDS}.", cure="Select them by a query: -q QUERY")
     return Selection(ids=pieces, q=query, group=group, all=everything)

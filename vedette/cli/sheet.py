@@ -38,7 +38,7 @@ def facts(job: JobView) -> list[tuple[str, str]]:
         ("batch", job.batch_id or ""),
         ("repeats", job.origin_id or ""),
         ("run", str(job.run) if job.run > 1 else ""),
-        ("cancelled", f"by {words.line(job.cancelled_by)}" if job.cancelled_by else ""),
+        ("stopped", f"by {words.line(job.cancelled_by)}" if job.cancelled_by else ""),
         ("created", f"{job.created_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("time", f"waited {waited}, ran {ran}" if waited and ran else ""),
         ("priority", f"{job.priority}, lane {job.lane}"),

@@ -157,4 +157,6 @@ class Jobs:
 
 def timed_out(job_id: str, after_s: float) -> WaitTimedOut:
     """Return the error that says that a job took longer than somebody wanted to wait."""
-    return WaitTimedOut(f"Job {job_id[-8:]} is not over after {after_s:g} s.", cure=f"vedette jobs watch {job_id[-8:]}")
+    return WaitTimedOut(
+        f"Job {job_id[-8:]} is not over after {after_s:g} s.", cure=f"vedette jobs explain {job_id[-8:]}"
+    )

@@ -27,6 +27,15 @@ def test_the_line_has_a_bar_and_what_became_of_how_many() -> None:
     assert bulk.line(_operation(), words.ASCII).plain.isascii()
 
 
+@pytest.mark.parametrize(("state", "next_step"), [("running", "operations stop"), ("done", "operations get")])
+def test_whoever_stops_watching_is_told_what_still_goes_on(
+    state: str, next_step: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operation = _operation(state=state, succeeded=0)
+    bulk._left(Session(), operation)
+    assert f"vedette {next_step} {operation.id[-8:]}" in capsys.readouterr().err
+
+
 def test_one_that_is_over_has_no_bar_and_says_how_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
     bulk.show(Session(), _operation(state="stopped", refused={"poison": 2}, note="Too many failed again."))
     out = capsys.readouterr().out

@@ -37,6 +37,8 @@ def test_the_expected_count_is_enough_and_another_one_is_refused() -> None:
     with pytest.raises(OtherCount, match="12 jobs now, not 11") as refused:
         confirm.count(12, 11, "jobs", "cancelled")
     assert "--expect 12" in refused.value.cure
+    with pytest.raises(OtherCount, match="it would be 1 job now, not 2"):
+        confirm.count(1, 2, "jobs", "cancelled")
 
 
 def test_without_a_terminal_the_option_is_named() -> None:

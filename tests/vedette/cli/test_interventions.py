@@ -97,6 +97,13 @@ def test_one_way_to_name_jobs_is_enough(vedette: Vedette) -> None:
         assert "fix: " in ran.err
 
 
+@pytest.mark.parametrize("query", ["", " "])
+def test_a_query_that_a_shell_left_empty_is_not_every_job(vedette: Vedette, query: str) -> None:
+    ran = vedette("jobs", "cancel", "-q", query, "--yes", "--url", "http://127.0.0.1:1")
+    assert ran.code == 2
+    assert "empty" in ran.err
+
+
 def test_a_failed_job_is_tried_again_and_ends_again(failed: str, vedette: Vedette) -> None:
     assert vedette("jobs", "retry", failed, "--wait").code == 1
     assert _job(vedette, failed)["run"] == 2
@@ -132,6 +139,12 @@ def test_the_list_says_what_jobs_wait_for(held: str, vedette: Vedette) -> None:
     ran = vedette("jobs", "list", "--state", "queued")
     assert "waiting for" in ran.out
     assert "vedette jobs explain" in ran.err
+
+
+def test_what_works_on_a_job_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    found = Explanation(job_id="x", state="running", summary="running: scan on a@b", running="scan on a@b")
+    explain._show(Session(), found)
+    assert capsys.readouterr().out == "running: scan on a@b\n"
 
 
 def test_the_fix_is_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,7 +89,7 @@ def test_the_sheet_says_why_it_has_its_class_and_cannot_steer_the_terminal(capsy
     letters.sheet(Session(), _letter(deliveries=2, retries=1, count=3, memory_bytes=700 * 2**20, worker="scan@box"))
     said = capsys.readouterr()
     for part in (
-        "external, by the class of HostUnreachable",
+        "external; the class of HostUnreachable",
         "2 deliveries, 1 retry",
         "3 times since 5 h",
         "scan@box, 700 MiB\n",

@@ -71,6 +71,8 @@ def test_changes_are_text_unless_they_are_json() -> None:
     [
         (["replay"], "one way"),
         (["replay", "3f0f6e1b", "--all"], "one way"),
+        (["replay", "-q", ""], "empty"),
+        (["discard", "-q", " ", "--expect", "3"], "empty"),
         (["replay", "../x"], "not the id"),
         (["replay", "--all", "--force"], "--force"),
         (["replay", "--all", "--rate", "quick"], "rate"),
