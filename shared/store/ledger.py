@@ -93,6 +93,9 @@ def skip(connection: Connection, key: Key, *, summary: str) -> list[Event]:
     free = (steps.c.state == StepState.PENDING, steps.c.ready_at.is_not(None))
     if not connection.execute(update(steps).where(*mine, *free).values(**values)).rowcount:
         return []
+    # Parts that are left pending would be taken for a stage that has its turn: the job would never end.
+    parts = (steps.c.job_id == key.job_id, steps.c.stage == key.stage, steps.c.state == StepState.PENDING)
+    connection.execute(update(steps).where(*parts).values(**values))
     told = key.fact(EventType.STAGE_FINISHED, {"summary": summary, "is_skipped": True})
     return _go_on(connection, key, _after(key.stage), told)
 

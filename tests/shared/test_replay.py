@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import redis
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from shared import policy, replay, testing
 from shared.broker import presence
@@ -32,6 +32,7 @@ from shared.store import cancellation, dead_letters, jobs, ledger, outbox, reviv
 from shared.store.engine import reading, writing
 from shared.store.step import Key
 from shared.store.tables import jobs as jobs_table
+from shared.store.tables import steps as steps_table
 from tests import broker
 from tests.shared.store.dying import arrival, entry, fail_step, failed_job, letter_of, take_in
 from tests.shared.store.making import ORG, finish_step, make, run_through, take_step
@@ -180,6 +181,15 @@ def test_a_step_that_is_skipped_counts_as_done(server: redis.Redis) -> None:
 
 def test_the_last_stage_that_is_skipped_ends_the_job(server: redis.Redis) -> None:
     job_id, letter_id = failed_job(stage=NOTIFY)
+    assert code(letter_id, Replay(mode=ReplayMode.SKIP)) == "ok"
+    assert (view(job_id).state, sent(server)) == (JobState.SUCCEEDED, {})
+
+
+def test_a_skipped_stage_takes_its_parts_along(server: redis.Redis) -> None:
+    job_id, letter_id = failed_job(stage=NOTIFY)
+    with writing() as connection:
+        part = {"job_id": job_id, "stage": NOTIFY, "part": "mailto-1", "state": StepState.FAILED}
+        connection.execute(insert(steps_table).values(part))
     assert code(letter_id, Replay(mode=ReplayMode.SKIP)) == "ok"
     assert (view(job_id).state, sent(server)) == (JobState.SUCCEEDED, {})
 
