@@ -42,6 +42,7 @@ FULL_EVERY_S = 60.0
 MISSING_S = 4.0  # a flushed Redis hears from a worker what it does within 2 s
 MAX_RESENT = 5
 AT_MOST = 2000  # sent again in a round, some seconds' work: other repairs have their turn too
+DYING_AT_ONCE = 100  # of them, each with a message of up to a megabyte
 DYING_LIMIT = 10_000  # dead letters on their way to SQL that are looked through
 _WHY = "its turn had come, but no queue, worker or dead letter had its message"
 
@@ -120,15 +121,21 @@ def _active(client: redis.Redis) -> set[str]:
 
 def _dying(client: redis.Redis) -> set[str]:
     """Return the tasks, or where unknown the jobs, of the dead letters that are not in SQL yet."""
-    entries: Any = client.xrange(keys.DEAD_LETTERS, count=DYING_LIMIT + 1)
-    if len(entries) > DYING_LIMIT:
-        raise TooManyDying(f"More than {DYING_LIMIT} dead letters wait to be taken in.")
-    found = set()
-    for _, fields in entries:
-        with suppress(ValueError, LookupError, TypeError, AttributeError):
-            entry = json.loads(fields[b"entry"])
-            found |= {str(entry.get("task_id") or ""), str(entry.get("job_id") or "")}
+    found: set[str] = set()
+    seen, after = 0, "-"
+    while entries := _entries(client, after):
+        seen, after = seen + len(entries), f"({entries[-1][0].decode()}"
+        if seen > DYING_LIMIT:
+            raise TooManyDying(f"More than {DYING_LIMIT} dead letters wait to be taken in.")
+        for _, fields in entries:
+            with suppress(ValueError, LookupError, TypeError, AttributeError):
+                entry = json.loads(fields[b"entry"])
+                found |= {str(entry.get("task_id") or ""), str(entry.get("job_id") or "")}
     return found
+
+
+def _entries(client: redis.Redis, after: str) -> Any:  # noqa: ANN401
+    return client.xrange(keys.DEAD_LETTERS, min=after, count=DYING_AT_ONCE)
 
 
 def _send(lost: Sequence[Turn]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 import redis
 import structlog
@@ -19,7 +18,6 @@ from shared.broker.client import client
 from shared.contracts.job import JobState, JobView, StageName
 from shared.contracts.submission import Options
 from shared.errors import Conflict, Infrastructure
-from shared.redaction import shown
 from shared.store import audit, cancellation, jobs, plugins, revival, timeline
 from shared.store.cancellation import Cancelled
 from shared.store.engine import Connection, reading, writing
@@ -138,10 +136,7 @@ def _send(job_id: str) -> None:
 
 
 def _check_plugins(connection: Connection, options: Options) -> None:
-    formats, channels = plugins.known(connection, "formats"), plugins.known(connection, "channels")
-    gone = [name for name in options.reports if name not in formats]
-    gone += [shown(url) for url in options.notify if urlsplit(url).scheme not in channels]
-    if gone:
+    if gone := plugins.lacking(connection, options):
         raise PluginGone(
             f"No worker has started that knows {', '.join(gone)}.", cure="Start one, or submit the target anew."
         )

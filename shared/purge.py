@@ -1,7 +1,7 @@
 """Emptying a queue: the jobs that wait in it are cancelled, and messages of no job become dead letters.
 
 Nothing is lost on the way: a job is cancelled in the store before its message goes, and what is no job's is moved in
-one step. Messages in the hands of workers are left alone.
+one step. Messages in the hands of workers are left alone; of a job that runs already only the message goes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from shared.broker import removal
 from shared.broker.client import answering
 from shared.broker.removal import Waiting
 from shared.contracts.dead_letter import DeadLetterEntry, ErrorDetail, Reason
+from shared.contracts.lanes import STAGE_OF
 from shared.contracts.queues import Purge
 from shared.errors import Conflict, FailureClass
 from shared.store import cancels
@@ -37,10 +38,13 @@ class MoreWaiting(Conflict):
 
 @dataclass
 class _Sorted:
-    """Messages by what becomes of them. jobs: by organisation, id and message.  over: of jobs that have ended."""
+    """Messages by what becomes of them.
+
+    jobs: by organisation, id and message.  idle: of jobs that have ended, or whose stage runs already or is over.
+    """
 
     jobs: dict[str, dict[str, list[Waiting]]] = field(default_factory=dict)
-    over: list[Waiting] = field(default_factory=list)
+    idle: list[Waiting] = field(default_factory=list)
     strays: list[Waiting] = field(default_factory=list)
 
     @property
@@ -50,7 +54,7 @@ class _Sorted:
 
 def forecast(queue: str) -> Purge:
     """Return what a purge would do. Raises BrokerAway."""
-    counts = [found.counts for found in _look(queue)]
+    counts = [found.counts for found in _look(queue)]  # not kept themselves: messages may be large
     return Purge(queue=queue, jobs=sum(jobs for jobs, _ in counts), messages=sum(m for _, m in counts), dry_run=True)
 
 
@@ -62,36 +66,44 @@ def purge(queue: str, by: str, *, expect: int | None) -> Purge:
     seen = forecast(queue)
     if expect is None or seen.jobs + seen.messages > expect:
         raise MoreWaiting(queue, seen.jobs + seen.messages, expect)
-    jobs = messages = 0
-    for found in list(_look(queue)):  # all of it is looked at before the first goes: what goes moves the others
+    jobs = messages = looked_at = 0
+    while looked_at < LIMIT and (some := _first(queue, min(STEP, expect - jobs - messages))):
+        found = _sorted(queue, some)  # whatever it is, it goes, so the next look sees what is behind it
+        looked_at += len(some)
         jobs += _cancel(found, by)
         messages += _bury(found, queue, by)
     return Purge(queue=queue, jobs=jobs, messages=messages, dry_run=False)
+
+
+def _first(queue: str, limit: int) -> list[Waiting]:
+    with answering() as client:
+        return removal.peek(client, queue, limit) if limit > 0 else []
 
 
 def _look(queue: str) -> Iterator[_Sorted]:
     seen = 0
     with answering() as client:
         for messages in removal.every(client, queue, STEP):
-            yield _sorted(messages)
+            yield _sorted(queue, messages)
             seen += len(messages)
             if seen >= LIMIT:
                 return
 
 
-def _sorted(messages: Sequence[Waiting]) -> _Sorted:
+def _sorted(queue: str, messages: Sequence[Waiting]) -> _Sorted:
+    ids = {message.task_id[:ID_LENGTH] for message in messages} - {""}
     with reading() as connection:
-        owners = cancels.owners(connection, {message.task_id[:ID_LENGTH] for message in messages} - {""})
+        owners = cancels.owners(connection, ids, STAGE_OF[queue])
     found = _Sorted()
     for message in messages:
         job_id = message.task_id[:ID_LENGTH]
-        org_id, is_over = owners.get(job_id, ("", False))
+        org_id, is_waiting = owners.get(job_id, ("", False))
         if not org_id:
             found.strays.append(message)
-        elif is_over:
-            found.over.append(message)
-        else:
+        elif is_waiting:
             found.jobs.setdefault(org_id, {}).setdefault(job_id, []).append(message)
+        else:
+            found.idle.append(message)
     return found
 
 
@@ -102,7 +114,7 @@ def _cancel(found: _Sorted, by: str) -> int:
         count += sum(one.is_new for one in intervention.cancel(org_id, list(jobs), by))
     gone = [message for jobs in found.jobs.values() for messages in jobs.values() for message in messages]
     with answering() as client:
-        for message in gone + found.over:
+        for message in gone + found.idle:
             removal.remove(client, message)
     return count
 

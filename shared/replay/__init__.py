@@ -20,7 +20,7 @@ from shared.errors import Conflict, Infrastructure, NotFound
 from shared.pipeline import submit
 from shared.replay import plan
 from shared.replay.plan import Plan, Surroundings
-from shared.store import dead_letters, ledger, replaying, revival
+from shared.store import dead_letters, ledger, plugins, replaying, revival
 from shared.store.engine import Connection, reading, writing
 from shared.store.ledger import Key
 from shared.store.replaying import Candidate
@@ -93,7 +93,7 @@ class _Batch:
         self._plans: dict[str, Plan] = {}
         for letter in found.values():
             try:
-                self._plans[letter.id] = plan.made(letter, how, around, is_alone=is_alone)
+                self._plans[letter.id] = _known(plan.made(letter, how, around, is_alone=is_alone), how)
             except plan.Refused as exc:
                 self._refuse(letter, exc)
         for letter_id, why in plan.forbidden(self._plans.values(), around).items():
@@ -162,6 +162,16 @@ class _Batch:
         self._refused[letter.id] = Verdict(
             id=letter.id, job_id=letter.job_id, ok=False, code=why.code, detail=why.detail
         )
+
+
+def _known(made: Plan, how: Replay) -> Plan:
+    """Return the plan. Raises plan.Refused where it was edited to something that no worker knows."""
+    if made.edit and {"reports", "notify"} & how.changes.keys():
+        with reading() as connection:
+            gone = plugins.lacking(connection, made.edit.options)
+        if gone:
+            raise plan.Refused("changes-invalid", f"No worker has started that knows {', '.join(gone)}.")
+    return made
 
 
 def _adapted(connection: Connection, each: Plan, reopened: Reopened, how: Replay) -> Reopened:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
 
-from shared.contracts.job import TERMINAL, JobState
+from shared.contracts.job import TERMINAL, JobState, StageName, StepState
 from shared.contracts.operation import BulkCancel
 from shared.store import search
-from shared.store.tables import jobs
+from shared.store.tables import jobs, steps
 
 _DONE_WITH = sorted({*TERMINAL, JobState.CANCELLING})
+_WAITING = (StepState.PENDING, StepState.RETRYING)
 
 
 def count(connection: Connection, org_id: str, which: BulkCancel) -> int:
@@ -30,10 +31,12 @@ def last_id(connection: Connection, org_id: str, which: BulkCancel) -> str:
     return connection.execute(select(func.max(jobs.c.id)).where(_meant(org_id, which))).scalar_one() or ""
 
 
-def owners(connection: Connection, ids: Collection[str]) -> dict[str, tuple[str, bool]]:
-    """Return those of `ids` that are jobs: whose each is, and whether it is over."""
-    query = select(jobs.c.id, jobs.c.org_id, jobs.c.state).where(jobs.c.id.in_(ids))
-    return {row.id: (row.org_id, JobState(row.state).is_terminal) for row in connection.execute(query)}
+def owners(connection: Connection, ids: Collection[str], stage: StageName) -> dict[str, tuple[str, bool]]:
+    """Return those of `ids` that are jobs: whose each is, and whether it waits for `stage`, or for its next attempt."""
+    step = and_(steps.c.job_id == jobs.c.id, steps.c.stage == stage, steps.c.part == "", steps.c.state.in_(_WAITING))
+    is_waiting = and_(jobs.c.state.notin_(_DONE_WITH), exists().where(step, steps.c.ready_at.is_not(None)))
+    query = select(jobs.c.id, jobs.c.org_id, is_waiting.label("is_waiting")).where(jobs.c.id.in_(ids))
+    return {row.id: (row.org_id, bool(row.is_waiting)) for row in connection.execute(query)}
 
 
 def _meant(org_id: str, which: BulkCancel) -> ColumnElement[bool]:

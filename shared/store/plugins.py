@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, delete, select
 
+from shared.contracts.submission import Options
 from shared.ids import now
+from shared.redaction import shown
 from shared.store.engine import insert_missing
 from shared.store.tables import plugins
 
@@ -24,3 +27,10 @@ def known(connection: Connection, folder: str) -> list[str]:
     return list(
         connection.execute(select(plugins.c.name).where(plugins.c.folder == folder).order_by(plugins.c.name)).scalars()
     )
+
+
+def lacking(connection: Connection, options: Options) -> list[str]:
+    """Return the report formats and destinations of `options` that no worker has announced to know."""
+    formats, channels = known(connection, "formats"), known(connection, "channels")
+    gone = [name for name in options.reports if name not in formats]
+    return gone + [shown(url) for url in options.notify if urlsplit(url).scheme not in channels]

@@ -9,10 +9,12 @@ from gateway import broker
 from shared.broker import keys, pause, presence
 from shared.broker.client import client as redis_client
 from shared.broker.presence import WorkerRecord
+from shared.contracts.job import StageName
 from shared.contracts.lanes import ALL_LANES
 from shared.contracts.queues import ActiveTask
 from shared.ids import now
 from shared.store.engine import writing
+from shared.store.ledger import Key, take
 from shared.testing import RedisServer
 
 
@@ -97,6 +99,19 @@ def test_a_purge_cancels_the_jobs_and_buries_what_is_of_no_job(
     assert fields[b"raw"] == b"nonsense"
     [line] = client.get("/api/v1/audit?action=queue.purge").json()["items"]
     assert line["detail"] == {"jobs": 3, "messages": 1}
+
+
+def test_a_purge_leaves_a_job_alone_that_runs_already(client: TestClient, make_job: Callable[..., str]) -> None:
+    """A second message of a running scan is idle: it goes, and the scan goes on."""
+    job_id = make_job()
+    broker.publish([job_id])
+    with writing() as connection:
+        take(connection, Key(job_id, "local", StageName.SCAN), worker="scan@a")
+    seen = client.post("/api/v1/queues/scan:purge", json={"dry_run": True}).json()
+    assert (seen["jobs"], seen["messages"]) == (0, 0)
+    assert client.post("/api/v1/queues/scan:purge", json={"expect": 5}).status_code == 200
+    assert client.get("/api/v1/queues/scan").json()["waiting"] == 0
+    assert client.get(f"/api/v1/jobs/{job_id}").json()["state"] == "running"
 
 
 def test_an_unknown_queue_is_404_and_says_which_there_are(client: TestClient) -> None:

@@ -28,7 +28,7 @@ from shared.ids import new_id, now
 from shared.replay import plan
 from shared.replay.plan import Surroundings
 from shared.settings import settings
-from shared.store import cancellation, dead_letters, jobs, ledger, outbox, revival, settling
+from shared.store import cancellation, dead_letters, jobs, ledger, outbox, plugins, revival, settling
 from shared.store.engine import reading, writing
 from shared.store.step import Key
 from shared.store.tables import jobs as jobs_table
@@ -213,7 +213,11 @@ def test_a_changed_target_is_scanned_again() -> None:
 
 def test_other_reports_are_written_without_another_scan() -> None:
     job_id, letter_id = failed_job(stage=REPORT)
-    assert code(letter_id, Replay(mode=ReplayMode.EDITED, changes={"reports": ["pdf"]})) == "ok"
+    with writing() as connection:
+        plugins.announce(connection, "formats", ["pdf"])
+    for unknown in ({"reports": ["nope"]}, {"notify": ["gopher://example.org/"]}):
+        assert code(letter_id, Replay(mode=ReplayMode.EDITED, changes=unknown)) == "changes-invalid"
+    assert code(letter_id, Replay(mode=ReplayMode.EDITED, changes={"reports": ["pdf"], "notify": []})) == "ok"
     assert states(job_id)[:2] == [StepState.SUCCEEDED] * 2
     assert [step.part for step in view(job_id).steps if step.part] == ["pdf"]
 
