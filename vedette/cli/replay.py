@@ -29,7 +29,7 @@ app = typer.Typer(rich_markup_mode=None)
         "vedette dlq replay 3f0f6e1b --from process",
         "vedette dlq replay 3f0f6e1b --skip 'done by hand'",
         "vedette dlq replay -q class:external --dry-run",
-        "vedette dlq replay --group-id 5be1f6b0c2d4 --canary 5 --rate 2/s --stop-at 20%",
+        "vedette dlq replay --group-id 5be1f6b0c2d4 --canary 5 --stop-at 20%",
     ),
 )
 @command

@@ -47,10 +47,10 @@ class Plan:
     epilog=examples(
         "vedette scan host 127.0.0.1 --report pdf,json --wait",
         "vedette scan host db.example.org --ports 1-1024,5432 --fail-on high",
-        "vedette scan host 10.0.0.0/28 192.168.1.10-20 --profile quick --tag team=storage",
+        "vedette scan host 10.0.0.0/28 192.168.1.10-20 --profile quick --tag team=nas",
         "cat hosts.txt | vedette scan host --file - -o jsonl",
         "vedette scan host 127.0.0.1 --at 2026-12-31T02:00 --deadline 1h",
-        "vedette scan host 127.0.0.1 --notify ann@example.org --notify https://hooks.example.org/x",
+        "vedette scan host 127.0.0.1 --notify ann@a.example --notify https://a.example/x",
     ),
 )
 @command

@@ -26,7 +26,7 @@ from shared.contracts.triage import (
     Snooze,
 )
 from shared.errors import FailureClass
-from vedette.client.http import Http, Items, given, path
+from vedette.client.http import MAX_PROBLEM, Http, Items, given, path
 
 ALL = DeadLetterFilter()
 
@@ -106,7 +106,7 @@ class Rules:
 
     def remove(self, rule_id: str) -> None:
         """Remove a rule. Raises NothingThere."""
-        self._http.fetch("DELETE", path("dlq", "rules", rule_id), 0)
+        self._http.fetch("DELETE", path("dlq", "rules", rule_id), MAX_PROBLEM)
 
     def test(self, new: NewRule) -> RuleTest:
         """Return what a rule would match among the dead letters there are, without making it."""

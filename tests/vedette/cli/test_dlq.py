@@ -194,3 +194,15 @@ def test_ctrl_c_leaves_an_operation_running_and_it_is_paused_and_stopped_later(
     assert "paused" not in vedette("operations", "resume", operation[-8:]).out
     assert "stopped" in vedette("operations", "stop", operation[-8:]).out
     assert vedette("operations", "get", operation, "--wait").code == 1
+
+
+def test_a_rule_that_is_not_there_is_named_as_that(lab: Lab, vedette: Vedette) -> None:
+    ran = vedette("dlq", "rules", "remove", "deadbeef")
+    assert ran.code == 5
+    assert "There is no rule with this id." in ran.err
+    assert "fix: List them: vedette dlq rules list" in ran.err
+
+
+def test_a_dead_letter_that_is_not_there_says_how_to_list_them(lab: Lab, vedette: Vedette) -> None:
+    ran = vedette("dlq", "discard", "deadbeef", "--expect", "1")
+    assert "fix: List: vedette dlq list" in ran.err
