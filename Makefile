@@ -2,6 +2,7 @@
 PYTHON ?= python3
 TARGET ?= 127.0.0.1
 ARGS ?=
+AT_ONCE ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
@@ -22,7 +23,7 @@ up: $(VENV)/.installed ## start the local stack and keep it running until Ctrl-C
 	@$(BIN)/vedette up $(ARGS)
 
 test: $(VENV)/.dev ## run every test; a component this machine lacks skips, or fails where VEDETTE_TEST_ALL=1
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n $(AT_ONCE) --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## lint, types, lock file, compose schema, Dockerfile, shell scripts
 	$(UV) lock --check
