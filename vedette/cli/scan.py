@@ -50,7 +50,7 @@ class Plan:
         "vedette scan host 10.0.0.0/28 192.168.1.10-20 --profile quick --tag team=nas",
         "cat hosts.txt | vedette scan host --file - -o jsonl",
         "vedette scan host 127.0.0.1 --at 2026-12-31T02:00 --deadline 1h",
-        "vedette scan host 127.0.0.1 --notify a@b.example --notify https://a.example/x",
+        "vedette scan host 127.0.0.1 --notify a@b.example --notify https://c.example",
     ),
 )
 @command
