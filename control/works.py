@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared import intervention, replay
 from shared.contracts.dead_letter import Replay, Selection, Verdict
 from shared.contracts.operation import BulkCancel, Operation, OperationKind
-from shared.store import cancels, dead_letters
+from shared.store import cancels, dead_letters, triage
 from shared.store.engine import Connection, writing
 
 
@@ -37,7 +37,7 @@ def _replay(operation: Operation, ids: Sequence[str]) -> Sequence[Verdict]:
 def _discard(operation: Operation, ids: Sequence[str]) -> Sequence[Verdict]:
     reason = operation.params.get("reason", "")
     with writing() as connection:
-        moved = set(dead_letters.discard(connection, operation.org_id, ids, reason=reason, operation_id=operation.id))
+        moved = set(triage.discard(connection, operation.org_id, ids, reason=reason, operation_id=operation.id))
     return [Verdict(id=one, ok=one in moved, code="ok" if one in moved else "wrong-state") for one in ids]
 
 

@@ -9,7 +9,7 @@ from gateway.auth import Caller
 from shared.contracts.dead_letter import BulkReplay, DeadLetterView, Forecast, Replay, Verdict
 from shared.contracts.triage import DeadLetterFilter, Reclassify, Snooze
 from shared.errors import Conflict
-from shared.store import audit, dead_letters
+from shared.store import audit, dead_letters, triage
 from shared.store.engine import reading, writing
 
 EXPORT_PAGE = 200  # read at a time
@@ -54,7 +54,7 @@ def classify(caller: Caller, piece: str, asked: Reclassify) -> DeadLetterView:
     """Give a dead letter another class, and perhaps a rule."""
     with writing() as connection:
         letter_id = lookup.letter_id(connection, caller, piece)
-        found = dead_letters.reclassify(
+        found = triage.reclassify(
             connection, caller.org_id, letter_id, asked.failure_class, caller.actor, learn=asked.learn
         )
         plain = {"failure_class": asked.failure_class, "learn": asked.learn}
@@ -66,7 +66,7 @@ def snooze(caller: Caller, piece: str, asked: Snooze) -> DeadLetterView:
     """Put a dead letter aside."""
     with writing() as connection:
         letter_id = lookup.letter_id(connection, caller, piece)
-        found = dead_letters.snooze(connection, caller.org_id, letter_id, asked.until)
+        found = triage.snooze(connection, caller.org_id, letter_id, asked.until)
         until = asked.until.isoformat()
         audit.add(connection, caller.org_id, caller.actor, "dlq.snooze", _subject(letter_id), until=until)
     return found

@@ -14,7 +14,7 @@ from shared.contracts.job import JobState, StageName, StepState
 from shared.contracts.submission import Options
 from shared.contracts.target import TargetModel
 from shared.ids import now
-from shared.store import dead_letters, ledger
+from shared.store import ledger, triage
 from shared.store.dead_letters import REPLAYED, REPLAYING, RESOLVED
 from shared.store.engine import insert_missing
 from shared.store.step import STAGES
@@ -90,7 +90,7 @@ def claim(connection: Connection, org_id: str, chosen: Sequence[Candidate], oper
     mine: set[str] = set()
     for state in sorted({each.state for each in chosen}):
         these = [each.id for each in chosen if each.state is state]
-        mine |= set(dead_letters.move(connection, org_id, these, REPLAYING, of=(state,), **values))
+        mine |= set(triage.move(connection, org_id, these, REPLAYING, of=(state,), **values))
     return mine
 
 

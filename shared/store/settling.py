@@ -15,7 +15,7 @@ from shared.contracts.dead_letter import DeadLetterState, Reason
 from shared.contracts.job import StepState
 from shared.ids import now
 from shared.settings import settings
-from shared.store import dead_letters
+from shared.store import triage
 from shared.store.dead_letters import ASIDE, REPLAYED, REPLAYING, RESOLVED
 from shared.store.engine import reading, writing
 from shared.store.tables import dead_letters as letters
@@ -39,12 +39,12 @@ def settle() -> int:
 def tidy() -> int:
     """Settle letters whose jobs were revived by other means, wake the snoozed, delete the old. For now and then."""
     with reading() as connection:
-        due = select(letters.c.id).where(or_(dead_letters.is_due(), _is_expired())).limit(1)
+        due = select(letters.c.id).where(or_(triage.is_due(), _is_expired())).limit(1)
         is_time = connection.execute(due).first() is not None
     changed = _settle(ASIDE)
     if is_time:
         with writing() as connection:
-            changed += dead_letters.wake_due(connection) + expire(connection)
+            changed += triage.wake_due(connection) + expire(connection)
     return changed
 
 

@@ -28,7 +28,7 @@ from shared.ids import new_id, now
 from shared.replay import plan
 from shared.replay.plan import Surroundings
 from shared.settings import settings
-from shared.store import cancellation, dead_letters, jobs, ledger, outbox, plugins, revival, settling
+from shared.store import cancellation, dead_letters, jobs, ledger, outbox, plugins, revival, settling, triage
 from shared.store.engine import reading, writing
 from shared.store.step import Key
 from shared.store.tables import jobs as jobs_table
@@ -385,7 +385,7 @@ def test_a_forecast_counts_by_code_and_changes_nothing(server: redis.Redis) -> N
         failed_job(host)
     _, snoozed = failed_job()
     with writing() as connection:
-        dead_letters.snooze(connection, ORG, snoozed, now() + timedelta(hours=1))
+        triage.snooze(connection, ORG, snoozed, now() + timedelta(hours=1))
     foreseen = replay.forecast(ORG, Selection(all=True), AS_IS)
     assert (foreseen.total, foreseen.ok, foreseen.refused) == (3, 2, {"target-refused": 1})
     assert {each.code for each in foreseen.samples} == {"ok", "target-refused"}

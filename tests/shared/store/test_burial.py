@@ -9,7 +9,7 @@ from shared.contracts.job import JobState, JobView, StageName, StepState
 from shared.contracts.triage import NewRule
 from shared.errors import FailureClass
 from shared.ids import new_id
-from shared.store import audit, cancellation, dead_letters, dlq_rules, jobs, revival
+from shared.store import audit, cancellation, dead_letters, dlq_rules, jobs, revival, triage
 from shared.store.burial import ACTOR, NOBODY
 from shared.store.engine import reading, writing
 from tests.shared.store.dying import arrival, entry, fail_step, failed_job, letter_of, message, take_in
@@ -129,7 +129,7 @@ def test_a_new_failure_after_a_replay_names_the_letter_that_was_replayed() -> No
     job_id, first = failed_job()
     reopen(job_id)
     with writing() as connection:
-        dead_letters.move(connection, ORG, [first], DeadLetterState.REPLAYED, of=(DeadLetterState.OPEN,))
+        triage.move(connection, ORG, [first], DeadLetterState.REPLAYED, of=(DeadLetterState.OPEN,))
     fail_step(job_id, run=2)
     take_in(arrival(entry(job_id), run=2))
     assert (letter(job_id).replay_of, letter(job_id).run) == (first, 2)

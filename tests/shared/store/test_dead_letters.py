@@ -1,9 +1,8 @@
-"""Dead letters in SQL: pages, groups, counts, payloads, and moves of which one of many succeeds."""
+"""Dead letters in SQL: pages, groups, counts and payloads."""
 
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -15,8 +14,8 @@ from shared.contracts.query import QueryWrong
 from shared.contracts.triage import DeadLetterFilter
 from shared.errors import FailureClass
 from shared.ids import new_id, now
-from shared.store import dead_letters, dlq_rules, settling
-from shared.store.dead_letters import BadCursor, DeadLetterNotFound, WrongState
+from shared.store import dead_letters, settling
+from shared.store.dead_letters import BadCursor, DeadLetterNotFound
 from shared.store.engine import reading, writing
 from shared.store.tables import dead_letters as table
 from tests.shared.store.dying import arrival, entry, failed_job, letter_of, message, take_in
@@ -167,65 +166,6 @@ def test_selections_leave_poison_and_what_has_ended_alone_unless_it_is_named() -
     assert chosen(Selection(group=group)) == {ids[OPEN], ids[SNOOZED]}
     assert chosen(Selection(q="stage:scan")) == {ids[OPEN], ids[SNOOZED]}
     assert chosen(Selection(ids=list(ids.values()))) == set(ids.values())
-
-
-def test_of_twenty_who_move_the_same_letters_each_letter_obeys_one() -> None:
-    ids = [failed_job()[1] for _ in range(5)]
-
-    def move(_: int) -> list[str]:
-        with writing() as connection:
-            return dead_letters.move(connection, ORG, ids, REPLAYING, of=(OPEN,))
-
-    with ThreadPoolExecutor(20) as pool:
-        moved = [letter_id for mine in pool.map(move, range(20)) for letter_id in mine]
-    assert sorted(moved) == sorted(ids)
-
-
-def test_only_what_nobody_works_on_is_discarded() -> None:
-    ids = {state: failed_job()[1] for state in DeadLetterState}
-    for state, letter_id in ids.items():
-        put(letter_id, state=state)
-    with writing() as connection:
-        gone = dead_letters.discard(connection, ORG, list(ids.values()), reason="old", operation_id=new_id())
-    assert set(gone) == {ids[OPEN], ids[SNOOZED], ids[QUARANTINED]}
-    assert get(ids[OPEN]).note == "old"
-
-
-def test_a_snooze_ends_by_itself_or_by_hand() -> None:
-    _, letter_id = failed_job()
-    _, poison = failed_job(reason=Reason.POISON)
-    with writing() as connection:
-        for each, hours in ((letter_id, -1), (poison, 1)):
-            assert dead_letters.snooze(connection, ORG, each, now() + timedelta(hours=hours)).state is SNOOZED
-    settling.tidy()
-    assert (get(letter_id).state, get(poison).state) == (OPEN, SNOOZED)
-    with writing() as connection:
-        assert dead_letters.wake(connection, ORG, poison).state is QUARANTINED
-        with pytest.raises(WrongState):
-            dead_letters.wake(connection, ORG, poison)
-        with pytest.raises(DeadLetterNotFound):
-            dead_letters.snooze(connection, ORG, new_id(), now())
-
-
-def test_what_is_resolved_cannot_be_snoozed() -> None:
-    _, letter_id = failed_job()
-    put(letter_id, state=RESOLVED)
-    with pytest.raises(WrongState), writing() as connection:
-        dead_letters.snooze(connection, ORG, letter_id, now())
-
-
-def test_a_reclassification_teaches_a_rule_for_what_comes() -> None:
-    job_id, letter_id = failed_job()
-    for failure_class in (FailureClass.EXTERNAL, FailureClass.PERMANENT):
-        with writing() as connection:
-            changed = dead_letters.reclassify(connection, ORG, letter_id, failure_class, "ann", learn=True)
-        assert (changed.failure_class, changed.rule) == (failure_class, "reclassified by ann")
-    with reading() as connection:
-        [rule] = dlq_rules.all_of(connection, ORG)
-    assert (rule.learned_from, rule.fingerprint) == (letter_id, changed.fingerprint)
-    later, _ = failed_job()
-    assert get(letter_of(later)).failure_class is FailureClass.PERMANENT
-    assert get(letter_of(later)).fingerprint == get(letter_of(job_id)).fingerprint
 
 
 @pytest.mark.parametrize("state", list(DeadLetterState))
