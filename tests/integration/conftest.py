@@ -137,13 +137,25 @@ class Stack:
         return redis.Redis.from_url(f"{url}?db={settings().redis_broker_db}")
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="package", params=["sqlite", "postgres"])
 def stack(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     new_database: Callable[[str, Path], str],
 ) -> Iterator[Stack]:
-    """A stack that the tests of a module share, its settings those of this process too. Its workers start in a test."""
+    """A stack that modules share, its settings those of this process too. Its workers start in a test."""
+    folder = tmp_path_factory.mktemp("stack")
+    with built(folder, new_database(request.param, folder)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def own_stack(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    new_database: Callable[[str, Path], str],
+) -> Iterator[Stack]:
+    """A stack of one module, no worker of which runs at first."""
     folder = tmp_path_factory.mktemp("stack")
     with built(folder, new_database(request.param, folder)) as made:
         yield made

@@ -66,17 +66,17 @@ def assert_works(stack: Stack, port: int) -> None:
         testing.wait_for(lambda: broker.waiting(client) == 0 and client.hlen("unacked") == 0, "nothing is left over")
 
 
-def test_a_queued_job_never_begins(stack: Stack, banner: int) -> None:
-    queued = stack.submit("127.0.0.1", str(banner))
+def test_a_queued_job_never_begins(own_stack: Stack, banner: int) -> None:
+    queued = own_stack.submit("127.0.0.1", str(banner))
     assert cancel(queued) is JobState.CANCELLED
-    stack.start(*SERVICES)
-    assert_works(stack, banner)
-    assert_cancelled(stack, queued, left=["cancelled"] * 4)
+    own_stack.start(*SERVICES)
+    assert_works(own_stack, banner)
+    assert_cancelled(own_stack, queued, left=["cancelled"] * 4)
     assert "stage.started" not in told(queued)
 
 
-def test_a_scheduled_job_never_begins(stack: Stack, banner: int) -> None:
-    stack.start(*SERVICES)
+def test_a_scheduled_job_never_begins(own_stack: Stack, banner: int) -> None:
+    own_stack.start(*SERVICES)
     made = new_job(options=Options(reports=[]), due_at=now() + timedelta(hours=1))
     cancelled, kept = make(made, made)
     submit([cancelled, kept])
@@ -84,43 +84,43 @@ def test_a_scheduled_job_never_begins(stack: Stack, banner: int) -> None:
     with writing() as connection:
         connection.execute(jobs.update().where(jobs.c.id.in_([cancelled, kept])).values(due_at=now()))
     assert reconciler.queue_due() == 1
-    assert stack.ended(kept).state is JobState.SUCCEEDED
-    assert_cancelled(stack, cancelled, left=["cancelled"] * 4)
+    assert own_stack.ended(kept).state is JobState.SUCCEEDED
+    assert_cancelled(own_stack, cancelled, left=["cancelled"] * 4)
 
 
-def test_a_running_scan_stops_by_itself_and_its_worker_goes_on(stack: Stack, banner: int, tarpit: int) -> None:
-    stack.start(*SERVICES)
-    assert_works(stack, banner)
-    child = stack.child("scan")
-    running = stack.submit("127.0.0.1", str(tarpit))
-    testing.wait_for(lambda: "services" in str(stack.step(running, SCAN).progress), "it identifies services")
+def test_a_running_scan_stops_by_itself_and_its_worker_goes_on(own_stack: Stack, banner: int, tarpit: int) -> None:
+    own_stack.start(*SERVICES)
+    assert_works(own_stack, banner)
+    child = own_stack.child("scan")
+    running = own_stack.submit("127.0.0.1", str(tarpit))
+    testing.wait_for(lambda: "services" in str(own_stack.step(running, SCAN).progress), "it identifies services")
     asked = time.monotonic()
     assert cancel(running) is JobState.CANCELLING
-    assert_cancelled(stack, running, left=["cancelled"] * 4)
+    assert_cancelled(own_stack, running, left=["cancelled"] * 4)
     assert time.monotonic() - asked < NOTICE_S
-    assert_works(stack, banner)
-    assert stack.child("scan") == child
+    assert_works(own_stack, banner)
+    assert own_stack.child("scan") == child
 
 
-def test_a_job_that_was_cancelled_goes_on_when_somebody_wants_it_to(stack: Stack, banner: int, tarpit: int) -> None:
-    stack.start(*SERVICES)
-    job_id = stack.submit("127.0.0.1", f"{banner},{tarpit}")
-    testing.wait_for(lambda: stack.step(job_id, SCAN).state is StepState.RUNNING, "the scan runs")
+def test_a_job_that_was_cancelled_goes_on_when_somebody_wants_it_to(own_stack: Stack, banner: int, tarpit: int) -> None:
+    own_stack.start(*SERVICES)
+    job_id = own_stack.submit("127.0.0.1", f"{banner},{tarpit}")
+    testing.wait_for(lambda: own_stack.step(job_id, SCAN).state is StepState.RUNNING, "the scan runs")
     cancel(job_id)
-    assert stack.ended(job_id).state is JobState.CANCELLED
+    assert own_stack.ended(job_id).state is JobState.CANCELLED
     intervention.retry(ORG, job_id, "ann")
-    ended = stack.ended(job_id)
+    ended = own_stack.ended(job_id)
     assert (ended.state, ended.run, ended.cancelled_by) == (JobState.SUCCEEDED, 2, "")
-    assert stack.step(job_id, SCAN).attempt == 2
-    assert [told["state"] for told in stack.receiver.of(job_id)] == [JobState.SUCCEEDED]
+    assert own_stack.step(job_id, SCAN).attempt == 2
+    assert [told["state"] for told in own_stack.receiver.of(job_id)] == [JobState.SUCCEEDED]
 
 
-def test_a_job_that_waits_for_its_next_attempt_is_not_tried_again(stack: Stack, banner: int, busy: str) -> None:
-    stack.start(*SERVICES)
+def test_a_job_that_waits_for_its_next_attempt_is_not_tried_again(own_stack: Stack, banner: int, busy: str) -> None:
+    own_stack.start(*SERVICES)
     [job_id] = make(new_job(options=Options(reports=[], notify=[busy])))
     submit([job_id])
-    testing.wait_for(lambda: stack.view(job_id).state is JobState.RETRYING, "it is put off", 60)
+    testing.wait_for(lambda: own_stack.view(job_id).state is JobState.RETRYING, "it is put off", 60)
     assert cancel(job_id) is JobState.CANCELLED
-    ended = stack.ended(job_id)
+    ended = own_stack.ended(job_id)
     assert (ended.state, states(job_id)) == (JobState.CANCELLED, [*["succeeded"] * 3, "cancelled"])
     assert "stage.retrying" in told(job_id)

@@ -36,52 +36,52 @@ def open_jobs(ids: list[str]) -> list[str]:
         return [view.id for view in jobs.views(connection, ids) if not view.state.is_terminal]
 
 
-def test_all_jobs_go_on_when_redis_lost_its_data(stack: Stack, banner: int) -> None:
-    ids = [stack.submit("127.0.0.1", str(banner)) for _ in range(JOBS)]
-    with stack.broker as client:
+def test_all_jobs_go_on_when_redis_lost_its_data(own_stack: Stack, banner: int) -> None:
+    ids = [own_stack.submit("127.0.0.1", str(banner)) for _ in range(JOBS)]
+    with own_stack.broker as client:
         assert broker.waiting(client) == JOBS
         client.flushdb()
-    stack.start(*SERVICES)
+    own_stack.start(*SERVICES)
     assert len(open_jobs(ids)) == JOBS
-    process = control(stack)
+    process = control(own_stack)
     testing.wait_for(lambda: not open_jobs(ids), "all jobs end", MANY_S)
     for job_id in ids:
-        assert_once(stack, job_id, JobState.SUCCEEDED)
+        assert_once(own_stack, job_id, JobState.SUCCEEDED)
     testing.end(process)
 
 
-@pytest.mark.parametrize("stack", ["sqlite"], indirect=True)
-def test_what_runs_while_redis_loses_its_data_is_not_run_again(stack: Stack, tarpit: int) -> None:
-    stack.start(*SERVICES)
-    process = control(stack)
-    job_id = stack.submit("127.0.0.1", str(tarpit))
-    testing.wait_for(lambda: stack.step(job_id, StageName.SCAN).state is StepState.RUNNING, "the scan runs")
-    with stack.broker as client:
+@pytest.mark.parametrize("own_stack", ["sqlite"], indirect=True)
+def test_what_runs_while_redis_loses_its_data_is_not_run_again(own_stack: Stack, tarpit: int) -> None:
+    own_stack.start(*SERVICES)
+    process = control(own_stack)
+    job_id = own_stack.submit("127.0.0.1", str(tarpit))
+    testing.wait_for(lambda: own_stack.step(job_id, StageName.SCAN).state is StepState.RUNNING, "the scan runs")
+    with own_stack.broker as client:
         client.flushdb()
-    assert stack.ended(job_id).state is JobState.SUCCEEDED
-    assert stack.step(job_id, StageName.SCAN).attempt == 1
-    assert_once(stack, job_id, JobState.SUCCEEDED)
+    assert own_stack.ended(job_id).state is JobState.SUCCEEDED
+    assert own_stack.step(job_id, StageName.SCAN).attempt == 1
+    assert_once(own_stack, job_id, JobState.SUCCEEDED)
     testing.end(process)
 
 
-@pytest.mark.parametrize("stack", ["sqlite"], indirect=True)
-def test_every_job_ends_while_messages_are_deleted_at_random(stack: Stack, banner: int) -> None:
-    stack.start(*SERVICES)
-    process = control(stack)
+@pytest.mark.parametrize("own_stack", ["sqlite"], indirect=True)
+def test_every_job_ends_while_messages_are_deleted_at_random(own_stack: Stack, banner: int) -> None:
+    own_stack.start(*SERVICES)
+    process = control(own_stack)
     chance = random.Random(2)
     ids: list[str] = []
     deleted, until = 0, time.monotonic() + TORN_S
-    with stack.broker as client:
+    with own_stack.broker as client:
         while time.monotonic() < until:
             if len(ids) < 2 * JOBS:
-                ids += [stack.submit("127.0.0.1", str(banner)) for _ in range(2)]
+                ids += [own_stack.submit("127.0.0.1", str(banner)) for _ in range(2)]
             deleted += sum(tear(client, chance) for _ in range(2))
     assert deleted > 5
     testing.wait_for(lambda: not open_jobs(ids), f"all {len(ids)} jobs end, after {deleted} deletions", MANY_S)
-    assert {stack.view(job_id).state for job_id in ids} <= {JobState.SUCCEEDED, JobState.DEAD}
+    assert {own_stack.view(job_id).state for job_id in ids} <= {JobState.SUCCEEDED, JobState.DEAD}
     for job_id in ids:
-        if stack.view(job_id).state is JobState.SUCCEEDED:
-            assert_once(stack, job_id, JobState.SUCCEEDED)
+        if own_stack.view(job_id).state is JobState.SUCCEEDED:
+            assert_once(own_stack, job_id, JobState.SUCCEEDED)
     testing.end(process)
 
 

@@ -64,6 +64,8 @@ def test_a_retry_goes_on_at_the_stage_whose_cause_is_gone(stack: Stack, counter:
     """The reports are larger than the store takes, until somebody allows more."""
     with writing() as connection:
         policies.change(connection, ORG, FailureClass.RESOURCE, AT_ONCE, "test")
+    if "report" in stack.workers:
+        stack.kill("report")
     stack.environment["VEDETTE_BLOB_LIMIT_BYTES"] = "10"
     try:
         stack.start(*SERVICES)

@@ -34,29 +34,29 @@ def comes_to(stack: Stack, job_id: str, reason: WaitingReason) -> Explanation:
     return explained(stack, job_id)
 
 
-@pytest.mark.parametrize("stack", ["sqlite"], indirect=True)
-def test_reasons_follow_what_happens(stack: Stack, tarpit: int, banner: int) -> None:
-    first = stack.submit("127.0.0.1", str(tarpit))
-    assert comes_to(stack, first, WaitingReason.NO_CONSUMER).fix == "celery -A services.scan worker --queues scan"
+@pytest.mark.parametrize("own_stack", ["sqlite"], indirect=True)
+def test_reasons_follow_what_happens(own_stack: Stack, tarpit: int, banner: int) -> None:
+    first = own_stack.submit("127.0.0.1", str(tarpit))
+    assert comes_to(own_stack, first, WaitingReason.NO_CONSUMER).fix == "celery -A services.scan worker --queues scan"
 
     pause.pause(client(), "scan", "anna", "maintenance")
-    stack.start("scan")
-    assert "paused by anna" in comes_to(stack, first, WaitingReason.QUEUE_PAUSED).summary
-    others = [stack.submit("127.0.0.1", str(tarpit)) for _ in range(3)]
+    own_stack.start("scan")
+    assert "paused by anna" in comes_to(own_stack, first, WaitingReason.QUEUE_PAUSED).summary
+    others = [own_stack.submit("127.0.0.1", str(tarpit)) for _ in range(3)]
     pause.resume(client(), "scan")
 
-    testing.wait_for(lambda: explained(stack, first).running, "the first runs", SEEN_S)
-    assert explained(stack, first).running.startswith("scan on scan@")
-    behind = comes_to(stack, others[2], WaitingReason.BEHIND_N).waiting
+    testing.wait_for(lambda: explained(own_stack, first).running, "the first runs", SEEN_S)
+    assert explained(own_stack, first).running.startswith("scan on scan@")
+    behind = comes_to(own_stack, others[2], WaitingReason.BEHIND_N).waiting
     assert behind is not None
     assert behind.ahead in (1, 2)  # one may be with the worker already
     for job_id in (first, *others):
         intervention.cancel_one(ORG, job_id, "anna")
 
-    stack.start("process", "report", "notify")
+    own_stack.start("process", "report", "notify")
     deaf = make(new_job(options=Options(reports=["json"], notify=["http://127.0.0.1:9/hook"]), parts=PARTS))[0]
     submit([deaf])
-    said = comes_to(stack, deaf, WaitingReason.RETRY_BACKOFF)
+    said = comes_to(own_stack, deaf, WaitingReason.RETRY_BACKOFF)
     assert said.summary.startswith("retrying in notify, because attempt 1 failed")
 
 

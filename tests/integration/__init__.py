@@ -1,0 +1,1 @@
+"""Real services on a real store and broker. A package, so that its modules can share a stack."""
