@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from alembic import context
 
-from shared.store.tables import Json, Line, Moment, metadata
+from shared.store.tables import metadata
+from shared.store.tables.columns import Json, Line, Moment
 
 
 def render(kind: str, value: Any, _autogen: object) -> str | Literal[False]:  # noqa: ANN401  alembic's signature
