@@ -72,7 +72,7 @@ def test_a_partial_job_exits_9_and_names_the_part(lab: Lab, vedette: Vedette) ->
 def test_a_wait_that_times_out_exits_7_and_the_job_goes_on(lab: Lab, vedette: Vedette) -> None:
     ran = vedette("scan", "host", "127.0.0.1", "--ports", "1", "--tag", "do=hold", "--timeout", "0.3s")
     assert ran.code == 7
-    assert "fix: vedette jobs watch" in ran.err
+    assert "fix: vedette jobs explain" in ran.err
     lab.release.touch()
     assert vedette("jobs", "wait", "@last", "--timeout", "30s").code == 0
 
