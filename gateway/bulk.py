@@ -79,7 +79,9 @@ def whole(caller: Caller, selection: Selection) -> Selection:
 
 
 def check_query(q: str | None, fields: Mapping[str, Field], pointer: str) -> None:
-    """Raises QueryWrong, which points at where the query stands in the body."""
+    """Raises QueryWrong, which points at where the query stands in the body. An empty query would mean everything."""
+    if q is not None and not q.strip():
+        raise QueryWrong("The query is empty.", cure="Say what is meant, e.g. `state:failed`.", pointer=pointer)
     try:
         parse(q or "", fields)
     except QueryWrong as exc:

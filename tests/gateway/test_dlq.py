@@ -158,6 +158,7 @@ def test_a_discard_needs_the_right_count(client: TestClient, bury: Callable[...,
         ({"selection": {"all": True}, "colour": "red"}, "/colour"),
         ({"selection": {"all": True}, "how": {"mode": "sideways"}}, "/how/mode"),
         ({"selection": {"q": "colour:red"}}, "/selection/q"),
+        ({"selection": {"q": " "}}, "/selection/q"),
     ],
 )
 def test_what_is_wrong_with_bulk_work_is_named_at_the_door(
