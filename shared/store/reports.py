@@ -56,7 +56,7 @@ def _as_written(job: JobView) -> JobView:
         step.stage is StageName.REPORT and not step.part and step.state not in ledger.OVER for step in job.steps
     ):
         return job
-    state = ledger.outcome([(step.stage, step.part, step.state) for step in before])
+    state = ledger.outcome([(step.stage, step.part, step.state) for step in before], job.failure)
     return job.model_copy(update={"state": state, "steps": before})
 
 

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from shared.contracts.job import StageName
-from tests.chaos import faults, hostile, kills, lease, letters, storm, submission, verdict
-from tests.chaos.cells import CELLS
+from tests.chaos import faults, hostile, kills, lease, lethal, letters, storm, submission, verdict
+from tests.chaos.cells import CELLS, Who
 from tests.chaos.stack import CONTROL, GATEWAY, STAGES, Stack, stack
 
 DATABASES = ("sqlite", "postgres")
@@ -136,6 +136,18 @@ def _resumed(sort: str) -> Iterator[Row]:
         for stage in (StageName.SCAN, StageName.PROCESS, StageName.REPORT):
             result = letters.resumed(made, stage)
             yield (result.name, result.value), result.faults
+        result = letters.interrupted(made, 200, 3)
+        yield (result.name, result.value), result.faults
+
+
+def _lethal(sort: str) -> Iterator[Row]:
+    with _running(sort, GATEWAY) as made:
+        expected = verdict.reference(made)
+        for who in (Who.CHILD, Who.WORKER):
+            poisoned = lethal.poison(made, who, expected)
+            yield (poisoned.name, poisoned.seconds), poisoned.faults
+        cancelled = lethal.cancelled(made)
+        yield (cancelled.name, cancelled.seconds), cancelled.faults
 
 
 @contextmanager
@@ -160,7 +172,7 @@ SECTIONS = {
     "leases": Section("What leases promise", [("case", 48), ("s", 6)], _leases),
     "submission": Section("The gateway is killed between commit and publication", [("s to end", 8)], _submission),
     "storm": Section(
-        "A worker or child killed every 2 s, Redis killed twice",
+        "A worker, a child or control killed every 2 s, Redis killed twice",
         [("jobs", 5), ("s", 6), ("kills", 28), ("states", 28), ("told", 5), ("gaps", 5), ("deliveries", 10)],
         _storm,
     ),
@@ -170,7 +182,8 @@ SECTIONS = {
         _hostile,
     ),
     "letters": Section("10,000 dead letters", [("case", 48), ("value", 8), ("unit", 10)], _letters),
-    "resumed": Section("Replayed where it failed", [("case", 20), ("s", 6)], _resumed),
+    "resumed": Section("Replayed where it failed", [("case", 40), ("s", 6)], _resumed),
+    "lethal": Section("Jobs that kill, and one that is cancelled", [("case", 48), ("s", 6)], _lethal),
 }
 
 

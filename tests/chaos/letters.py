@@ -70,6 +70,30 @@ def resumed(stack: Stack, stage: StageName) -> Result:
     return Result(f"resumed at {stage}", time.monotonic() - started, "s", wrong + _done_once(stack, job_id, stage))
 
 
+def interrupted(stack: Stack, count: int, kills: int) -> Result:
+    """Replay many while `control`, which replays, is killed so often on the way: each job goes on once."""
+    stack.break_stage(StageName.PROCESS, "This is what the test wants.")
+    ids = stack.submit(count)
+    stack.wait(ids, 120.0)
+    stack.break_stage(StageName.PROCESS)
+    started = time.monotonic()
+    with stack.client as client:
+        testing.wait_for(lambda: client.dlq.stats().open >= count, "all failures are dead letters")
+        made = client.dlq.replay_many(BulkReplay(selection=Selection(all=True), rate=count / 5))
+        assert isinstance(made, Operation)
+        for number in range(kills):
+            enough = count * (number + 0.5) / kills
+            testing.wait_for(lambda least=enough: client.operations.get(made.id).done >= least, "some are sent", 60.0)  # type: ignore[misc]
+            stack.kill(CONTROL)
+        testing.wait_for(lambda: client.operations.get(made.id).state in OVER, "the operation is over", 60.0)
+        ended = client.operations.get(made.id)
+    testing.wait_for(lambda: all(view.state is JobState.SUCCEEDED for view in stack.views(ids)), "all succeed", 120.0)
+    stack.wait_for_quiet(60.0)
+    wrong = [fault for job_id in ids for fault in _done_once(stack, job_id, StageName.PROCESS)]
+    wrong += _not_done([ended], count) + [f for job_id in ids for f in verdict.twice_at_once(stack, job_id)]
+    return Result(f"{count} replayed, control killed {kills} times", time.monotonic() - started, "s", wrong)
+
+
 def _done_once(stack: Stack, job_id: str, stage: StageName) -> list[str]:
     """Each stage before the one that failed has run once, and the rest has what one run gives."""
     wrong = []

@@ -7,6 +7,7 @@ hit exactly once, and kills itself with SIGKILL.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -46,14 +47,13 @@ def strike(instant: Instant, *victims: Who) -> None:
         (FOLDER / "armed").rename(FOLDER / "fired")
     except FileNotFoundError:
         return  # another process was faster
-    parent = _parent()
-    victim = {Who.CHILD: os.getpid(), Who.WORKER: -os.getpgrp(), Who.PARENT: parent}[who]
+    _kill({Who.CHILD: os.getpid(), Who.WORKER: -os.getpgrp(), Who.PARENT: os.getpgrp()}[who])
+
+
+def _kill(victim: int) -> None:
+    """Kill a process, or where negative a group: each worker was started as the leader of one."""
     notes.write(FOLDER, notes.KILLED, victim=victim)
     os.kill(victim, signal.SIGKILL)
-
-
-def _parent() -> int:
-    return os.getpgrp()  # each worker was started as the leader of a group
 
 
 def _wrap(owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
@@ -83,6 +83,7 @@ def _take(original: Callable[..., Any]) -> Callable[..., Any]:
         if not taken.key.part and not taken.is_over:
             notes.write(FOLDER, notes.TAKEN, task=str(current_task.request.id))
             strike(Instant.TAKEN, *Who)
+            _die_of(taken.key.job_id)
             time.sleep(_slowness_s())
         return taken
 
@@ -111,6 +112,13 @@ def _scan(original: Callable[..., Any]) -> Callable[..., Any]:
         return await original(target, run)
 
     return scan
+
+
+def _die_of(job_id: str) -> None:
+    """Die whenever this job comes, if it is one of those that kill whoever works on them."""
+    with contextlib.suppress(OSError):
+        who = Who((FOLDER / f"deadly-{STAGE}-{job_id}").read_text())
+        _kill(os.getpid() if who is Who.CHILD else -os.getpgrp())
 
 
 def _slowness_s() -> float:

@@ -168,9 +168,12 @@ class Stack:
     def submit(self, count: int = 1, **options: Any) -> list[str]:
         """Write jobs and publish them as the gateway does: whether or not the broker takes them."""
         ids = self.write(count, **options)
+        self.publish(ids)
+        return ids
+
+    def publish(self, ids: list[str]) -> None:
         with contextlib.suppress(Infrastructure):
             pipeline.submit(ids)
-        return ids
 
     def write(self, count: int = 1, **fields: Any) -> list[str]:
         """Write jobs that nobody has published."""
@@ -209,6 +212,10 @@ class Stack:
         """Have a stage fail for good with this message, or with an empty one work again."""
         file = self.folder / f"broken-{stage}"
         file.write_text(message) if message else file.unlink(missing_ok=True)
+
+    def make_deadly(self, stage: str, job_id: str, who: str) -> None:
+        """Have this stage of a job kill whoever works on it, a child or its whole worker, every time."""
+        (self.folder / f"deadly-{stage}-{job_id}").write_text(who)
 
     def slow(self, stage: str, seconds: float) -> None:
         """How long every run of a stage takes from now on, on top of its own time."""

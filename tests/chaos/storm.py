@@ -1,4 +1,4 @@
-"""Many jobs, while workers die at random every other second and Redis dies twice."""
+"""Many jobs, while workers and `control` die at random every other second and Redis dies twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Self
 
 from shared.errors import Infrastructure
 from tests.chaos import verdict
-from tests.chaos.stack import STAGES, Stack
+from tests.chaos.stack import CONTROL, STAGES, Stack
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,9 @@ class Weather:
         self.kills["redis"] += 1
 
     def _run(self) -> None:
+        """What is not ready is not killed again: nothing would ever run."""
         while not self._stop.wait(self._every_s):
-            name = self._chance.choice(STAGES)
+            name = self._chance.choice((*STAGES, CONTROL))
             if not self._stack.is_ready(name):
                 continue
             is_whole = self._chance.random() < 0.5

@@ -25,10 +25,11 @@ from shared.layers import around
 from shared.layers.delivery import Delivery
 from shared.layers.ledger import AlreadyOver, RetryLater
 from shared.settings import settings
-from shared.store import deliveries, jobs, revival
+from shared.store import deliveries, jobs, ledger, revival
 from shared.store.deliveries import part_of
 from shared.store.engine import reading, writing
 from tests.services.notify.conftest import Receiver, reply
+from tests.shared.store.ledgers import BROKEN
 from tests.shared.store.making import ORG, make, new_job, run_through
 
 NOTIFY = StageName.NOTIFY
@@ -99,6 +100,15 @@ def test_what_a_dead_worker_was_sending_is_unknown_and_not_sent_again(receiver: 
     assert part.failure.code == "delivery-unknown"
     assert rows(job_id) == [("webhook", "unknown")]
     assert view(job_id).state is JobState.PARTIAL
+
+
+def test_the_end_of_a_job_that_was_stopped_is_told_as_it_is(receiver: Receiver) -> None:
+    [job_id] = make(new_job(options=Options(notify=[url_of(receiver)])))
+    with writing() as connection:
+        ledger.bury(connection, job_id, ORG, StageName.SCAN, BROKEN.model_copy(update={"is_dead": True}))
+    tell(job_id)
+    [request] = receiver.requests
+    assert json.loads(request.body)["data"]["state"] == view(job_id).state == JobState.DEAD
 
 
 def test_a_message_that_comes_again_is_told_once(receiver: Receiver) -> None:
