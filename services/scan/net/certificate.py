@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import warnings
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 
 from services.scan.net.answer import clean
 from shared.contracts.kinds.host import CertificateFacts
@@ -29,7 +31,7 @@ class Unreadable(Permanent):
 def parse(der: bytes) -> CertificateFacts:
     """Return the facts of one certificate. Raises Unreadable."""
     try:
-        cert = x509.load_der_x509_certificate(der)
+        cert = _loaded(der)
         key_type, key_bits = _key(cert)
         return CertificateFacts(
             subject=clean(cert.subject.rfc4514_string()),
@@ -47,6 +49,12 @@ def parse(der: bytes) -> CertificateFacts:
         )
     except _UNPARSABLE as exc:
         raise Unreadable(f"The certificate cannot be parsed: {clean(str(exc))}.") from exc
+
+
+def _loaded(der: bytes) -> x509.Certificate:
+    with warnings.catch_warnings():  # what is odd about a stranger's certificate is no concern of our logs
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return x509.load_der_x509_certificate(der)
 
 
 def matches(names: list[str], host: str) -> bool:

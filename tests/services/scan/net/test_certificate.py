@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.scan.net.certificate import Unreadable, matches, parse
@@ -48,6 +48,7 @@ def test_no_bytes_crash_the_parser(data: bytes) -> None:
 
 
 @given(st.integers(0, len(DER) - 1), st.integers(0, 255))
+@example(14, 128)  # a negative serial number
 def test_no_damaged_certificate_crashes_the_parser(at: int, byte: int) -> None:
     with contextlib.suppress(Unreadable):
         parse(DER[:at] + bytes([byte]) + DER[at + 1 :])
