@@ -30,8 +30,14 @@ class Unreadable(Permanent):
 
 def parse(der: bytes) -> CertificateFacts:
     """Return the facts of one certificate. Raises Unreadable."""
+    with warnings.catch_warnings():  # what is odd about a stranger's certificate is no concern of our logs
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return _facts(der)
+
+
+def _facts(der: bytes) -> CertificateFacts:
     try:
-        cert = _loaded(der)
+        cert = x509.load_der_x509_certificate(der)
         key_type, key_bits = _key(cert)
         return CertificateFacts(
             subject=clean(cert.subject.rfc4514_string()),
@@ -49,12 +55,6 @@ def parse(der: bytes) -> CertificateFacts:
         )
     except _UNPARSABLE as exc:
         raise Unreadable(f"The certificate cannot be parsed: {clean(str(exc))}.") from exc
-
-
-def _loaded(der: bytes) -> x509.Certificate:
-    with warnings.catch_warnings():  # what is odd about a stranger's certificate is no concern of our logs
-        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-        return x509.load_der_x509_certificate(der)
 
 
 def matches(names: list[str], host: str) -> bool:
