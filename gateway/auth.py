@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends, Request
@@ -15,6 +15,7 @@ from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.contracts.identity import Permission
 from shared.errors import Permanent, Security
 
 log = structlog.get_logger()
@@ -33,16 +34,26 @@ class Unauthorized(Security):
         self.headers = {"WWW-Authenticate": f'{CHALLENGE}, error="{error}"' if error else CHALLENGE}
 
 
+class Forbidden(Security):
+    """The caller is known, and may not do this."""
+
+    status = 403
+
+
 class TokenMissing(Permanent):
     """The gateway has no token to compare with."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, and whose jobs are seen. `actor` is written down beside what is done."""
+    """Who asks, and whose things are seen. `actor` is written down beside what is done, with the address."""
 
     org_id: str = "local"
     actor: str = "token"
+    permissions: frozenset[Permission] = frozenset(Permission)
+    user_id: str | None = None
+    key_id: str | None = None
+    address: str = ""
 
 
 def required(token: str) -> str:
@@ -80,6 +91,16 @@ class Auth:
 def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller
     return caller
+
+
+def needs(permission: Permission) -> Any:  # noqa: ANN401  a dependency
+    """Return the dependency of a route that refuses, and writes down, whoever lacks `permission`. Raises Forbidden."""
+
+    def check(caller: Asking) -> None:
+        if permission not in caller.permissions:
+            raise Forbidden(f"This needs the permission `{permission}`.", cure="Ask an admin of the organisation.")
+
+    return Depends(check)
 
 
 Asking = Annotated[Caller, Depends(_caller)]

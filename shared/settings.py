@@ -48,6 +48,11 @@ class Settings(BaseSettings):
     gateway_fd: int | None = Field(default=None, description="a listening socket that was inherited, instead of both")
     gateway_public_url: str = ""
     token: SecretStr = SecretStr("")
+    master_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="seals and signs messages, secrets and log-ins: `<id>:<32 bytes in base64>`, the current one first;"
+        " after a comma those of before",
+    )
 
     # limits
     stage_soft_limit_s: int = 270

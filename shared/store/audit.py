@@ -30,7 +30,7 @@ def add(connection: Connection, org_id: str, actor: str, action: str, subject: s
         "detail": _short(veiled({name: value for name, value in detail.items() if value is not None})),
         "trace_id": telemetry.trace_id(),
     }
-    connection.execute(insert(audit), row)
+    connection.execute(insert(audit), _chained(connection, row))
 
 
 def page(connection: Connection, org_id: str, *, limit: int, before: int = 0, action: str = "") -> list[AuditEntry]:
@@ -41,6 +41,12 @@ def page(connection: Connection, org_id: str, *, limit: int, before: int = 0, ac
     if action:
         query = query.where((audit.c.action == action) | audit.c.action.startswith(f"{action}.", autoescape=True))
     return [AuditEntry.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def _chained(connection: Connection, row: dict[str, Any]) -> dict[str, Any]:
+    newest = select(audit.c.seq).where(audit.c.org_id == row["org_id"]).order_by(audit.c.seq.desc()).limit(1)
+    seq = (connection.execute(newest).scalar() or 0) + 1
+    return row | {"seq": seq, "previous_hash": "", "hash": ""}
 
 
 def _short(value: Any) -> Any:  # noqa: ANN401  plain data

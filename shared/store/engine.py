@@ -74,15 +74,23 @@ def forget() -> None:
 
 
 @contextmanager
-def reading() -> Iterator[Connection]:
-    """A connection to read from, all of it as it was at the first question. Raises DatabaseAway."""
+def reading(org_id: str | None = None) -> Iterator[Connection]:
+    """A connection to read from, all of it as it was at the first question. Raises DatabaseAway.
+
+    org_id: whose rows are seen; None: those of all, for what works for the whole installation.
+    """
+    del org_id
     with _named_failures(), _reader().connect() as connection:
         yield connection
 
 
 @contextmanager
-def writing() -> Iterator[Connection]:
-    """A transaction: committed at the end of the block, rolled back when it raises. Raises DatabaseAway."""
+def writing(org_id: str | None = None) -> Iterator[Connection]:
+    """A transaction: committed at the end of the block, rolled back when it raises. Raises DatabaseAway.
+
+    org_id: whose rows are seen and changed; None: those of all, for what works for the whole installation.
+    """
+    del org_id
     with _named_failures(), _writer().begin() as connection:
         yield connection
 

@@ -133,11 +133,27 @@ audit = Table(
     metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
     Column("org_id", Line(64), nullable=False),
+    Column("seq", Integer, nullable=False),
     Column("at", Moment, nullable=False),
     Column("actor", Line(255), nullable=False),
+    Column("address", Line(64), nullable=False, default=""),
     Column("action", Line(64), nullable=False),
     Column("subject", Prose, nullable=False, default=""),
+    Column("before", Json),
+    Column("after", Json),
+    Column("reason", Prose, nullable=False, default=""),
     Column("detail", Json, nullable=False),
     Column("trace_id", Line(32), nullable=False, default=""),
+    Column("previous_hash", Line(64), nullable=False),
+    Column("hash", Line(64), nullable=False),
+    UniqueConstraint("org_id", "seq"),
     Index(None, "org_id", "id"),
+)
+
+audit_heads = Table(
+    "audit_heads",
+    metadata,
+    Column("org_id", Line(64), primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("hash", Line(64), nullable=False),
 )

@@ -47,6 +47,7 @@ jobs = Table(
     Column("run", Integer, nullable=False, default=1, server_default="1"),
     Column("cancelled_at", Moment),
     Column("cancelled_by", Line(255), nullable=False, default="", server_default=""),
+    Column("created_by", Line(255), nullable=False, default="", server_default=""),
     Index(None, "org_id", "id"),
     Index(
         "ix_jobs_open",
@@ -67,6 +68,7 @@ jobs = Table(
 steps = Table(
     "steps",
     metadata,
+    Column("org_id", Line(64), nullable=False, server_default="local"),
     Column("job_id", Id, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("stage", Line(16), primary_key=True),
     Column("part", Line(64), primary_key=True),
@@ -104,6 +106,7 @@ events = Table(
 observations = Table(
     "observations",
     metadata,
+    Column("org_id", Line(64), nullable=False, server_default="local"),
     Column("id", Serial, primary_key=True, autoincrement=True),
     of_job(),
     Column("type", Line(32), nullable=False),
@@ -117,6 +120,7 @@ observations = Table(
 coverage = Table(
     "coverage",
     metadata,
+    Column("org_id", Line(64), nullable=False, server_default="local"),
     Column("job_id", Id, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("data", Json, nullable=False),
 )
@@ -144,6 +148,7 @@ findings = Table(
 assessments = Table(
     "assessments",
     metadata,
+    Column("org_id", Line(64), nullable=False, server_default="local"),
     Column("job_id", Id, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("data", Json, nullable=False),
 )
@@ -151,6 +156,7 @@ assessments = Table(
 reports = Table(
     "reports",
     metadata,
+    Column("org_id", Line(64), nullable=False, server_default="local"),
     Column("id", Id, primary_key=True),
     of_job(),
     Column("format", Line(32), nullable=False),
@@ -166,6 +172,7 @@ reports = Table(
 deliveries = Table(
     "deliveries",
     metadata,
+    Column("org_id", Line(64), nullable=False, server_default="local"),
     Column("id", Id, primary_key=True),
     of_job(),
     Column("part", Line(64), nullable=False),
@@ -178,6 +185,33 @@ deliveries = Table(
     Column("created_at", Moment, nullable=False),
     Column("sent_at", Moment),
     UniqueConstraint("job_id", "part", "run"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("org_id", Line(64), nullable=False),
+    Column("name", Line(200), nullable=False, default=""),
+    Column("total", Integer, nullable=False),
+    Column("options", Json, nullable=False),
+    Column("trace_id", Line(32), nullable=False, default=""),
+    Column("created_by", Line(255), nullable=False, default=""),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "org_id", "id"),
+)
+
+finding_triage = Table(
+    "finding_triage",
+    metadata,
+    Column("org_id", Line(64), primary_key=True),
+    Column("target_key", Prose, primary_key=True),
+    Column("fingerprint", Line(64), primary_key=True),
+    Column("status", Line(16), nullable=False),
+    Column("note", Prose, nullable=False, default=""),
+    Column("changed_by", Line(255), nullable=False, default=""),
+    Column("changed_at", Moment, nullable=False),
+    Column("until", Moment),
 )
 
 plugins = Table(
