@@ -18,6 +18,8 @@ from sqlalchemy import (
     Text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 from shared import text
@@ -56,6 +58,20 @@ class Prose(Line):
     cache_ok = True
 
 
+class ThisTransaction(FunctionElement[int]):
+    """The number of the transaction that writes, on PostgreSQL; elsewhere 0: SQLite has one writer at a time."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+class WhatItSees(FunctionElement[str]):
+    """Which transactions were over when the statement began (`pg_snapshot`, as text); elsewhere nothing."""
+
+    type = Text()
+    inherit_cache = True
+
+
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Serial = BigInteger().with_variant(Integer, "sqlite")
 Id = Line(36)
@@ -72,3 +88,23 @@ metadata = MetaData(
 
 def of_job() -> Column[str]:
     return Column("job_id", Id, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False)
+
+
+@compiles(ThisTransaction)
+def _no_transaction(*_: object, **__: object) -> str:
+    return "0"
+
+
+@compiles(ThisTransaction, "postgresql")
+def _this_transaction(*_: object, **__: object) -> str:
+    return "pg_current_xact_id()::text::bigint"
+
+
+@compiles(WhatItSees)
+def _sees_all(*_: object, **__: object) -> str:
+    return "''"
+
+
+@compiles(WhatItSees, "postgresql")
+def _what_it_sees(*_: object, **__: object) -> str:
+    return "pg_current_snapshot()::text"

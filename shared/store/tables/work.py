@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Float,
     ForeignKey,
@@ -10,10 +11,22 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Table,
+    Text,
     UniqueConstraint,
 )
 
-from shared.store.tables.columns import Id, Json, Line, Moment, Prose, Serial, metadata, of_job
+from shared.store.tables.columns import (
+    Id,
+    Json,
+    Line,
+    Moment,
+    Prose,
+    Serial,
+    ThisTransaction,
+    WhatItSees,
+    metadata,
+    of_job,
+)
 
 jobs = Table(
     "jobs",
@@ -100,7 +113,10 @@ events = Table(
     Column("part", Line(64), nullable=False, default=""),
     Column("data", Json, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("xid", BigInteger, nullable=False, default=ThisTransaction(), server_default="0"),
+    Column("snapshot", Text, nullable=False, default=WhatItSees(), server_default=""),
     Index(None, "job_id", "id"),
+    Index("ix_events_xid", "xid", sqlite_where=Column("xid") > 0),
 )
 
 observations = Table(
