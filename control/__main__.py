@@ -15,8 +15,9 @@ import structlog
 from control import ingester, operations, reconciler
 from control.leader import Leader
 from control.loop import Loop, Run
-from shared import heartbeat, telemetry
+from shared import heartbeat, keyring, telemetry
 from shared.broker.client import client
+from shared.errors import VedetteError
 from shared.pipeline import hurry
 from shared.settings import settings
 from shared.store.engine import engine
@@ -29,8 +30,16 @@ END_S = 10.0  # for a loop to end what it is at
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT. Returns 1 when a loop of a lost term does not end: two leaders must not be."""
+    """Run until SIGTERM or SIGINT. Returns 78 without a master key.
+
+    Returns 1 when a loop of a lost term does not end: two leaders must not be.
+    """
     telemetry.start(NAME, settings())
+    try:
+        keyring.require()
+    except VedetteError as exc:
+        sys.stderr.write(f"vedette control: {exc.message} {exc.cure}\n")
+        return keyring.MISCONFIGURED
     hurry()
     engine()  # made once: loops that each make their own at the same moment would leave one behind
     stop = threading.Event()

@@ -10,12 +10,12 @@ import uvicorn
 from gateway.app import allowed_hosts, create_app
 from gateway.connection import BoundedConnection, places
 from gateway.live import Live
-from shared import telemetry
+from shared import keyring, telemetry
 from shared.errors import VedetteError
+from shared.keyring import MISCONFIGURED
 from shared.settings import Settings, settings
 
 SHUTDOWN_TIMEOUT_S = 4  # for requests; with what follows the process ends within 5 s
-MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
 
 
 class Server(uvicorn.Server):
@@ -35,6 +35,7 @@ def main() -> int:
     chosen = settings()
     telemetry.start("gateway", chosen)
     try:
+        keyring.require()
         server = build(chosen)
     except VedetteError as exc:
         sys.stderr.write(f"vedette gateway: {exc.message} {exc.cure}\n")

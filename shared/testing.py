@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import socket
@@ -17,6 +18,7 @@ from pathlib import Path
 WAIT_S = 30.0
 POLL_S = 0.02
 NOBODY = 65534  # by number: names of users differ between machines
+MASTER_KEY = "test:" + base64.b64encode(b"a key that everybody knows: test").decode()
 MUST_RUN = os.environ.get("VEDETTE_TEST_ALL") == "1"
 
 

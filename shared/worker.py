@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ import structlog
 from celery import Celery, bootsteps, signals
 from celery.worker.consumer import Consumer
 
-from shared import bus, heartbeat, telemetry
+from shared import bus, heartbeat, keyring, telemetry
 from shared.broker import children, watch
 from shared.broker.client import client
 from shared.broker.gate import Gate
@@ -28,7 +29,7 @@ from shared.broker.watch import Watch
 from shared.contracts.job import StageName
 from shared.contracts.lanes import LANES
 from shared.contracts.queues import ActiveTask
-from shared.errors import Infrastructure
+from shared.errors import Infrastructure, VedetteError
 from shared.ids import now
 from shared.queue import app
 from shared.settings import settings
@@ -70,6 +71,7 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
                 self.watch.end()
 
     app.steps["consumer"].add(Alive)
+    signals.celeryd_init.connect(_own_keys)
 
     @signals.setup_logging.connect(weak=False)
     def _own_logs(**_: object) -> None:
@@ -93,6 +95,14 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
         children.forget_peak()
 
     return app
+
+
+def _own_keys(**_: object) -> None:
+    try:
+        keyring.require()
+    except VedetteError as exc:
+        sys.stderr.write(f"vedette worker: {exc.message} {exc.cure}\n")
+        sys.exit(keyring.MISCONFIGURED)
 
 
 def _watch(stage: StageName, consumer: Any) -> Watch:  # noqa: ANN401  its stubs lack half of it

@@ -14,7 +14,7 @@ import pytest
 import structlog
 from structlog.dev import plain_traceback
 
-from shared import bus, testing
+from shared import bus, keyring, testing
 from shared.broker import client
 from shared.settings import settings
 from shared.store import engine, migrate, tables
@@ -26,6 +26,8 @@ structlog.configure(
     ]
 )
 
+
+os.environ.setdefault("VEDETTE_MASTER_KEY", testing.MASTER_KEY)  # for the processes that tests start
 
 SORTS = ["sqlite", "postgres"]
 
@@ -60,6 +62,7 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPat
     """Settings, engine and bus that are read anew, and forgotten after the test."""
     for name in [name for name in os.environ if name.startswith("VEDETTE_") and name != "VEDETTE_TEST_ALL"]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("VEDETTE_MASTER_KEY", testing.MASTER_KEY)
     forget()
     yield monkeypatch
     forget()
@@ -164,4 +167,5 @@ def forget() -> None:
         bus.client().close()
     bus.forget()
     client.forget()
+    keyring.forget()
     settings.cache_clear()

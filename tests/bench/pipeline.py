@@ -101,6 +101,7 @@ def _pipelines(url: str, folder: Path, root: Path, prefix: str, db: int) -> list
     where.mkdir()
     common = {
         "VEDETTE_REDIS_URL": url,
+        "VEDETTE_MASTER_KEY": testing.MASTER_KEY,
         "VEDETTE_REDIS_BUS_DB": str(db + 1),
         "VEDETTE_DATABASE_URL": f"sqlite:///{where}/bench.db",
     }

@@ -277,6 +277,7 @@ def stack(sort: str, **chosen: str) -> Iterator[Stack]:
             "REDIS_URL": server.url,
             "RUN_DIR": str(folder),
             "TOKEN": TOKEN,
+            "MASTER_KEY": testing.MASTER_KEY,
             "GATEWAY_PORT": str(_free_port()),
             "LOG_FORMAT": "json",
             "NOTIFY": json.dumps([f"http://127.0.0.1:{receiver.port}/hook"]),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from shared import keyring
 from shared.settings import Settings
 from tests.conftest import missing
 
@@ -58,7 +59,8 @@ def test_without_a_program_that_it_needs_no_secret_is_made(tmp_path: Path) -> No
 
 
 def test_the_settings_read_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("redis_url", "database_url", "token", "webhook_secret", "smtp_url"):
+    monkeypatch.delenv("VEDETTE_MASTER_KEY")
+    for name in ("redis_url", "database_url", "master_key", "token", "webhook_secret", "smtp_url"):
         monkeypatch.setenv(f"VEDETTE_{name.upper()}_FILE", str(folder / name))
     read = Settings()
     password = (folder / "redis_password").read_text()
@@ -66,6 +68,7 @@ def test_the_settings_read_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     assert read.broker_url == f"redis://:{password}@redis:6379/0"
     assert read.database_url.get_secret_value().startswith("postgresql://vedette:")
     assert len(base64.b64decode(read.webhook_secret.get_secret_value().removeprefix("whsec_"), validate=True)) == 32
+    assert keyring.parse(read.master_key.get_secret_value()).current == "k1"
     assert read.smtp_url.get_secret_value() == ""
 
 

@@ -29,17 +29,16 @@ def test_status_names_every_child_and_doctor_finds_nothing_wrong(stack: Home) ->
 
 def test_secrets_are_private_and_in_no_process_list(stack: Home) -> None:
     home = stack.folder / "home"
-    for file in (home / "token", home / "run/redis.url", home / "run/redis.conf"):
+    for file in (home / "token", home / "master.key", home / "run/redis.url", home / "run/redis.conf"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    token = (home / "token").read_text().strip()
+    secrets = [(home / "token").read_text().strip(), (home / "master.key").read_text().strip()]
     password = (home / "run/redis.url").read_text().split(":")[2].split("@")[0]
+    secrets.append(password)
     for pid in alive(stack.everybody()):
         shown = Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
-        assert token.encode() not in shown
-        assert password.encode() not in shown
+        assert not [secret for secret in secrets if secret.encode() in shown]
     for log in (home / "logs").iterdir():
-        assert token not in log.read_text()
-        assert password not in log.read_text()
+        assert not [secret for secret in secrets if secret in log.read_text()]
 
 
 def test_a_second_up_says_that_one_is_running(stack: Home) -> None:

@@ -81,8 +81,19 @@ def test_a_real_process_streams_a_job_and_ends_when_told(
     assert "Traceback" not in written
 
 
+def test_a_gateway_without_a_master_key_refuses_to_start_and_says_how_to_make_one() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("VEDETTE_")}
+    environment["VEDETTE_TOKEN"] = TOKEN
+    done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 78
+    assert "VEDETTE_MASTER_KEY" in done.stderr
+    assert "Traceback" not in done.stderr
+    settings.cache_clear()
+
+
 def test_a_gateway_without_a_token_refuses_to_start_and_says_what_to_do() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VEDETTE_")}
+    environment["VEDETTE_MASTER_KEY"] = testing.MASTER_KEY
     done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 78
     assert "VEDETTE_TOKEN" in done.stderr

@@ -13,6 +13,7 @@ from vedette.stack.home import Layout
 
 SERVICES = {"scan": 2, "process": 1, "report": 1, "notify": 1}  # children of each worker's pool, for two cores
 STAGE_GRACE_S = 6.0  # less than the supervisor's patience: what is not done is put back before workers are killed
+NOT_HANDED_ON = {"VEDETTE_REDIS_URL", "VEDETTE_TOKEN", "VEDETTE_MASTER_KEY"}  # the stack has its own, by file
 DATABASE_VARIABLES = ("VEDETTE_DATABASE_URL", "VEDETTE_DATABASE_URL_FILE")  # the settings read them in this order
 
 
@@ -53,6 +54,7 @@ def environment(where: Layout, port: int) -> dict[str, str]:
     own = {
         "VEDETTE_REDIS_URL_FILE": str(where.redis_url),
         "VEDETTE_TOKEN_FILE": str(where.token),
+        "VEDETTE_MASTER_KEY_FILE": str(where.master_key),
         "VEDETTE_RUN_DIR": str(where.run),
         "VEDETTE_GATEWAY_PORT": str(port),
         "VEDETTE_GATEWAY_HOST": "127.0.0.1",
@@ -62,7 +64,7 @@ def environment(where: Layout, port: int) -> dict[str, str]:
     }
     if not database_variable():
         own["VEDETTE_DATABASE_URL"] = f"sqlite:///{where.database}"
-    inherited = {key: value for key, value in os.environ.items() if key not in {"VEDETTE_REDIS_URL", "VEDETTE_TOKEN"}}
+    inherited = {key: value for key, value in os.environ.items() if key not in NOT_HANDED_ON}
     return inherited | own
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import re
@@ -59,6 +60,10 @@ class Layout:
         return self.root / "token"
 
     @property
+    def master_key(self) -> Path:
+        return self.root / "master.key"
+
+    @property
     def lock(self) -> Path:
         return self.run / "lock"
 
@@ -103,6 +108,11 @@ class Layout:
         if not self.token.exists():
             write_private(self.token, secrets.token_urlsafe(32))
         return self.token.read_text(encoding="ascii").strip()
+
+    def make_master_key(self) -> None:
+        """Make the key from which all others of this installation are derived, unless it is there (file mode 0600)."""
+        if not self.master_key.exists():
+            write_private(self.master_key, f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}\n")
 
 
 def layout() -> Layout:

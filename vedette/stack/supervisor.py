@@ -72,6 +72,7 @@ class Supervisor:
         with record.held(self.where), door.held(self.port) as self.door:
             self.record = Record(os.getpid(), self.port)
             self.where.access_token()
+            self.where.make_master_key()
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, self._stop)
             with Guard() as self.guard:

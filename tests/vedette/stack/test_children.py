@@ -78,6 +78,8 @@ def test_an_sqlite_file_of_the_user_is_the_one_that_is_checked(
 def test_tokens_and_servers_of_the_user_are_not_handed_on(where: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VEDETTE_TOKEN", "hunter2")
     monkeypatch.setenv("VEDETTE_REDIS_URL", "redis://elsewhere.example")
+    monkeypatch.setenv("VEDETTE_MASTER_KEY", "hunter2")
     told = environment(where, 1)
     assert "hunter2" not in told.values()
     assert "VEDETTE_REDIS_URL" not in told
+    assert told["VEDETTE_MASTER_KEY_FILE"] == str(where.master_key)
