@@ -18,7 +18,7 @@ ORDER = [
     {"errors", "ids", "redaction", "text"},
     {"contracts"},
     {"settings"},
-    {"registry", "telemetry", "policy", "resolver", "heartbeat", "dlq"},
+    {"registry", "telemetry", "policy", "resolver", "heartbeat", "dlq", "keyring", "codec"},
     {"store", "bus", "broker", "breaker"},
     {"layers", "waiting", "explanation", "admission"},
     {"queue"},
