@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
+from gateway.tail import Tail
 from shared import bus
 from shared.contracts.events import Event
 
@@ -31,7 +32,6 @@ class Watch:
     """What one reader has not seen yet of one job."""
 
     def __init__(self) -> None:
-        self._newest = 0
         self._is_stale = False
         self._progress: dict[str, Event] = {}
         self._wake = asyncio.Event()
@@ -39,7 +39,7 @@ class Watch:
     def offer(self, event: Event) -> None:
         """Take note of an event. One that is kept overrules the progress of its stage that came before."""
         if event.id:
-            self._newest = max(self._newest, event.id)
+            self._is_stale = True
             self._progress.pop(event.stage, None)
         else:
             self._progress[event.stage] = event
@@ -56,10 +56,14 @@ class Watch:
             await asyncio.wait_for(self._wake.wait(), timeout_s)
         self._wake.clear()
 
-    def is_behind(self, event_id: int) -> bool:
-        """Whether there may be kept events after `event_id`; a mistrust is answered once."""
-        stale, self._is_stale = self._is_stale, False
-        return stale or self._newest > event_id
+    @property
+    def is_stale(self) -> bool:
+        """Whether there may be kept events that were not read."""
+        return self._is_stale
+
+    def begin_reading(self) -> None:
+        """What was offered so far is about to be read."""
+        self._is_stale = False
 
     def take_progress(self) -> list[Event]:
         taken, self._progress = self._progress, {}
@@ -70,6 +74,7 @@ class Live:
     """The watches of this process, and the subscriber that feeds them. All of it lives in one event loop."""
 
     def __init__(self) -> None:
+        self.tail = Tail()
         self.is_connected = False
         self._closing = asyncio.Event()
         self._watches: dict[str, set[Watch]] = {}
@@ -92,14 +97,19 @@ class Live:
                 del self._watches[job_id]
 
     def hear(self, event: Event) -> None:
-        """Offer `event` to the watches of its job."""
+        """Offer `event` to the watches of its job, and to the tail of the log."""
         for one in self._watches.get(event.job_id, ()):
             one.offer(event)
+        if event.id:
+            self.tail.look()
+        else:
+            self.tail.offer(event)
 
     def close(self) -> None:
         """Tell all streams, and `run`, to end."""
         self._closing.set()
         self._mistrust_all()
+        self.tail.close()
 
     async def pause(self, seconds: float) -> None:
         """Wait, but not beyond `close`."""
@@ -107,7 +117,14 @@ class Live:
             await asyncio.wait_for(self._closing.wait(), seconds)
 
     async def run(self) -> None:
-        """Stay subscribed until `close`, whatever happens to the bus."""
+        """Stay subscribed, and read the log for those who follow it, until `close`."""
+        await asyncio.gather(
+            self._stay_subscribed(),
+            self.tail.run(lambda: self.is_connected),
+            self.tail.watch(lambda: self.is_connected),
+        )
+
+    async def _stay_subscribed(self) -> None:
         was_told = False
         while not self.is_closing:
             try:
@@ -159,6 +176,7 @@ class Live:
         for watches in self._watches.values():
             for one in watches:
                 one.mistrust()
+        self.tail.look()
 
 
 def _order(entry_id: str) -> tuple[int, int]:

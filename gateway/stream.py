@@ -15,8 +15,9 @@ from starlette.concurrency import run_in_threadpool
 from gateway.live import Live, Watch
 from shared.contracts.events import Event
 from shared.contracts.job import JobView
-from shared.store import jobs, timeline
+from shared.store import eventlog, jobs
 from shared.store.engine import DatabaseAway, reading
+from shared.store.eventlog import Place, Stretch
 
 log = structlog.get_logger()
 
@@ -56,7 +57,7 @@ async def finished(live: Live, job_id: str, timeout_s: float) -> JobView:
 
 def is_read(job_id: str, after: int) -> bool:
     """Whether the job is over and nothing came after the event `after`."""
-    found, is_over = _read(job_id, after)
+    found, _, is_over = _read(job_id, after)
     return is_over and not found
 
 
@@ -68,27 +69,27 @@ class _Reader:
         self._live = live
         self._watch = watch
         self._job_id = job_id
-        self._after = after
+        self._place: Place | int = after
         self._last_of: dict[str, Event] = {}  # by stage
         self._beat_at = time.monotonic() + BEAT_S
 
     async def kept(self) -> list[Event]:
         """Return the kept events since the last call; none while the database is away, which a stream survives."""
         try:
-            found, self.is_over = await run_in_threadpool(_read, self._job_id, self._after)
+            self._watch.begin_reading()
+            found, self._place, self.is_over = await run_in_threadpool(_read, self._job_id, self._place)
         except DatabaseAway as exc:
             log.warning("gateway.stream.delayed", job_id=self._job_id, error=exc.code)
             await self._live.pause(AWAY_S)
             return []
         for event in found:
-            self._after = event.id
             self._last_of[event.stage] = event
         return found
 
     async def meanwhile(self) -> AsyncIterator[bytes]:
         """Yield progress and heart-beats until it is time to read the timeline again."""
         poll_at = time.monotonic() + _poll_s(self._live)
-        while not (self._live.is_closing or self._watch.is_behind(self._after) or time.monotonic() >= poll_at):
+        while not (self._live.is_closing or self._watch.is_stale or time.monotonic() >= poll_at):
             for event in filter(self._is_news, self._watch.take_progress()):
                 yield format_sse_event(event=event.type, data_str=event.model_dump_json())
             if time.monotonic() >= self._beat_at:
@@ -102,12 +103,20 @@ class _Reader:
         return kept is None or progress.at > kept.at
 
 
-def _read(job_id: str, after: int) -> tuple[list[Event], bool]:
+def _read(job_id: str, start: Place | int) -> tuple[list[Event], Place, bool]:
+    """Return what came after a place, or after an event; the place after it; and whether the job is over."""
     with reading() as connection:
         # The state first: an event that the end of the job wrote is then among those that are read.
         is_over = jobs.view(connection, job_id).state.is_terminal
-        found = timeline.of_job(connection, job_id, after, PAGE)
-    return found, is_over and len(found) < PAGE
+        end = eventlog.here(connection)
+        if isinstance(start, int):
+            start = eventlog.place_of(connection, start, end) or Place()
+        stretch, found = Stretch(start, end), list[Event]()
+        while True:
+            page = eventlog.between(connection, stretch, found[-1].id if found else 0, PAGE, job_id)
+            found += [entry.event for entry in page]
+            if len(page) < PAGE:
+                return found, end, is_over
 
 
 def _view(job_id: str) -> JobView:

@@ -112,6 +112,12 @@ def stats(connection: Connection, org_id: str) -> DeadLetterStats:
     )
 
 
+def waiting(connection: Connection, org_id: str) -> int:
+    """Return how many wait for a decision."""
+    mine = and_(letters.c.org_id == org_id, letters.c.state.in_(WAITING))
+    return connection.execute(select(func.count()).select_from(letters).where(mine)).scalar_one()
+
+
 def payload(connection: Connection, letter_id: str, org_id: str) -> Payload:
     """Return the message as it was sent. Raises DeadLetterNotFound."""
     query = select(letters.c.raw).where(letters.c.id == letter_id, letters.c.org_id == org_id)

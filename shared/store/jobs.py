@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, func, insert, select
 
 from shared.contracts.events import EventType
 from shared.contracts.job import Failure, JobState, JobView, Priority, Profile, Progress, StageName, StepState, StepView
@@ -101,6 +101,13 @@ def page(
     if state:
         query = query.where(jobs.c.state == state)
     return views(connection, list(connection.execute(query).scalars()))
+
+
+def open_counts(connection: Connection, org_id: str) -> dict[JobState, int]:
+    """Return how many jobs are in which state and not over."""
+    mine = (jobs.c.org_id == org_id, jobs.c.finished_at.is_(None))
+    found = connection.execute(select(jobs.c.state, func.count()).where(*mine).group_by(jobs.c.state))
+    return {JobState(state): count for state, count in found}
 
 
 def ids_like(connection: Connection, org_id: str, piece: str, limit: int = pieces.LIMIT) -> list[str]:

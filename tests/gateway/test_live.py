@@ -45,23 +45,25 @@ async def test_a_kept_event_overrules_the_progress_before_it() -> None:
     watch.offer(progress(3))
     watch.offer(kept(7))
     assert watch.take_progress() == []
-    assert watch.is_behind(6)
-    assert not watch.is_behind(7)
+    assert watch.is_stale
+    watch.begin_reading()
+    assert not watch.is_stale
 
 
 async def test_mistrust_makes_a_reader_look_once() -> None:
     watch = Watch()
     watch.mistrust()
     await watch.wait(1)
-    assert watch.is_behind(99)
-    assert not watch.is_behind(99)
+    assert watch.is_stale
+    watch.begin_reading()
+    assert not watch.is_stale
 
 
 async def test_events_reach_only_the_watches_of_their_job() -> None:
     live = Live()
     with live.watch("a") as mine, live.watch("a") as also, live.watch("b") as other:
         live.hear(kept(1, job_id="a"))
-        assert (mine.is_behind(0), also.is_behind(0), other.is_behind(0)) == (True, True, False)
+        assert (mine.is_stale, also.is_stale, other.is_stale) == (True, True, False)
     live.hear(kept(2, job_id="a"))
     assert not live._watches
 
@@ -73,7 +75,7 @@ async def test_events_on_the_bus_are_heard_whatever_stands_between_them(bus_url:
             for rubbish in ({"a": "b"}, {"__data__": "no json"}, {"__data__": '{"data":"[1]","headers":{}}'}):
                 redis().xadd(bus.STREAM, rubbish)
             bus.publish([kept(5)])
-            await until(lambda: watch.is_behind(4))
+            await until(lambda: watch.is_stale)
 
 
 async def test_nothing_is_lost_between_two_reads(bus_url: str) -> None:
@@ -92,30 +94,33 @@ async def test_a_stream_that_began_anew_is_followed_again(bus_url: str) -> None:
         await until(lambda: live.is_connected)
         with live.watch("j") as watch:
             bus.publish([kept(1)])
-            await until(lambda: watch.is_behind(0))
+            await until(lambda: watch.is_stale)
+            watch.begin_reading()
             earlier = redis().xrange(bus.STREAM)[-1][1]
             redis().delete(bus.STREAM)
             redis().xadd(bus.STREAM, earlier, id="1-1")  # as after a restore on a machine with a slower clock
-            await until(lambda: watch.is_behind(99))
+            await until(lambda: watch.is_stale)
             await until(lambda: live.is_connected)
+            watch.begin_reading()
             bus.publish([kept(9)])
-            await until(lambda: watch.is_behind(8))
+            await until(lambda: watch.is_stale)
 
 
 async def test_a_redis_that_comes_back_is_followed_again(bus_url: str, redis_server: RedisServer) -> None:
     async with running(Live()) as live:
         await until(lambda: live.is_connected)
         with live.watch("j") as watch:
-            watch.is_behind(0)
+            watch.begin_reading()
             await asyncio.to_thread(redis_server.stop)
             try:
                 await until(lambda: not live.is_connected)
             finally:
                 await asyncio.to_thread(redis_server.start)
             await until(lambda: live.is_connected)
-            assert watch.is_behind(99), "what happened meanwhile is in the timeline"
+            assert watch.is_stale, "what happened meanwhile is in the timeline"
+            watch.begin_reading()
             await asyncio.to_thread(bus.publish, [kept(9)])
-            await until(lambda: watch.is_behind(8))
+            await until(lambda: watch.is_stale)
 
 
 def redis() -> Any:

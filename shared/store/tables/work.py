@@ -117,6 +117,7 @@ events = Table(
     Column("snapshot", Text, nullable=False, default=WhatItSees(), server_default=""),
     Index(None, "job_id", "id"),
     Index("ix_events_xid", "xid", sqlite_where=Column("xid") > 0),
+    sqlite_autoincrement=True,
 )
 
 observations = Table(

@@ -100,6 +100,13 @@ def test_an_event_that_was_deleted_is_still_a_place(job_id: str) -> None:
     assert came[2] in read(place_of(came[1]))[0]
 
 
+def test_the_number_of_a_deleted_event_is_never_given_again(job_id: str) -> None:
+    came = written(job_id, 3)
+    with writing() as connection:
+        connection.execute(delete(events).where(events.c.id >= came[1]))
+    assert written(job_id)[0] > came[2]
+
+
 def test_what_the_log_has_forgotten_is_no_place(job_id: str) -> None:
     came = written(job_id, 3)
     with writing() as connection:

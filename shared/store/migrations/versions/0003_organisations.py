@@ -168,7 +168,13 @@ def upgrade() -> None:
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.add_column(sa.Column("org_id", sa.String(length=64), server_default="local", nullable=False))
 
-    with op.batch_alter_table("events", schema=None) as batch_op:
+    # SQLite would give the ids of deleted events to others, and whoever goes on from one would miss them.
+    with op.batch_alter_table(
+        "events",
+        schema=None,
+        recreate="always" if op.get_bind().dialect.name == "sqlite" else "never",
+        table_kwargs={"sqlite_autoincrement": True},
+    ) as batch_op:
         batch_op.add_column(sa.Column("xid", sa.BigInteger(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("snapshot", sa.Text(), server_default="", nullable=False))
     op.create_index("ix_events_xid", "events", ["xid"], unique=False, sqlite_where=sa.text("xid > 0"))
