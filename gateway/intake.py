@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from gateway import broker, pressure
 from gateway.auth import Caller
-from gateway.submission import Submission, admit, check_plugins
+from gateway.submission import Submission, TargetsRefused, admit, check_plugins
 from shared import admission, bus, telemetry
 from shared.contracts.submission import Receipt
 from shared.ids import new_id
-from shared.store import jobs, timeline
+from shared.store import jobs, refusals, scan_rules, timeline
 from shared.store.engine import reading, writing
 
 AT_ONCE = 50  # jobs published before the answer: about 0.1 s
@@ -25,8 +25,13 @@ def accept(caller: Caller, asked: Submission) -> Receipt:
     options = asked.options()
     with reading() as connection:
         check_plugins(connection, options)
+        within = scan_rules.reach(connection, caller.org_id)
     admission.due(options)  # before names are resolved: that takes time
-    targets = admit(asked)
+    try:
+        targets = admit(asked, within)
+    except TargetsRefused as exc:
+        refusals.note(caller.org_id, caller.actor, "target.refused", "submission", exc.refused, address=caller.address)
+        raise
     batch_id = new_id() if len(targets) > 1 else None
     new = [admission.draft(caller.org_id, target, options, _trace(batch_id), batch_id=batch_id) for target in targets]
     with writing() as connection:

@@ -17,7 +17,7 @@ from shared.contracts.problems import FieldError
 from shared.contracts.submission import MAX_TARGETS, Options
 from shared.contracts.target import TargetModel
 from shared.errors import Infrastructure, InvalidInput, Permanent
-from shared.policy import TargetRefused
+from shared.policy import Reach, TargetRefused
 from shared.redaction import shown
 from shared.store import plugins
 from shared.store.engine import Connection
@@ -33,11 +33,17 @@ class TooManyJobs(Permanent):
 
 
 class TargetsRefused(TargetRefused):
-    """Some targets have addresses that are never scanned; they and what else is wrong are named in `errors`."""
+    """Some targets may not be scanned; they and what else is wrong are named in `errors`.
 
-    def __init__(self, message: str, errors: Sequence[FieldError], *, cure: str = "") -> None:
+    refused: of each that policy refuses, the rule and its label.
+    """
+
+    def __init__(
+        self, message: str, errors: Sequence[FieldError], *, cure: str = "", refused: Sequence[tuple[str, str]] = ()
+    ) -> None:
         super().__init__(message, cure=cure)
         self.errors = list(errors)[:MAX_ERRORS]
+        self.refused = list(refused)
 
     @property
     def code(self) -> str:
@@ -52,7 +58,7 @@ class NoNotifyWorker(Infrastructure):
     """No worker that notifies ever started, so nobody knows which channels there are."""
 
 
-_Wrong = tuple[str, InvalidInput | TargetRefused]  # the pointer of a target, and why it cannot be scanned
+_Wrong = tuple[str, InvalidInput | TargetRefused, str]  # the pointer of a target, why it cannot be scanned, its label
 
 # Plain data here; `registry.target` checks it by its kind. `openapi` describes it as the union of all kinds.
 AnyTarget = Annotated[Any, WithJsonSchema({"$ref": openapi.ref("Target")})]
@@ -76,8 +82,8 @@ class Submission(Options):
         return Options(**{name: _once(value) if isinstance(value, list) else value for name, value in chosen.items()})
 
 
-def admit(asked: Submission) -> list[TargetModel]:
-    """Return the single targets of a submission, all allowed.
+def admit(asked: Submission, within: Reach) -> list[TargetModel]:
+    """Return the single targets of a submission, all allowed. within: what the organisation may scan.
 
     Raises InvalidRequest or TargetsRefused, each naming the targets by pointer; TooManyJobs; ResolverAway.
     """
@@ -89,12 +95,12 @@ def admit(asked: Submission) -> list[TargetModel]:
         try:
             singles += [(where, single) for single in _singles(data)]
         except InvalidInput as exc:
-            wrong.append((where, exc))
+            wrong.append((where, exc, ""))
         if len(singles) > MAX_JOBS:
             raise TooManyJobs(
                 f"The targets up to {where} are more than {MAX_JOBS} single ones.", cure="Send several submissions."
             )
-    if wrong or (wrong := _unscannable(singles)):
+    if wrong or (wrong := _unscannable(singles, within)):
         raise _refused(wrong, len(entries))
     return [single for _, single in singles]
 
@@ -139,24 +145,26 @@ def _too_large() -> InvalidInput:
 
 def _refused(wrong: Sequence[_Wrong], asked: int) -> InvalidRequest | TargetsRefused:
     """Return the error that names all of `wrong`: where policy refuses one of them, it refuses the submission."""
-    first = next((exc for _, exc in wrong if isinstance(exc, TargetRefused)), wrong[0][1])
+    first = next((exc for _, exc, _ in wrong if isinstance(exc, TargetRefused)), wrong[0][1])
     errors = [
         FieldError(pointer=where + (exc.pointer if isinstance(exc, InvalidInput) else ""), detail=exc.message)
-        for where, exc in wrong
+        for where, exc, _ in wrong
     ]
-    kind = TargetsRefused if isinstance(first, TargetRefused) else InvalidRequest
-    count = len({where for where, _ in wrong})
+    count = len({where for where, *_ in wrong})
     said = f"{count} of {asked} targets cannot be scanned, so nothing was submitted: " if asked > 1 else ""
-    return kind(f"{said}{first.message}", errors, cure=first.cure)
+    if not isinstance(first, TargetRefused):
+        return InvalidRequest(f"{said}{first.message}", errors, cure=first.cure)
+    refused = [(exc.rule, label) for _, exc, label in wrong if isinstance(exc, TargetRefused)]
+    return TargetsRefused(f"{said}{first.message}", errors, cure=first.cure, refused=refused)
 
 
-def _unscannable(singles: Sequence[tuple[str, TargetModel]]) -> list[_Wrong]:
+def _unscannable(singles: Sequence[tuple[str, TargetModel]], within: Reach) -> list[_Wrong]:
     places = {single.key: (where, single) for where, single in reversed(singles)}
     if len(places) == 1:
-        return [error for where, single in places.values() if (error := _refusal(where, single))]
+        return [error for where, single in places.values() if (error := _refusal(where, single, within))]
     pool = ThreadPoolExecutor(RESOLVE_AT_ONCE, thread_name_prefix="admit")
     try:
-        tasks = [pool.submit(_refusal, where, single) for where, single in reversed(places.values())]
+        tasks = [pool.submit(_refusal, where, single, within) for where, single in reversed(places.values())]
         _, open_tasks = wait(tasks, RESOLVE_ALL_TIMEOUT_S)
         if open_tasks:
             raise resolver.ResolverAway(f"{len(open_tasks)} names were not resolved in {RESOLVE_ALL_TIMEOUT_S:g} s.")
@@ -165,11 +173,11 @@ def _unscannable(singles: Sequence[tuple[str, TargetModel]]) -> list[_Wrong]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _refusal(where: str, single: TargetModel) -> _Wrong | None:
+def _refusal(where: str, single: TargetModel, within: Reach) -> _Wrong | None:
     try:
-        policy.check(single)
+        policy.check(single, within)
     except (InvalidInput, TargetRefused) as exc:
-        return where, exc
+        return where, exc, single.label
     return None
 
 

@@ -17,8 +17,10 @@ from shared.broker import flags
 from shared.broker.client import client
 from shared.contracts.job import JobState, JobView, StageName
 from shared.contracts.submission import Options
+from shared.contracts.target import TargetModel
 from shared.errors import Conflict, Infrastructure
-from shared.store import audit, cancellation, jobs, plugins, revival, timeline
+from shared.policy import Reach, TargetRefused
+from shared.store import audit, cancellation, jobs, plugins, refusals, revival, scan_rules, timeline
 from shared.store.cancellation import Cancelled
 from shared.store.engine import Connection, reading, writing
 from shared.store.revival import JobNotOver, Reopened
@@ -82,8 +84,9 @@ def rerun(org_id: str, job_id: str, by: str) -> str:
         jobs.view(connection, job_id, org_id)
         asked, options = jobs.request(connection, job_id)
         _check_plugins(connection, options)
+        within = scan_rules.reach(connection, org_id)
     target = registry.target(asked)
-    policy.check(target)
+    _check_target(org_id, target, within, f"job:{job_id}", by)
     trace = telemetry.trace_id(), telemetry.traceparent()
     made = admission.draft(org_id, target, options.model_copy(update={"not_before": None}), trace)
     with writing() as connection:
@@ -107,9 +110,10 @@ def _revive(org_id: str, job_id: str, first: StageName | None, by: str) -> Reope
     with reading() as connection:
         job = jobs.view(connection, job_id, org_id)
         asked, _ = jobs.request(connection, job_id)
+        within = scan_rules.reach(connection, org_id)
     is_checked = _may_scan(job, first)
     if is_checked:
-        policy.check(registry.target(asked))
+        _check_target(org_id, registry.target(asked), within, f"job:{job_id}", by)
     verb = "resume" if first else "retry"
     with writing() as connection:
         reopened = revival.reopen(connection, job_id, first, by=by, why=verb)
@@ -119,6 +123,15 @@ def _revive(org_id: str, job_id: str, first: StageName | None, by: str) -> Reope
     bus.publish(reopened.events)
     _send(job_id)
     return reopened
+
+
+def _check_target(org_id: str, target: TargetModel, within: Reach, subject: str, by: str) -> None:
+    """Ask policy anew. Raises what `policy.check` does; a refusal is written down."""
+    try:
+        policy.check(target, within)
+    except TargetRefused as exc:
+        refusals.note(org_id, by, "target.refused", subject, [(exc.rule, target.label)])
+        raise
 
 
 def _may_scan(job: JobView, first: StageName | None) -> bool:

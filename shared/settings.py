@@ -54,6 +54,12 @@ class Settings(BaseSettings):
         " after a comma those of before",
     )
 
+    # what may be scanned
+    private_targets: bool = Field(
+        default=False,
+        description="everybody may scan loopback, private and reserved networks; else only where a rule grants it",
+    )
+
     # limits
     stage_soft_limit_s: int = 270
     stage_hard_limit_s: int = 300

@@ -63,6 +63,7 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPat
     for name in [name for name in os.environ if name.startswith("VEDETTE_") and name != "VEDETTE_TEST_ALL"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("VEDETTE_MASTER_KEY", testing.MASTER_KEY)
+    monkeypatch.setenv("VEDETTE_PRIVATE_TARGETS", "true")  # what tests scan is on loopback
     forget()
     yield monkeypatch
     forget()

@@ -18,7 +18,7 @@ ORDER = [
     {"errors", "ids", "redaction", "text"},
     {"contracts"},
     {"settings"},
-    {"registry", "telemetry", "policy", "resolver", "heartbeat", "dlq", "keyring", "codec"},
+    {"registry", "telemetry", "policy", "resolver", "egress", "heartbeat", "dlq", "keyring", "codec"},
     {"store", "bus", "broker", "breaker"},
     {"layers", "waiting", "explanation", "admission"},
     {"queue"},
@@ -179,3 +179,59 @@ def test_settings_alone_read_the_environment() -> None:
         if _reads_the_environment(path.read_text(encoding="utf-8"))
     }
     assert read == may
+
+
+DIALS = {"connect", "connect_ex", "create_connection", "sock_connect", "open_connection", "SMTP", "SMTP_SSL"}
+CLIENTS = {"httpx", "requests", "urllib.request", "urllib3", "aiohttp", "http.client", "ftplib", "telnetlib"}
+MAY_DIAL = {
+    "services/scan/net/connect.py": {"connect_ex"},  # the sweep: thousands of sockets, each at a Destination
+    "services/scan/net/dial.py": {"sock_connect"},  # the same, one at a time
+    "services/notify/submission.py": {"SMTP", "SMTP_SSL"},  # parents of classes that get their socket from egress
+}
+
+
+def _dials(source: str) -> set[str]:
+    """Return the ways out to the network that do not lead through `shared.egress`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="egress"))):
+                continue
+            case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name in DIALS:
+                found.add(name)
+            case ast.Attribute(value=ast.Name(id="smtplib"), attr="SMTP" | "SMTP_SSL" as name):
+                found.add(name)
+            case ast.Import(names=names):
+                found |= {each.name for each in names} & CLIENTS
+            case ast.ImportFrom(module=str(module)) if module in CLIENTS:
+                found.add(module)
+            case ast.Attribute(attr="SyncBackend" | "AnyIOBackend" | "AutoBackend" as name):
+                found.add(name)
+    return found
+
+
+def test_stages_reach_the_network_through_the_guarded_connector_alone() -> None:
+    for path in _sources("services"):
+        relative = path.relative_to(ROOT).as_posix()
+        found = _dials(path.read_text(encoding="utf-8")) - MAY_DIAL.get(relative, set())
+        assert not found, f"{relative}: {found}; use shared.egress"
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "sock.connect(where)",
+        "sock.connect_ex(where)",
+        "socket.create_connection(('h', 1))",
+        "await loop.sock_connect(sock, where)",
+        "await asyncio.open_connection('h', 1)",
+        "smtplib.SMTP('h')",
+        "class Mine(smtplib.SMTP): ...",
+        "import httpx",
+        "from urllib.request import urlopen",
+        "httpcore2.SyncBackend()",
+    ],
+)
+def test_every_way_out_is_recognised(way: str) -> None:
+    source = f"async def f():\n    {way}" if "await" in way else way
+    assert _dials(source)

@@ -1,30 +1,32 @@
-"""The network under webhooks: connects only to judged addresses, and ends everything at one deadline.
+"""The network under webhooks: httpcore2 on the guarded connections of `shared.egress`.
 
-httpcore2 goes on speaking to the name, so `Host`, SNI and the certificate's check are those of the URL. Time-outs of
-single reads would let a receiver that sends a byte now and then hold a worker for hours; a deadline does not.
+httpcore2 goes on speaking to the name, so `Host`, SNI and the certificate's check are those of the URL.
 """
 
 from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpcore2
 
-from services.notify import address
+from shared import egress
+from shared.egress import Link, TooLate
+from shared.policy import Reach
 
 READ_BYTES = 4096  # at once; a caller that wants no more of an answer has then not read much of it
+MAX_BYTES = 256 * 1024  # of one answer, with its head
 
 
 class Egress(httpcore2.NetworkBackend):
-    """Connections to the hosts that `address.routes` allows, for `timeout_s` seconds from now in all."""
+    """Connections to what is `within` reach, for `timeout_s` seconds from now in all."""
 
-    def __init__(self, *, private: bool, timeout_s: float) -> None:
-        self._private = private
+    def __init__(self, within: Reach, *, timeout_s: float) -> None:
+        self._within = within
         self._ends_at = time.monotonic() + timeout_s
-        self._sockets = httpcore2.SyncBackend()
 
     def connect_tcp(
         self,
@@ -34,51 +36,49 @@ class Egress(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
-        """Try the host's addresses in turn, each with its share of the time that is left."""
-        del timeout
-        found = address.routes(host, private=self._private, timeout_s=_left(self._ends_at))
-        for tried, route in enumerate(found, start=1):
-            share_s = _left(self._ends_at) / (len(found) - tried + 1)
-            try:
-                stream = self._sockets.connect_tcp(route, port, share_s, local_address, socket_options)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                if tried == len(found):
-                    raise
-            else:
-                return _Deadlined(stream, self._ends_at)
-        raise httpcore2.ConnectError(f"{host} has no address")
+        """Try the host's addresses in turn. Raises what `egress.connect` does where policy or resolver refuse."""
+        del timeout, local_address, socket_options
+        with _named(httpcore2.ConnectTimeout, httpcore2.ConnectError):
+            return _Stream(egress.connect(host, port, self._within, ends_at=self._ends_at, limit=MAX_BYTES))
 
 
-class _Deadlined(httpcore2.NetworkStream):
-    """A stream whose every operation may last until the deadline, and no longer."""
-
-    def __init__(self, stream: httpcore2.NetworkStream, ends_at: float) -> None:
-        self._stream = stream
-        self._ends_at = ends_at
+class _Stream(httpcore2.NetworkStream):
+    def __init__(self, link: Link) -> None:
+        self._link = link
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         del timeout
-        return self._stream.read(min(max_bytes, READ_BYTES), _left(self._ends_at))
+        with _named(httpcore2.ReadTimeout, httpcore2.ReadError):
+            return self._link.read(min(max_bytes, READ_BYTES))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         del timeout
-        self._stream.write(buffer, _left(self._ends_at))
+        with _named(httpcore2.WriteTimeout, httpcore2.WriteError):
+            self._link.write(buffer)
 
     def close(self) -> None:
-        self._stream.close()
+        self._link.close()
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
         del timeout
-        return _Deadlined(self._stream.start_tls(ssl_context, server_hostname, _left(self._ends_at)), self._ends_at)
+        with _named(httpcore2.ConnectTimeout, httpcore2.ConnectError):
+            self._link.secure(ssl_context, server_hostname)
+        return self
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401  httpcore2's signature
-        return self._stream.get_extra_info(info)
+        if info == "ssl_object" and isinstance(self._link.sock, ssl.SSLSocket):
+            return self._link.sock
+        return None
 
 
-def _left(ends_at: float) -> float:
-    left = ends_at - time.monotonic()
-    if left <= 0:
-        raise httpcore2.ReadTimeout("the time for this delivery is over")
-    return left
+@contextmanager
+def _named(late: type[Exception], broken: type[Exception]) -> Iterator[None]:
+    """Give failures of the socket the names by which httpcore2 knows them; the cause is their first argument."""
+    try:
+        yield
+    except TooLate as exc:
+        raise late(exc) from exc
+    except OSError as exc:
+        raise broken(exc) from exc

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from shared.contracts.addresses import canonical
+from shared.contracts.addresses import Address, canonical
 from shared.errors import InvalidInput
 
 SCHEMES = ("https", "http")
@@ -50,6 +51,14 @@ def parse(url: str) -> Endpoint:
     if parts.scheme not in SCHEMES or port == 0:
         raise MalformedURL("The webhook's URL needs http:// or https://, and a port from 1 to 65535 if any.")
     return Endpoint(parts.scheme, host, port, _target(parts), _authorization(parts))
+
+
+def literal(host: str) -> Address | None:
+    """Return the address that `host` spells out, or None when it is a name."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
 
 
 def _target(parts: SplitResult) -> str:

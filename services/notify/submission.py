@@ -10,15 +10,21 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import smtplib
+import socket
 import ssl
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
+from shared import egress, resolver
 from shared.errors import External, InvalidInput, Permanent, Temporary
+from shared.policy import Reach
 
 _DEFERRED = "See to the mail server; it is tried a few times, then told as not delivered."
+IN_ALL = 6  # times the time-out of one operation, for a whole mail: a server may answer slowly, but not forever
+MAX_BYTES = 256 * 1024  # smtplib itself reads lines of at most 8 KiB
 _PORTS = {"smtp": 587, "smtps": 465}
 
 
@@ -83,7 +89,7 @@ def server(url: str) -> Server:
 def submit(mail: EmailMessage, to: Server, *, sender: str, recipient: str, timeout_s: float) -> str:
     """Hand in `mail` once and return the server's answer, e.g. `250 queued as 1abc`.
 
-    sender, recipient: addresses of the envelope.  timeout_s: of each operation.
+    sender, recipient: addresses of the envelope.  timeout_s: of each operation; `IN_ALL` times that of all.
     Raises the errors above; a mail whose end was sent but not answered counts as not taken.
     """
     try:
@@ -101,6 +107,8 @@ def submit(mail: EmailMessage, to: Server, *, sender: str, recipient: str, timeo
     except ssl.SSLError as exc:
         why = getattr(exc, "verify_message", "") or exc.reason or "the handshake failed"
         raise MailServerUntrusted(f"TLS with {to.host}:{to.port} failed: {why}.", cure=_UNTRUSTED) from exc
+    except (resolver.TargetUnresolvable, resolver.ResolverAway) as exc:
+        raise MailServerUnreachable(f"{to.host}:{to.port} was not reached: {exc.message}", cure=_UNREACHED) from exc
     except (smtplib.SMTPException, OSError) as exc:
         why = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
         raise MailServerUnreachable(f"{to.host}:{to.port} was not reached: {why}.", cure=_UNREACHED) from exc
@@ -110,7 +118,10 @@ def submit(mail: EmailMessage, to: Server, *, sender: str, recipient: str, timeo
 def _connected(to: Server, own_name: str, timeout_s: float) -> Iterator[smtplib.SMTP]:
     smtp = _connect(to, own_name, timeout_s)
     try:
-        yield smtp
+        with contextlib.ExitStack() as stack:
+            if smtp.sock:  # always, once connected
+                stack.enter_context(egress.ending(smtp.sock, timeout_s * IN_ALL))
+            yield smtp
     finally:
         # smtplib's own `with` raises on an odd answer to QUIT, which would make a mail that was taken look refused.
         with contextlib.suppress(smtplib.SMTPException, OSError):
@@ -121,8 +132,22 @@ def _connected(to: Server, own_name: str, timeout_s: float) -> Iterator[smtplib.
 def _connect(to: Server, own_name: str, timeout_s: float) -> smtplib.SMTP:
     if to.tls:
         context = ssl.create_default_context()
-        return smtplib.SMTP_SSL(to.host, to.port, local_hostname=own_name, timeout=timeout_s, context=context)
-    return smtplib.SMTP(to.host, to.port, local_hostname=own_name, timeout=timeout_s)
+        return _SecureSmtp(to.host, to.port, local_hostname=own_name, timeout=timeout_s, context=context)
+    return _Smtp(to.host, to.port, local_hostname=own_name, timeout=timeout_s)
+
+
+class _Smtp(smtplib.SMTP):
+    """smtplib on a guarded connection. Its server is the operator's choice, so it may be on a private address."""
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        ends_at = time.monotonic() + timeout
+        sock = egress.connect(host, port, Reach(private=True), ends_at=ends_at, limit=MAX_BYTES).sock
+        sock.settimeout(timeout)
+        return sock
+
+
+class _SecureSmtp(smtplib.SMTP_SSL, _Smtp):
+    """The same inside TLS: SMTP_SSL wraps the socket of the next class."""
 
 
 def _secure(smtp: smtplib.SMTP, to: Server) -> None:

@@ -10,11 +10,11 @@ from shared import breaker
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import Failure, StageName
 from shared.contracts.notice import Notice
-from shared.errors import External, Permanent, Temporary, VedetteError
+from shared.errors import External, Permanent, Security, Temporary, VedetteError
 from shared.layers.ledger import Part, Step
 from shared.queue import stage
 from shared.settings import settings
-from shared.store import deliveries, jobs, reports
+from shared.store import deliveries, jobs, refusals, reports
 from shared.store.deliveries import Delivery
 from shared.store.engine import reading, writing
 
@@ -77,14 +77,22 @@ def _deliver(delivery: Delivery, url: str, told: Notice) -> str:
                 cure="Ask there, or tell it by hand.",
             )
     channel = channels.of(url)
-    channel.check(url, settings())
     try:
+        channel.check(url, settings())
         answer = channel.deliver(url, told, key=delivery.id, settings=settings())
+    except Security as exc:
+        _note(told, delivery, exc)
+        raise
     except (External, Temporary):
         breaker.failed(_receiver(url))
         raise
     breaker.succeeded(_receiver(url))
     return answer
+
+
+def _note(told: Notice, delivery: Delivery, exc: Security) -> None:
+    rule = getattr(exc, "rule", "") or exc.code
+    refusals.note(told.org_id, "notify", "webhook.refused", f"job:{told.job_id}", [(rule, delivery.shown_as)])
 
 
 def _receiver(url: str) -> str:

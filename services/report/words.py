@@ -31,6 +31,7 @@ GAPS = {
     GapReason.CAP_REACHED: ("beyond the limit", "A limit of this scan was reached first."),
     GapReason.UNSUPPORTED: ("not supported", "This version has no check for it."),
     GapReason.UNREACHABLE: ("unreachable", "The network had no way there."),
+    GapReason.REFUSED: ("refused by policy", "The scan policy does not permit it."),
     GapReason.ERROR: ("errors", "The check itself failed."),
 }
 

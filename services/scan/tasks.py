@@ -10,7 +10,7 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.job import StageName
 from shared.layers.ledger import Step
 from shared.queue import stage
-from shared.store import evidence, jobs
+from shared.store import evidence, jobs, refusals, scan_rules
 from shared.store.engine import reading
 
 
@@ -19,8 +19,14 @@ def run(envelope: Envelope, step: Step) -> None:
     """Scan the job's target."""
     with reading() as connection:
         asked, options = jobs.request(connection, envelope.job_id)
+        within = scan_rules.reach(connection, envelope.org_id)
     scanner = registry.plugin("services.scan.kinds", envelope.kind)
-    how = Run(options.profile, step.deadline, step.progress)
-    result: Result = asyncio.run(scanner.scan(registry.target(asked), how))
+    refused: list[tuple[str, str]] = []
+    how = Run(options.profile, step.deadline, step.progress, within, lambda *what: refused.append(what))
+    try:
+        result: Result = asyncio.run(scanner.scan(registry.target(asked), how))
+    finally:
+        if refused:
+            refusals.note(envelope.org_id, "scan", "connection.refused", f"job:{envelope.job_id}", refused)
     step.summary = result.summary
     step.keep(lambda write: evidence.save(write, envelope.job_id, result.observations, result.coverage))

@@ -39,6 +39,7 @@ class GapReason(StrEnum):
     CAP_REACHED = "cap_reached"
     UNSUPPORTED = "unsupported"
     UNREACHABLE = "unreachable"
+    REFUSED = "refused"
     ERROR = "error"
 
 

@@ -23,6 +23,11 @@ class TargetModel(Written):
         raise NotImplementedError(f"{type(self).__name__} does not say which hosts it connects to")
 
     @property
+    def named_ports(self) -> list[int]:
+        """The ports that the target itself names; empty where its kind has none, or something else decides them."""
+        return []
+
+    @property
     def key(self) -> str:
         """Identity of the target over time: two jobs with the same key are compared with one another."""
         return f"{self.kind}:{self.label.lower()}"

@@ -20,7 +20,7 @@ from shared.errors import Conflict, Infrastructure, NotFound
 from shared.pipeline import submit
 from shared.replay import plan
 from shared.replay.plan import Plan, Surroundings
-from shared.store import dead_letters, ledger, plugins, replaying, revival
+from shared.store import dead_letters, ledger, plugins, refusals, replaying, revival
 from shared.store.engine import Connection, reading, writing
 from shared.store.ledger import Key
 from shared.store.replaying import Candidate
@@ -36,7 +36,7 @@ def forecast(org_id: str, selection: Selection, how: Replay) -> Forecast:
     """Return what a replay of a selection would do, without doing it. Raises query.QueryWrong."""
     counts: Counter[str] = Counter()
     samples: dict[str, Verdict] = {}
-    around = plan.surroundings()
+    around = plan.surroundings(org_id)
     for ids in _chosen(org_id, selection):
         for verdict in _Batch(org_id, ids, how, is_alone=len(selection.ids) == 1, around=around).verdicts():
             counts[verdict.code] += 1
@@ -52,7 +52,7 @@ def replay(org_id: str, ids: Sequence[str], how: Replay, by: str, *, operation_i
     alone; others get a verdict.
     """
     made: list[Verdict] = []
-    around = plan.surroundings()
+    around = plan.surroundings(org_id)
     is_alone = len(ids) == 1 and operation_id is None
     for start in range(0, len(ids), BATCH):
         some = ids[start : start + BATCH]
@@ -96,8 +96,12 @@ class _Batch:
                 self._plans[letter.id] = _known(plan.made(letter, how, around, is_alone=is_alone), how)
             except plan.Refused as exc:
                 self._refuse(letter, exc)
+        self._forbidden: list[tuple[str, str]] = []
         for letter_id, why in plan.forbidden(self._plans.values(), around).items():
-            self._refuse(self._plans.pop(letter_id).letter, why)
+            plan_of_it = self._plans.pop(letter_id)
+            self._refuse(plan_of_it.letter, why)
+            if why.rule:
+                self._forbidden.append((why.rule, f"job:{plan_of_it.job_id}"))
 
     def verdicts(self) -> list[Verdict]:
         """Return how it stands with each, in the order of the ids."""
@@ -108,6 +112,8 @@ class _Batch:
 
     def replay(self, by: str, operation_id: str | None) -> list[Verdict]:
         """Replay those that have a plan. Raises NoConsumer, before anything is done, where an operation can wait."""
+        if self._forbidden:
+            refusals.note(self._org_id, by, "target.refused", "replay", self._forbidden)
         idle = [verdict for verdict in self._refused.values() if verdict.code == plan.NO_CONSUMER]
         if operation_id and idle:
             raise NoConsumer(idle[0].detail, cure="Start a worker, or stop the operation: vedette operations stop")

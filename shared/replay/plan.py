@@ -17,8 +17,11 @@ from shared.contracts.job import JobState, StageName
 from shared.contracts.lanes import LANES
 from shared.contracts.target import TargetModel
 from shared.errors import VedetteError
+from shared.policy import Reach, TargetRefused
 from shared.replay import editing
 from shared.replay.refusal import Refused
+from shared.store import scan_rules
+from shared.store.engine import reading
 from shared.store.replaying import Candidate, Edit, JobFacts
 from shared.store.step import STAGES
 
@@ -51,20 +54,24 @@ class Surroundings:
     """What is known outside of the store. lanes: those that somebody takes from, None when nobody knows.
 
     judged: what policy said of targets, by their key.  resolve_until: on the monotonic clock; then names are given up.
+    within: what the organisation may scan.
     """
 
     lanes: Collection[str] | None = None
     judged: dict[str, Refused | None] = field(default_factory=dict)
     resolve_until: float = field(default_factory=lambda: time.monotonic() + RESOLVE_ALL_S)
+    within: Reach = field(default_factory=Reach)
 
 
-def surroundings() -> Surroundings:
-    """Ask which workers there are."""
+def surroundings(org_id: str) -> Surroundings:
+    """Ask which workers there are, and what the organisation may scan."""
+    with reading(org_id) as connection:
+        within = scan_rules.reach(connection, org_id)
     try:
         with answering() as client:
-            return Surroundings({lane for worker in presence.live(client) for lane in worker.queues})
+            return Surroundings({lane for worker in presence.live(client) for lane in worker.queues}, within=within)
     except BrokerAway:
-        return Surroundings()
+        return Surroundings(within=within)
 
 
 def gone(letter_id: str) -> Verdict:
@@ -89,7 +96,7 @@ def forbidden(plans: Iterable[Plan], around: Surroundings) -> dict[str, Refused]
     scans = {plan.letter.id: plan.target for plan in plans if plan.target}
     unknown = {target.key: target for target in scans.values() if target.key not in around.judged}
     if unknown:
-        around.judged |= _judged(unknown, max(1.0, around.resolve_until - time.monotonic()))
+        around.judged |= _judged(unknown, around.within, max(1.0, around.resolve_until - time.monotonic()))
     found = {letter_id: around.judged[target.key] for letter_id, target in scans.items()}
     return {letter_id: why for letter_id, why in found.items() if why}
 
@@ -183,21 +190,23 @@ def _scanned(job: JobFacts, begins: StageName) -> TargetModel | None:
         raise Refused("payload-invalid", exc.message) from exc
 
 
-def _judged(targets: Mapping[str, TargetModel], within_s: float) -> dict[str, Refused | None]:
+def _judged(targets: Mapping[str, TargetModel], within: Reach, timeout_s: float) -> dict[str, Refused | None]:
     """Ask policy of many targets at once; those of whom it has said nothing in time are refused."""
     pool = ThreadPoolExecutor(RESOLVE_AT_ONCE, thread_name_prefix="replay")
     try:
-        asked = {key: pool.submit(_refusal, target) for key, target in targets.items()}
-        wait(asked.values(), within_s)
+        asked = {key: pool.submit(_refusal, target, within) for key, target in targets.items()}
+        wait(asked.values(), timeout_s)
         late = Refused("resolver-away", "The resolver did not answer in time.")
         return {key: task.result() if task.done() else late for key, task in asked.items()}
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _refusal(target: TargetModel) -> Refused | None:
+def _refusal(target: TargetModel, within: Reach) -> Refused | None:
     try:
-        policy.check(target)
+        policy.check(target, within)
+    except TargetRefused as exc:
+        return Refused(exc.code, exc.message, rule=exc.rule)
     except VedetteError as exc:
         return Refused(exc.code, exc.message)
     return None

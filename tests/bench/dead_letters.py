@@ -29,7 +29,7 @@ def main(sort: str) -> None:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         postgres = sort == "postgres"
         url = stack.enter_context(testing.postgres_server()) if postgres else f"sqlite:///{folder}/v.db"
-        settings = {"REDIS_URL": server.url, "DATABASE_URL": url, "LOG_LEVEL": "error"}
+        settings = {"REDIS_URL": server.url, "DATABASE_URL": url, "LOG_LEVEL": "error", "PRIVATE_TARGETS": "true"}
         settings["MASTER_KEY"] = testing.MASTER_KEY
         os.environ.update({f"VEDETTE_{name}": value for name, value in settings.items()})
         _measure(sort)

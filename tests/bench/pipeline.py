@@ -103,6 +103,7 @@ def _pipelines(url: str, folder: Path, root: Path, prefix: str, db: int) -> list
         "VEDETTE_REDIS_URL": url,
         "VEDETTE_MASTER_KEY": testing.MASTER_KEY,
         "VEDETTE_REDIS_BUS_DB": str(db + 1),
+        "VEDETTE_PRIVATE_TARGETS": "true",
         "VEDETTE_DATABASE_URL": f"sqlite:///{where}/bench.db",
     }
     subprocess.run([sys.executable, "-c", MIGRATE], env={**os.environ, **common}, cwd=root, check=True, timeout=60)

@@ -24,9 +24,10 @@ EPHEMERAL = range(32768, 61000)  # Linux's default; listeners there may come and
 OURS = """
 import json, time
 from services.scan.net.connect import Sweep
-from services.scan.net.endpoint import destination
+from shared.egress import destination
+from shared.policy import Reach
 started = time.perf_counter()
-sweep = Sweep(destination("127.0.0.1"), deadline=time.monotonic() + 120)
+sweep = Sweep(destination("127.0.0.1", Reach(private=True)), deadline=time.monotonic() + 120)
 for _ in sweep.run(range(1, 65536)): pass
 sweep.close()
 print(json.dumps([time.perf_counter() - started, sorted(sweep.tally.opened)]))

@@ -282,6 +282,7 @@ def stack(sort: str, **chosen: str) -> Iterator[Stack]:
             "LOG_FORMAT": "json",
             "NOTIFY": json.dumps([f"http://127.0.0.1:{receiver.port}/hook"]),
             "NOTIFY_PRIVATE_ADDRESSES": "true",
+            "PRIVATE_TARGETS": "true",
             "WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz",
             **{name.upper(): value for name, value in chosen.items()},
         }

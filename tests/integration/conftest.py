@@ -177,6 +177,7 @@ def built(folder: Path, database_url: str, **more: str) -> Iterator[Stack]:
             "VEDETTE_LEASE_S": "2",
             "VEDETTE_NOTIFY": json.dumps([f"http://127.0.0.1:{receiver.port}/hook"]),
             "VEDETTE_NOTIFY_PRIVATE_ADDRESSES": "true",
+            "VEDETTE_PRIVATE_TARGETS": "true",
             "VEDETTE_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz",
             **{f"VEDETTE_{name.upper()}": value for name, value in more.items()},
         }

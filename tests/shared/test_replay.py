@@ -25,6 +25,7 @@ from shared.contracts.job import JobState, JobView, StageName, StepState
 from shared.contracts.lanes import ALL_LANES, LANES
 from shared.errors import FailureClass
 from shared.ids import new_id, now
+from shared.policy import Reach
 from shared.replay import plan
 from shared.replay.plan import Surroundings
 from shared.settings import settings
@@ -341,7 +342,7 @@ def test_what_no_stage_could_run_is_not_sent(made: Any, said: str) -> None:
 
 def test_a_job_that_failed_anew_between_the_check_and_the_replay_is_checked_again() -> None:
     job_id, letter_id = failed_job()
-    late = replay._Batch(ORG, [letter_id], AS_IS, is_alone=True, around=Surroundings())
+    late = replay._Batch(ORG, [letter_id], AS_IS, is_alone=True, around=Surroundings(within=Reach(private=True)))
     with writing() as connection:
         revival.reopen(connection, job_id, by="bob", why="retry")
     fail_step(job_id, run=2)

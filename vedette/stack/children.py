@@ -58,6 +58,7 @@ def environment(where: Layout, port: int) -> dict[str, str]:
         "VEDETTE_RUN_DIR": str(where.run),
         "VEDETTE_GATEWAY_PORT": str(port),
         "VEDETTE_GATEWAY_HOST": "127.0.0.1",
+        "VEDETTE_PRIVATE_TARGETS": os.environ.get("VEDETTE_PRIVATE_TARGETS", "true"),  # its user's own networks
         "VEDETTE_WORKER_IS_ALONE": "true",
         "VEDETTE_STOP_GRACE_S": f"{STAGE_GRACE_S:g}",
         "PYTHONUNBUFFERED": "1",

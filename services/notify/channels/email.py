@@ -9,7 +9,7 @@ from email.utils import parseaddr
 from urllib.parse import unquote
 
 from services.notify import letter, submission, wording
-from services.notify.address import literal
+from services.notify.endpoint import literal
 from shared.contracts.addresses import canonical
 from shared.contracts.notice import Notice
 from shared.errors import InvalidInput

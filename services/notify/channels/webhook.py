@@ -20,12 +20,15 @@ from email.utils import parsedate_to_datetime
 import httpcore2
 from standardwebhooks import Webhook
 
-from services.notify import address, endpoint
+from services.notify import endpoint
 from services.notify.egress import Egress
-from services.notify.endpoint import Endpoint
-from shared import telemetry
+from services.notify.endpoint import Endpoint, literal
+from shared import policy, telemetry
 from shared.contracts.notice import Notice
-from shared.errors import External, InvalidInput, Permanent, Temporary
+from shared.egress import destination
+from shared.errors import External, InvalidInput, Permanent, Security, Temporary
+from shared.policy import TargetRefused
+from shared.policy.reach import OWN_RULE
 from shared.redaction import shown
 from shared.settings import Settings
 
@@ -33,6 +36,7 @@ SCHEMES = endpoint.SCHEMES
 ANSWER_LIMIT = 4096  # bytes read of a refusal
 RETRY_AFTER_LIMIT_S = 86_400.0
 SECRET_BYTES = range(24, 65)  # what Standard Webhooks allows
+_PORTS = {"http": 80, "https": 443}
 _BROKEN = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError)
 
 
@@ -50,6 +54,12 @@ class ReceiverBusy(External):
 
 class ReceiverUntrusted(External):
     """TLS with the receiver failed, most often because of its certificate."""
+
+
+class PrivateAddress(Security):
+    """The host has an address to which nothing is sent. The address is not named. rule: see TargetRefused."""
+
+    rule = ""
 
 
 class ReceiverUnreachable(Temporary):
@@ -71,9 +81,8 @@ def check(destination: str, settings: Settings) -> None:
     Names are resolved and judged by `deliver`, at the time of the connection.
     """
     to = endpoint.parse(destination)
-    written = address.literal(to.host)
-    if written is not None and not settings.notify_private_addresses and not address.is_public(written):
-        raise address.private_address(to.host)
+    if (written := literal(to.host)) is not None:
+        _judge(to, str(written), settings)
     if to.scheme == "http" and settings.environment == "production" and not settings.notify_private_addresses:
         raise InvalidInput("The webhook goes over plain HTTP, in production.", cure="Give an https:// URL.")
     _signer(settings)
@@ -135,7 +144,8 @@ def _post(to: Endpoint, headers: dict[bytes | str, bytes | str], body: bytes, se
         headers["authorization"] = to.authorization
     if trace := telemetry.traceparent():
         headers["traceparent"] = trace
-    egress = Egress(private=settings.notify_private_addresses, timeout_s=settings.notify_timeout_s)
+    within = policy.webhooks(private=settings.notify_private_addresses)
+    egress = Egress(within, timeout_s=settings.notify_timeout_s)
     try:
         with (
             httpcore2.ConnectionPool(ssl_context=ssl.create_default_context(), network_backend=egress) as pool,
@@ -143,8 +153,31 @@ def _post(to: Endpoint, headers: dict[bytes | str, bytes | str], body: bytes, se
         ):
             text = "" if 200 <= response.status < 300 else _excerpt(response)
             return Answer(response.status, _header(response, b"retry-after"), text)
+    except TargetRefused as exc:
+        raise _private(to, exc) from exc
     except _BROKEN as exc:
         raise _unreachable(to.host, exc) from exc
+
+
+def _judge(to: Endpoint, address: str, settings: Settings) -> None:
+    try:
+        where = destination(address, policy.webhooks(private=settings.notify_private_addresses), to.host)
+        where.at(to.port or _PORTS[to.scheme])
+    except TargetRefused as exc:
+        raise _private(to, exc) from exc
+
+
+def _private(to: Endpoint, exc: TargetRefused) -> PrivateAddress:
+    """Return the refusal of a receiver. Which address it has is an inside matter."""
+    if exc.rule == OWN_RULE:
+        made = PrivateAddress(f"The webhook host {to.host} is this installation itself.", cure="Give another receiver.")
+    else:
+        made = PrivateAddress(
+            f"The webhook host {to.host} has a private, local or reserved address.",
+            cure="Give a host on the Internet, or set VEDETTE_NOTIFY_PRIVATE_ADDRESSES=true on the notify service.",
+        )
+    made.rule = exc.rule
+    return made
 
 
 def _signature(key: str, body: bytes, settings: Settings) -> dict[bytes | str, bytes | str]:

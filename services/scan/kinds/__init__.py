@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from shared.contracts.job import Profile, Progress
 from shared.contracts.observation import Coverage, Observation
+from shared.policy import Reach
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class Run:
     """What a scanner is given: how deep to look, whom to tell of progress, and when to stop.
 
     deadline: on the clock of `time.monotonic`; a scanner ends before it and records the rest as gaps.
+    within: what the organisation may scan; every address that is connected to is asked about.
+    refused: told of the rule and the address or port, for each that was not connected to for its sake.
     progress: may be called as often as the scanner likes; it is throttled by the caller. It raises when the job
     was cancelled, and a scanner lets that pass.
     """
@@ -24,6 +27,8 @@ class Run:
     profile: Profile
     deadline: float
     progress: Callable[[Progress], None] = lambda _: None
+    within: Reach = field(default_factory=Reach)
+    refused: Callable[[str, str], None] = lambda _rule, _what: None
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,15 @@ from collections.abc import AsyncIterator
 from services.scan.kinds import Result, Run
 from services.scan.net import record
 from services.scan.net.connect import Sweep, Tally
-from services.scan.net.endpoint import Destination, destination
 from services.scan.net.identify import BUDGET, Identity, identify
 from shared import resolver
 from shared.contracts import ports
 from shared.contracts.job import Progress
 from shared.contracts.kinds.host import Target
 from shared.contracts.observation import Gap, GapReason
+from shared.egress import Destination, destination
 from shared.errors import Temporary
+from shared.policy.reach import OWN_RULE
 
 MAX_ADDRESSES = 16  # of one name, IPv4 first
 MAX_IDENTIFIED = 1000  # open ports that are looked at
@@ -43,16 +44,17 @@ async def scan(target: Target, run: Run) -> Result:
     """
     asked = target.port_list(run.profile)
     addresses = await asyncio.to_thread(resolver.addresses, target.host)
-    places = {address: destination(address) for address in addresses}
-    tallies = await _sweep({address: places[address] for address in addresses[:MAX_ADDRESSES]}, asked, run)
+    places = {place.address: place for place in _judged(target.host, addresses, run)[:MAX_ADDRESSES]}
+    barred = _barred(places, asked, run)
+    tallies = await _sweep(places, asked, run)
     _require_reachable(target.host, tallies)
     looked_at, unlisted = _share_out(tallies)
-    identities = [identity async for identity in _identify(looked_at, tallies, target.host, run)]
+    identities = [identity async for identity in _identify(looked_at, places, tallies, target.host, run)]
     observations = [record.host(target.host, addresses, tallies)]
     observations += [record.port(address, port, tallies[address].opened[port]) for address, port in looked_at]
     for identity in identities:
         observations += record.services(identity, target.host)
-    coverage = record.coverage(asked, tallies, unlisted, _service_gaps(looked_at, identities))
+    coverage = record.coverage(asked, tallies, unlisted, barred, _service_gaps(looked_at, identities))
     coverage = record.leaving_out(coverage, target.host, addresses[MAX_ADDRESSES:], len(asked))
     opened = sum(len(tally.opened) for tally in tallies.values())
     return Result(
@@ -60,16 +62,35 @@ async def scan(target: Target, run: Run) -> Result:
     )
 
 
+def _judged(name: str, addresses: list[str], run: Run) -> list[Destination]:
+    """Return where the addresses are. Raises TargetRefused where one may not be scanned; all of those are told."""
+    refused = [(address, refusal) for address in addresses if (refusal := run.within.refusal(address, name))]
+    for address, refusal in refused:
+        run.refused(refusal.rule, address)
+    if refused:
+        raise refused[0][1].error()
+    return [destination(address, run.within, name) for address in addresses]
+
+
+def _barred(places: dict[str, Destination], asked: list[int], run: Run) -> dict[str, list[int]]:
+    """Return by address the ports of the installation itself among the `asked`, which are left out."""
+    barred = {address: sorted(place.barred.intersection(asked)) for address, place in places.items()}
+    for address, members in barred.items():
+        for port in members:
+            run.refused(OWN_RULE, record.subject(address, port))
+    return barred
+
+
 async def _sweep(places: dict[str, Destination], asked: list[int], run: Run) -> dict[str, Tally]:
     """Sweep group by group over all addresses. Whatever `run.progress` raises ends it, with every socket closed."""
     now = time.monotonic()
     deadline = now + (run.deadline - now) * SWEEP_SHARE
     sweeps = {address: Sweep(place, deadline=deadline) for address, place in places.items()}
-    total = len(asked) * len(sweeps)
+    total = sum(len(set(asked) - place.barred) for place in places.values())
     try:
         for group, members in ports.in_groups(asked).items():
             for address, sweep in sweeps.items():
-                for _ in sweep.run(members):
+                for _ in sweep.run([port for port in members if port not in places[address].barred]):
                     done = sum(each.tally.done for each in sweeps.values())
                     note = address if len(sweeps) > 1 else ""
                     run.progress(_progress(done, total, "ports", group.value, len(members), note))
@@ -104,7 +125,9 @@ def _share_out(tallies: dict[str, Tally]) -> tuple[list[Open], dict[str, list[in
     return ranked[:MAX_IDENTIFIED], unlisted
 
 
-async def _identify(opened: list[Open], tallies: dict[str, Tally], host: str, run: Run) -> AsyncIterator[Identity]:
+async def _identify(
+    opened: list[Open], places: dict[str, Destination], tallies: dict[str, Tally], host: str, run: Run
+) -> AsyncIterator[Identity]:
     """Yield the identities of `opened` as they become known, until the deadline. Tells its progress every `TICK`."""
     turn = asyncio.Semaphore(IDENTIFIED_AT_ONCE)
 
@@ -112,7 +135,7 @@ async def _identify(opened: list[Open], tallies: dict[str, Tally], host: str, ru
         async with turn:
             budget = min(BUDGET, run.deadline - MARGIN - time.monotonic())
             latency = tallies[address].opened[port]
-            return await identify(address, port, host, latency=latency, budget=budget) if budget > 0 else None
+            return await identify(places[address], port, host, latency=latency, budget=budget) if budget > 0 else None
 
     tasks = [asyncio.create_task(one(address, port)) for address, port in opened]
     left, since = set(tasks), time.monotonic()

@@ -19,8 +19,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from services.scan.net.endpoint import Destination, is_self, open_socket
 from services.scan.net.pace import Pace
+from shared.egress import Destination, is_self, open_socket
 from shared.errors import Resource
 
 BATCH = 512  # connects between two reports to the caller

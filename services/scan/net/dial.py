@@ -8,24 +8,24 @@ import os
 import socket
 
 from services.scan.net.connection import PATIENCE, Connection, Lost, Silent
-from services.scan.net.endpoint import SocketAddress, destination, is_self, open_socket
+from shared.egress import Destination, SocketAddress, is_self, open_socket
 
 CONNECT_WAIT = 3.0  # seconds to open a connection for a conversation: one lost SYN (RFC 6298: 1 s) and a slow way
 CONVERSATION = 12.0  # seconds one connection may last in all, however slowly its peer drips
 
 
-async def dial(address: str, port: int, *, patience: float = PATIENCE, authority: str = "") -> Connection:
+async def dial(where: Destination, port: int, *, patience: float = PATIENCE, authority: str = "") -> Connection:
     """Connect to one port. patience: seconds for one answer. authority: see Connection.
 
-    Raises Silent when nothing answers in time, Lost when the connection is refused or cannot be made.
+    Raises Silent when nothing answers in time, Lost when the connection is refused or cannot be made, TargetRefused.
     """
-    where = destination(address)
+    address, place = where.address, where.at(port)
     try:
         sock = open_socket(where)
     except OSError as exc:
         raise Lost(f"No socket for {address} port {port}: {os.strerror(exc.errno or errno.EMFILE)}.") from exc
     try:
-        await _connect(sock, where.at(port))
+        await _connect(sock, place)
     except TimeoutError as exc:
         sock.close()
         raise Silent(f"{address} port {port} did not accept a connection within {CONNECT_WAIT:g} s.") from exc

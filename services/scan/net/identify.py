@@ -18,6 +18,7 @@ from services.scan.net.services import expected, protocols, recognised
 from services.scan.net.tls import Missed
 from shared.contracts.kinds.host import TlsFacts
 from shared.contracts.observation import Evidence, GapReason
+from shared.egress import Destination
 
 GREETING_WAIT = 1.5  # seconds for a greeting where none is expected
 GUESS_PATIENCE = 1.0  # seconds at most for the answer to a guess
@@ -52,21 +53,24 @@ class Identity:
     missed: list[Missed] = field(default_factory=list)
 
 
-async def identify(address: str, port: int, host: str, *, latency: float = 0.1, budget: float = BUDGET) -> Identity:
-    """Return what answers on `port` of `address`. host: the name it was asked for by. latency, budget: seconds."""
-    found = Identity(address, port)
+async def identify(
+    where: Destination, port: int, host: str, *, latency: float = 0.1, budget: float = BUDGET
+) -> Identity:
+    """Return what answers on `port` of `where`. host: the name it was asked for by. latency, budget: seconds."""
+    found = Identity(where.address, port)
     patience = min(GUESS_PATIENCE, max(GUESS_LEAST, GUESS_ROUND_TRIPS * latency))
     try:
         async with asyncio.timeout(budget):
-            await _Inquiry(found, host, patience).run()
+            await _Inquiry(found, where, host, patience).run()
     except TimeoutError:
         found.missed.append((GapReason.TIMEOUT, f"identification was not done within {budget:.1f} s"))
     return found
 
 
 class _Inquiry:
-    def __init__(self, found: Identity, host: str, guess_patience: float) -> None:
+    def __init__(self, found: Identity, where: Destination, host: str, guess_patience: float) -> None:
         self.found = found
+        self.where = where
         self.host = host
         self.guess_patience = guess_patience
         self.heard = b""
@@ -99,7 +103,7 @@ class _Inquiry:
         )
 
     async def _in_clear(self, patience: float) -> Connection:
-        return await dial(self.found.address, self.found.port, patience=patience, authority=self.authority)
+        return await dial(self.where, self.found.port, patience=patience, authority=self.authority)
 
     async def _in_tls(self, patience: float) -> Connection:
         conn = await self._in_clear(patience)

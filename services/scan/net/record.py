@@ -62,17 +62,24 @@ def in_order(observations: Iterable[Observation]) -> list[Observation]:
 
 
 def coverage(
-    asked: Sequence[int], tallies: dict[str, Tally], unlisted: dict[str, list[int]], gaps: list[Gap]
+    asked: Sequence[int],
+    tallies: dict[str, Tally],
+    unlisted: dict[str, list[int]],
+    barred: dict[str, list[int]],
+    gaps: list[Gap],
 ) -> Coverage:
     """Return how many of the `asked` ports of every address are known to be open or closed, and a gap for the rest.
 
-    unlisted: open ports by address that are too many to look at. gaps: of other units; they are passed on.
+    unlisted: open ports by address that are too many to look at.  barred: those that may not be connected to.
+    gaps: of other units; they are passed on.
     """
     found: list[Gap] = []
     for address, tally in tallies.items():
-        left = set(asked).difference(tally.opened, tally.closed, tally.filtered, tally.unreachable)
+        own = barred.get(address, [])
+        left = set(asked).difference(own, tally.opened, tally.closed, tally.filtered, tally.unreachable)
         found += _gap(address, GapReason.FILTERED, tally.filtered, "no answer")
         found += _gap(address, GapReason.UNREACHABLE, tally.unreachable, "reported as unreachable")
+        found += _gap(address, GapReason.REFUSED, own, "of this installation itself, never scanned")
         found += _gap(address, GapReason.CAP_REACHED, left, "not reached before the deadline")
         found += _gap(address, GapReason.CAP_REACHED, unlisted.get(address, ()), "open, but too many to look at")
     total = len(asked) * len(tallies)

@@ -65,6 +65,10 @@ class Target(TargetModel):
     def hosts(self) -> list[str]:
         return [self.host]
 
+    @property
+    def named_ports(self) -> list[int]:
+        return ports.parse(self.ports) if self.ports else []
+
     def expand(self) -> list[Self]:
         return [self.model_copy(update={"host": host}) for host in addresses.expand(self.host)]
 

@@ -12,6 +12,7 @@ from services.scan.net import identify as identification
 from services.scan.net import pace
 from services.scan.net.identify import Identity, identify
 from tests.services.scan.farm import Farm, Ports
+from tests.services.scan.here import HERE
 from tests.services.scan.starters import STARTERS
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -108,6 +109,6 @@ def identified(less_patience: None) -> Callable[..., Identity]:
     """Identify what answers on a loopback port, asked for as `localhost`."""
 
     def identify_port(port: int, budget: float = 20.0) -> Identity:
-        return asyncio.run(identify("127.0.0.1", port, "localhost", latency=0.0, budget=budget))
+        return asyncio.run(identify(HERE, port, "localhost", latency=0.0, budget=budget))
 
     return identify_port

@@ -21,6 +21,7 @@ from shared.contracts.job import JobState, StageName, Written
 from shared.contracts.observation import MAX_EVIDENCE, Evidence
 from shared.contracts.operation import BulkCancel
 from shared.contracts.policy import PolicyChange
+from shared.contracts.scan_rule import Effect, NewScanRule, TargetCheck
 from shared.contracts.submission import Options
 from shared.contracts.triage import NewRule
 from shared.errors import FailureClass
@@ -46,6 +47,10 @@ WITH_RULES: dict[type[Parent], some.SearchStrategy[Parent]] = {
     BulkReplay: some.deferred(lambda: some.builds(BulkReplay, selection=models(Selection), **BULK)),
     BulkCancel: some.builds(BulkCancel, ids=SOME) | some.builds(BulkCancel, q=PLAIN),
     NewRule: some.builds(NewRule, code=some.just("x"), contains=PLAIN, failure_class=some.sampled_from(FailureClass)),
+    NewScanRule: some.builds(
+        NewScanRule, effect=some.sampled_from(Effect), what=some.just("10.0.0.0/8"), reason=some.just("why")
+    ),
+    TargetCheck: some.builds(TargetCheck, targets=SOME),
     PolicyChange: some.builds(PolicyChange, retries=some.integers(0, 100), base_s=SHARE, cap_s=SHARE),
 }
 PLAIN_TYPES: dict[Any, some.SearchStrategy[Any]] = {

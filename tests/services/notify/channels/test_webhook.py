@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from services.notify.address import PrivateAddress
 from services.notify.channels import webhook
+from services.notify.channels.webhook import PrivateAddress
 from shared import telemetry
 from shared.contracts.notice import Notice
 from shared.errors import External, InvalidInput, Permanent, Temporary

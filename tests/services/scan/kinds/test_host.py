@@ -16,7 +16,7 @@ from shared.contracts.job import Profile, Progress
 from shared.contracts.kinds.host import FACTS, Target
 from shared.contracts.observation import GapReason
 from shared.contracts.ports import PortGroup
-from shared.policy import TargetRefused
+from shared.policy import Reach, TargetRefused
 from shared.resolver import TargetUnresolvable
 from tests.services.scan.alone import alone
 from tests.services.scan.farm import Ports
@@ -30,7 +30,8 @@ class Cancelled(Exception):
 
 
 def scanned(ports: str, *, name: str = "127.0.0.1", seconds: float = 30.0, **given: object) -> Result:
-    run = Run(Profile.STANDARD, time.monotonic() + seconds, **given)  # type: ignore[arg-type]  # only `progress`
+    how = {"within": Reach(private=True), **given}
+    run = Run(Profile.STANDARD, time.monotonic() + seconds, **how)  # type: ignore[arg-type]  # progress, within, refused
     return asyncio.run(scan(Target(host=name, ports=ports), run))
 
 

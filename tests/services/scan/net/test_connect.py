@@ -12,19 +12,21 @@ import pytest
 
 from services.scan.net import connect
 from services.scan.net.connect import SocketsExhausted, Sweep, Tally
-from services.scan.net.endpoint import destination
 from services.scan.net.pace import Pace
+from shared.egress import destination
 from tests.services.scan.alone import alone
+from tests.services.scan.here import EVERYWHERE
 
 EVERY_PORT = """
 import fcntl, socket, struct, time
 from services.scan.net.connect import Sweep
-from services.scan.net.endpoint import destination
+from shared.egress import destination
+from shared.policy import Reach; EVERYWHERE = Reach(private=True)
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
     fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
 for address in ("127.0.0.1", "::1"):
-    where = destination(address)
+    where = destination(address, EVERYWHERE)
     listener = socket.socket(where.family)
     listener.bind(where.at(40123))
     listener.listen()
@@ -36,7 +38,7 @@ for address in ("127.0.0.1", "::1"):
 
 
 def sweep_of(ports: Iterable[int], address: str = "127.0.0.1", seconds: float = 10.0) -> Tally:
-    sweep = Sweep(destination(address), deadline=time.monotonic() + seconds)
+    sweep = Sweep(destination(address, EVERYWHERE), deadline=time.monotonic() + seconds)
     with contextlib.closing(sweep):
         for _ in sweep.run(ports):
             pass
@@ -115,26 +117,26 @@ def test_the_deadline_leaves_the_rest_unasked(blackhole: int) -> None:
 
 def test_a_sweep_can_be_left_at_any_time_without_leaving_sockets(blackhole: int) -> None:
     before = open_files()
-    with contextlib.closing(Sweep(destination("127.0.0.1"), deadline=time.monotonic() + 10)) as sweep:
+    with contextlib.closing(Sweep(destination("127.0.0.1", EVERYWHERE), deadline=time.monotonic() + 10)) as sweep:
         next(iter(sweep.run([blackhole])))
     assert open_files() == before
 
 
 def test_the_caller_hears_of_a_slow_sweep_several_times_a_second(blackhole: int) -> None:
-    with contextlib.closing(Sweep(destination("127.0.0.1"), deadline=time.monotonic() + 1)) as sweep:
+    with contextlib.closing(Sweep(destination("127.0.0.1", EVERYWHERE), deadline=time.monotonic() + 1)) as sweep:
         assert len(list(sweep.run([blackhole]))) >= 4
 
 
 def test_a_process_without_files_waits_and_then_says_so(monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
     monkeypatch.setattr(connect, "STARVED_LIMIT", 2)
-    sweep = Sweep(destination("127.0.0.1"), deadline=time.monotonic() + 10)
+    sweep = Sweep(destination("127.0.0.1", EVERYWHERE), deadline=time.monotonic() + 10)
     with contextlib.closing(sweep), files_left(0), pytest.raises(SocketsExhausted, match="Too many open files"):
         list(sweep.run([closed_port]))
 
 
 @pytest.mark.usefixtures("less_patience")
 def test_few_files_make_the_sweep_slower_not_wrong(blackhole: int, closed_port: int) -> None:
-    sweep = Sweep(destination("127.0.0.1"), deadline=time.monotonic() + 20)
+    sweep = Sweep(destination("127.0.0.1", EVERYWHERE), deadline=time.monotonic() + 20)
     with contextlib.closing(sweep), files_left(1):
         list(sweep.run([blackhole, closed_port]))
     assert (sweep.tally.filtered, sweep.tally.closed) == ([blackhole], [closed_port])

@@ -11,6 +11,7 @@ import pytest
 from services.scan.net import connection
 from services.scan.net.connection import KEPT, Connection, Lost, Silent, TooMuch
 from services.scan.net.dial import dial
+from tests.services.scan.here import HERE
 
 Peer = Callable[..., int]
 T = TypeVar("T")
@@ -18,7 +19,7 @@ T = TypeVar("T")
 
 def converse(port: int, what: Callable[[Connection], Awaitable[T]], patience: float = 5.0) -> T:
     async def run() -> T:
-        async with await dial("127.0.0.1", port, patience=patience) as conn:
+        async with await dial(HERE, port, patience=patience) as conn:
             return await what(conn)
 
     return asyncio.run(run())

@@ -16,6 +16,7 @@ from services.scan.net.identify import Identity
 from services.scan.net.services import protocols
 from services.scan.net.tls import permissive
 from tests.services.scan.farm import Farm
+from tests.services.scan.here import HERE
 
 Identify = Callable[..., Identity]
 Peer = Callable[..., int]
@@ -103,7 +104,7 @@ def test_writing_into_a_tls_session_that_the_peer_broke_is_lost(peer: Peer, farm
         await reader.read()
 
     async def converse(port: int) -> None:
-        async with await dial("127.0.0.1", port) as conn:
+        async with await dial(HERE, port) as conn:
             await conn.secure(permissive(), None)
             await _speak_after_reading(conn)
 

@@ -12,11 +12,12 @@ from services.scan.net.connection import Connection, Lost
 from services.scan.net.dial import dial
 from shared.contracts.kinds.host import TlsFacts
 from tests.services.scan.farm import Farm, Ports
+from tests.services.scan.here import HERE
 
 
 def inspected(port: int, host: str = "localhost") -> TlsFacts:
     async def ready() -> Connection:
-        return await dial("127.0.0.1", port)
+        return await dial(HERE, port)
 
     return asyncio.run(tls.inspect(ready, "127.0.0.1", port, host)).facts
 

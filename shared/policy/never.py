@@ -1,20 +1,11 @@
-"""Who may scan what. Asked when a job is submitted; the scan asks again for every address that it connects to.
-
-A name must resolve, and to nothing that no scan may ever touch. Networks allowed and denied by their owners come with
-organisations.
-"""
+"""What nobody may ever reach through Vedette, whatever rules and settings say."""
 
 from __future__ import annotations
 
 import ipaddress
 
-from shared import resolver
-from shared.contracts.target import TargetModel
-from shared.errors import Security
-
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-RESOLVE_TIMEOUT_S = 5.0  # somebody waits for the answer to a submission
 NEVER = {
     ipaddress.ip_network("0.0.0.0/8"): "no host (RFC 791)",
     ipaddress.ip_network("100.100.100.200/32"): "the metadata service of Alibaba Cloud",
@@ -31,26 +22,6 @@ NEVER = {
 }
 _COMPATIBLE = ipaddress.IPv6Network("::/96")  # RFC 4291, 2.5.5.1; `::` and `::1` are no coats
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052, 2.1
-
-
-class TargetRefused(Security):
-    """The target has an address that is never scanned."""
-
-
-def check(target: TargetModel) -> None:
-    """Refuse a single target of which one of its hosts cannot or must not be scanned.
-
-    Raises TargetUnresolvable, ResolverAway or TargetRefused.
-    """
-    for host in target.hosts:
-        for address in resolver.addresses(host, RESOLVE_TIMEOUT_S):
-            guard(address)
-
-
-def guard(address: str) -> None:
-    """Refuse an address that is never scanned, also where it hides in an IPv6 one. Raises TargetRefused."""
-    if what := forbidden(ipaddress.ip_address(address)):
-        raise TargetRefused(f"{address} is {what}, which is never scanned.", cure="Give the address of a host.")
 
 
 def forbidden(address: Address) -> str:

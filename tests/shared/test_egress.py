@@ -4,8 +4,13 @@ import socket
 
 import pytest
 
-from services.scan.net.endpoint import destination, is_self
-from shared.policy import TargetRefused
+from shared import egress
+from shared.egress import Destination, is_self
+from shared.policy import Reach, TargetRefused
+
+
+def destination(address: str) -> Destination:
+    return egress.destination(address, Reach(private=True))
 
 
 def test_ipv4_and_ipv6_have_their_own_socket_addresses() -> None:

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notify import address
 from shared.policy import NEVER, Address
-from shared.resolver import ResolverAway, TargetUnresolvable
+from shared.policy.closed import is_public
 
 
 @pytest.mark.parametrize(
@@ -23,7 +22,7 @@ from shared.resolver import ResolverAway, TargetUnresolvable
     ],
 )  # fmt: skip
 def test_what_is_not_on_the_internet_is_not_public(text: str) -> None:
-    assert not address.is_public(ipaddress.ip_address(text))
+    assert not is_public(ipaddress.ip_address(text))
 
 
 @pytest.mark.parametrize(
@@ -31,37 +30,23 @@ def test_what_is_not_on_the_internet_is_not_public(text: str) -> None:
     ["1.1.1.1", "172.32.0.1", "192.0.1.1", "2606:4700::1111", "2a00:1450::1", "::ffff:8.8.8.8", "64:ff9b::808:808"],
 )
 def test_the_internet_is_public(text: str) -> None:
-    assert address.is_public(ipaddress.ip_address(text))
+    assert is_public(ipaddress.ip_address(text))
 
 
 @pytest.mark.parametrize("network", NEVER, ids=str)
 def test_what_is_never_scanned_is_never_told_either(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
-    assert not address.is_public(network[0])
-    assert not address.is_public(network[-1])
+    assert not is_public(network[0])
+    assert not is_public(network[-1])
 
 
 @given(st.ip_addresses(v=4))
 def test_an_ipv6_coat_changes_nothing(inner: ipaddress.IPv4Address) -> None:
     for coat in ("::ffff:0:0", "64:ff9b::"):
         coated = ipaddress.IPv6Address(int(ipaddress.IPv6Address(coat)) | int(inner))
-        assert address.is_public(coated) == address.is_public(inner)
+        assert is_public(coated) == is_public(inner)
 
 
 @given(st.ip_addresses())
 def test_nothing_that_python_calls_private_is_public(any_address: Address) -> None:
     if any_address.is_private and getattr(any_address, "ipv4_mapped", None) is None:
-        assert not address.is_public(any_address)
-
-
-def test_a_name_that_does_not_exist_is_named() -> None:
-    with pytest.raises((TargetUnresolvable, ResolverAway), match=r"a\.invalid"):
-        address.routes("a.invalid", private=False, timeout_s=10.0)
-
-
-def test_a_label_that_is_too_long_is_not_resolved() -> None:
-    with pytest.raises(TargetUnresolvable):
-        address.routes("a" * 300 + ".example", private=False, timeout_s=10.0)
-
-
-def test_loopback_is_welcome_when_private_addresses_are() -> None:
-    assert address.routes("127.0.0.1", private=True, timeout_s=1.0) == ["127.0.0.1"]
+        assert not is_public(any_address)

@@ -12,7 +12,10 @@ from hypothesis import strategies as some
 from shared import policy
 from shared.contracts.kinds.host import Target
 from shared.contracts.target import TargetModel
+from shared.policy import Reach
 from shared.resolver import ResolverAway, TargetUnresolvable
+
+HERE = Reach(private=True)
 
 
 class Pair(TargetModel):
@@ -24,26 +27,26 @@ class Pair(TargetModel):
 
 
 def test_a_target_must_resolve() -> None:
-    policy.check(Target(host="127.0.0.1"))
+    policy.check(Target(host="127.0.0.1"), HERE)
     with pytest.raises((TargetUnresolvable, ResolverAway)):
-        policy.check(Target(host="nothing.invalid"))
+        policy.check(Target(host="nothing.invalid"), HERE)
 
 
 def test_a_kind_that_does_not_name_its_hosts_is_not_let_through() -> None:
     with pytest.raises(NotImplementedError, match="which hosts"):
-        policy.check(TargetModel(kind="other"))
+        policy.check(TargetModel(kind="other"), HERE)
 
 
 def test_every_host_of_a_target_is_judged() -> None:
     with pytest.raises(policy.TargetRefused):
-        policy.check(Pair(kind="pair"))
+        policy.check(Pair(kind="pair"), HERE)
 
 
 def test_the_last_of_many_addresses_is_judged_too(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [*(f"10.0.0.{i}" for i in range(200)), "169.254.169.254"]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (each, 0)) for each in found])
     with pytest.raises(policy.TargetRefused):
-        policy.check(Target(host="many.invalid"))
+        policy.check(Target(host="many.invalid"), HERE)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +73,7 @@ def test_the_last_of_many_addresses_is_judged_too(monkeypatch: pytest.MonkeyPatc
 )
 def test_an_address_that_no_scan_may_touch_is_refused(address: str) -> None:
     with pytest.raises(policy.TargetRefused, match="never scanned"):
-        policy.check(Target(host=address))
+        policy.check(Target(host=address), HERE)
 
 
 @pytest.mark.parametrize(
