@@ -19,7 +19,20 @@ from starlette.routing import Match
 from gateway import auth, broker, openapi, problems
 from gateway.edge import PROBES, BodyLimit, Edge, Hosts
 from gateway.live import Live
-from gateway.routes import audit, dlq, health, interventions, jobs, operations, policies, queues, reports, rules
+from gateway.routes import (
+    audit,
+    dlq,
+    health,
+    interventions,
+    jobs,
+    operations,
+    policies,
+    queues,
+    reports,
+    rules,
+    scan_rules,
+    targets,
+)
 from shared import heartbeat
 from shared.settings import Settings
 
@@ -53,7 +66,20 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
         },
     )
     app.state.live = live
-    for routes in (jobs, interventions, reports, rules, dlq, operations, queues, policies, audit, health):
+    for routes in (
+        jobs,
+        interventions,
+        reports,
+        rules,
+        dlq,
+        operations,
+        queues,
+        policies,
+        targets,
+        scan_rules,
+        audit,
+        health,
+    ):
         app.include_router(routes.router)
     app.add_api_route("/api/v1/openapi.json", _openapi, include_in_schema=False)
     app.add_exception_handler(RequestValidationError, _problem)

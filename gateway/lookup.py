@@ -10,7 +10,7 @@ from fastapi import Path
 
 from gateway.auth import Caller
 from shared.errors import Conflict
-from shared.store import dead_letters, dlq_rules, jobs, operations, pieces
+from shared.store import dead_letters, dlq_rules, jobs, operations, pieces, scan_rules
 from shared.store.engine import Connection
 
 _PIECE = re.compile(r"[0-9a-f-]{4,36}")
@@ -73,6 +73,16 @@ def rule_id(connection: Connection, caller: Caller, piece: str) -> str:
     found = _matches(dlq_rules.ids_like, connection, caller, piece)
     if not found:
         raise dlq_rules.RuleNotFound("There is no rule with this id.", cure="List them: vedette dlq rules list")
+    return _only(found, piece, RuleAmbiguous, "rules")
+
+
+def scan_rule_id(connection: Connection, caller: Caller, piece: str) -> str:
+    """Return the id of the scan rule. Raises scan_rules.ScanRuleNotFound or RuleAmbiguous."""
+    found = _matches(scan_rules.ids_like, connection, caller, piece)
+    if not found:
+        raise scan_rules.ScanRuleNotFound(
+            "There is no scan rule with this id.", cure="List them: vedette targets rules list"
+        )
     return _only(found, piece, RuleAmbiguous, "rules")
 
 

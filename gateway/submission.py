@@ -93,7 +93,7 @@ def admit(asked: Submission, within: Reach) -> list[TargetModel]:
     wrong: list[_Wrong] = []
     for where, data in entries:
         try:
-            singles += [(where, single) for single in _singles(data)]
+            singles += [(where, single) for single in expanded(data)]
         except InvalidInput as exc:
             wrong.append((where, exc, ""))
         if len(singles) > MAX_JOBS:
@@ -126,7 +126,8 @@ def check_plugins(connection: Connection, options: Options) -> None:
 _START = "Start one: vedette up"
 
 
-def _singles(data: object) -> list[TargetModel]:
+def expanded(data: object) -> list[TargetModel]:
+    """Return the single targets that one entry of a request stands for. Raises InvalidInput."""
     if len(json.dumps(data, ensure_ascii=False)) > MAX_TARGET_BYTES:  # before anything of it is read: that takes time
         raise _too_large()
     target = registry.target(data)
