@@ -188,7 +188,7 @@ def classified(exc: BaseException) -> Classification:
 
 UNKNOWN = "unknown errors are permanent: a bug does not heal"
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # the gaps between the words of a class name
-_OUT_OF_RESOURCE = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_OUT_OF_RESOURCE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}
 
 # By name, so that this module imports none of them. The first class that matches wins.

@@ -74,6 +74,15 @@ class Settings(BaseSettings):
     stage_memory_limit_mb: int = Field(
         default=2048, ge=0, description="what a stage may allocate before it fails with MemoryError; 0: no limit"
     )
+    stage_cpu_limit_s: int = Field(
+        default=240, ge=0, description="CPU time of one run of a stage, then it fails; 0: no limit"
+    )
+    stage_open_files: int = Field(default=4096, ge=0, description="files and sockets of a stage at once; 0: no limit")
+    stage_file_limit_mb: int = Field(
+        default=4096,
+        ge=0,
+        description="the size of one file that a stage writes, also that of an SQLite database; 0: no limit",
+    )
     stop_grace_s: float = Field(
         default=300.0, ge=0, description="a worker told to stop gives its stages so long; what is left goes back"
     )

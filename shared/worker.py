@@ -18,7 +18,7 @@ from celery import Celery, bootsteps, signals
 from celery.worker.consumer import Consumer
 
 from shared import bus, heartbeat, keyring, telemetry
-from shared.broker import children, watch
+from shared.broker import children, limits, watch
 from shared.broker.client import client
 from shared.broker.gate import Gate
 from shared.broker.presence import WorkerRecord
@@ -89,11 +89,9 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
         engine.forget()
         bus.forget()
         children.limit_memory(settings().stage_memory_limit_mb)
+        limits.apply(open_files=settings().stage_open_files, file_mb=settings().stage_file_limit_mb)
 
-    @signals.task_prerun.connect(weak=False)
-    def _own_memory(**_: object) -> None:
-        children.forget_peak()
-
+    _measure()
     return app
 
 
@@ -103,6 +101,19 @@ def _own_keys(**_: object) -> None:
     except VedetteError as exc:
         sys.stderr.write(f"vedette worker: {exc.message} {exc.cure}\n")
         sys.exit(keyring.MISCONFIGURED)
+
+
+def _measure() -> None:
+    """Have memory and CPU time count for each task anew."""
+
+    @signals.task_prerun.connect(weak=False)
+    def _begin(**_: object) -> None:
+        children.forget_peak()
+        limits.begin(settings().stage_cpu_limit_s)
+
+    @signals.task_postrun.connect(weak=False)
+    def _end(**_: object) -> None:
+        limits.end()
 
 
 def _watch(stage: StageName, consumer: Any) -> Watch:  # noqa: ANN401  its stubs lack half of it

@@ -14,6 +14,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from shared import bus
 from shared.broker import holding
 from shared.broker.client import answering
+from shared.broker.limits import CpuTimeExceeded
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import Failure, JobState, Progress, StageName, StepState
 from shared.dlq import StageFailed, detail
@@ -122,7 +123,12 @@ class Step(Part):
             if not part.is_over:
                 _commit(part)
             self.parts[name] = part.taken.failure
-        except (Superseded, Cancelled, SoftTimeLimitExceeded):  # the whole stage has lost its step, or its time
+        except (
+            Superseded,
+            Cancelled,
+            CpuTimeExceeded,
+            SoftTimeLimitExceeded,
+        ):  # the whole stage has lost its step, or its time
             raise
         except Exception as exc:
             judged = judge(exc, part.taken, self.deadline_at)

@@ -40,6 +40,30 @@ def hog() -> None:
     bytearray(1024 * MB)
 
 
+@app.task(name=f"{PREFIX}burn")
+def burn() -> None:
+    while True:
+        pass
+
+
+@app.task(name=f"{PREFIX}open_everything")
+def open_everything() -> None:
+    kept = []
+    try:
+        while True:
+            kept.append(os.open(os.devnull, os.O_RDONLY))
+    finally:
+        for each in kept:
+            os.close(each)
+
+
+@app.task(name=f"{PREFIX}write_forever")
+def write_forever() -> None:
+    with Path(os.environ["VEDETTE_RUN_DIR"], "endless").open("wb") as file:
+        while True:
+            file.write(b"x" * MB)
+
+
 @app.task(name=f"{PREFIX}eat_and_die")
 def eat_and_die() -> None:
     eaten = b"x" * (200 * MB)

@@ -22,6 +22,13 @@ from shared.queue import app
 from tests.integration.conftest import Stack, built
 from tests.shared.store.making import ORG
 
+LIMITS = {
+    "stage_memory_limit_mb": "768",
+    "stage_cpu_limit_s": "2",
+    "stage_open_files": "256",
+    "stage_file_limit_mb": "64",
+    "stop_grace_s": "2",
+}
 SERVICES = [stage.value for stage in StageName]
 
 
@@ -29,7 +36,7 @@ SERVICES = [stage.value for stage in StageName]
 def hazardous(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[str, Path], str]) -> Iterator[Stack]:
     """A stack whose scan service has the tasks of `hazards`."""
     folder = tmp_path_factory.mktemp("hazards")
-    with built(folder, new_database("sqlite", folder), stage_memory_limit_mb="768", stop_grace_s="2") as made:
+    with built(folder, new_database("sqlite", folder), **LIMITS) as made:
         command = testing.worker("scan", 2)
         command[command.index("-A") + 1] = "tests.integration.hazards"
         made.commands["scan"] = command
@@ -92,6 +99,9 @@ def test_the_memory_of_a_killed_child_is_known(hazardous: Stack) -> None:
     [
         ("leave", Reason.POISON, FailureClass.RESOURCE, MAX_DELIVERIES, "SystemExit(3)"),
         ("hog", Reason.TASK_FAILED, FailureClass.RESOURCE, 3, ""),
+        ("burn", Reason.TASK_FAILED, FailureClass.RESOURCE, 3, "more than 2 s of CPU time"),
+        ("open_everything", Reason.TASK_FAILED, FailureClass.RESOURCE, 3, "Too many open files"),
+        ("write_forever", Reason.TASK_FAILED, FailureClass.RESOURCE, 3, "File too large"),
         ("fail", Reason.TASK_FAILED, FailureClass.PERMANENT, 1, "nobody expected this"),
         ("away", Reason.TASK_FAILED, FailureClass.INFRASTRUCTURE, MAX_DELIVERIES, "The disk is gone."),
         ("unpicklable", Reason.TASK_FAILED, FailureClass.PERMANENT, 1, "odd"),
