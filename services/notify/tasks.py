@@ -56,7 +56,7 @@ def _send(part: Part, url: str, told: Notice) -> None:
     breaker.check(_receiver(url))
     key = part.taken.key
     with writing() as connection:
-        delivery = deliveries.begin(connection, key.job_id, key.run, channels.name_of(url), url)
+        delivery = deliveries.begin(connection, key, channels.name_of(url), url)
     try:
         answer = _deliver(delivery, url, told)
     except Exception as exc:

@@ -41,7 +41,7 @@ def run(envelope: Envelope, step: Step) -> None:
     assessment = assessment.model_copy(update={"change": comparison.change.model_copy(update=last)})
     standing = [finding.model_copy(update={"change": ChangeState.STANDING}) for finding in comparison.standing]
     step.summary = _summary(judged, standing, assessment)
-    step.keep(lambda write: evidence.save_coverage(write, job_id, coverage))
+    step.keep(lambda write: evidence.save_coverage(write, job_id, envelope.org_id, coverage))
     step.keep(
         lambda write: findings.save(write, job_id, envelope.org_id, [*judged, *comparison.fixed, *standing], assessment)
     )

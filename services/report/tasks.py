@@ -57,5 +57,5 @@ def _write(part: Part, name: str, document: ReportDocument) -> None:
     job = document.job
     file = filename(job.target, job.id, form.EXTENSION)
     view = reports.describe(job.id, name, form.MEDIA_TYPE, file, content)
-    part.keep(lambda write: reports.save(write, view, content))
+    part.keep(lambda write: reports.save(write, part.taken.key.org_id, view, content))
     part.summary = f"{len(content)} bytes"

@@ -29,4 +29,5 @@ def run(envelope: Envelope, step: Step) -> None:
         if refused:
             refusals.note(envelope.org_id, "scan", "connection.refused", f"job:{envelope.job_id}", refused)
     step.summary = result.summary
-    step.keep(lambda write: evidence.save(write, envelope.job_id, result.observations, result.coverage))
+    job_id, org_id = envelope.job_id, envelope.org_id
+    step.keep(lambda write: evidence.save(write, job_id, org_id, result.observations, result.coverage))

@@ -107,7 +107,7 @@ class Step(Part):
     def expect(self, names: Sequence[str]) -> None:
         """Add the parts that this stage only knows now."""
         with writing() as connection:
-            ledger.add_parts(connection, self.taken.key.job_id, self.taken.key.stage, names)
+            ledger.add_parts(connection, self.taken.key, names)
 
     @contextmanager
     def part(self, name: str) -> Iterator[Part]:

@@ -183,7 +183,7 @@ def _known(made: Plan, how: Replay) -> Plan:
 def _adapted(connection: Connection, each: Plan, reopened: Reopened, how: Replay) -> Reopened:
     """Make of a job that was reopened what the mode wants."""
     if each.edit:
-        replaying.edit(connection, each.job_id, each.edit)
+        replaying.edit(connection, each.job_id, reopened.org_id, each.edit)
     if each.lane:
         replaying.reroute(connection, each.job_id, each.lane)
     if how.mode is not ReplayMode.SKIP:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, update
 from shared.ids import new_id, now
 from shared.redaction import shown
 from shared.store.engine import insert_missing
+from shared.store.step import Key
 from shared.store.tables import deliveries
 
 
@@ -32,16 +33,17 @@ def part_of(destination: str) -> str:
     return f"{urlsplit(destination).scheme[:16]}-{hashlib.sha256(destination.encode()).hexdigest()[:8]}"
 
 
-def begin(connection: Connection, job_id: str, run: int, channel: str, destination: str) -> Delivery:
-    """Return the row of this run and destination, made when there is none. Its id is the delivery's idempotency key."""
+def begin(connection: Connection, key: Key, channel: str, destination: str) -> Delivery:
+    """Return the row of this destination and run, made when there is none. Its id is the delivery's idempotency key."""
     part = part_of(destination)
     columns = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
-    mine = (deliveries.c.job_id == job_id, deliveries.c.part == part, deliveries.c.run == run)
+    mine = (deliveries.c.job_id == key.job_id, deliveries.c.part == part, deliveries.c.run == key.run)
     query = select(*columns).where(*mine)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
-        made = Delivery(new_id(), part, channel, shown(destination), "pending", "", run)
-        values = {**made.__dict__, "job_id": job_id, "destination": destination, "created_at": now()}
+        made = Delivery(new_id(), part, channel, shown(destination), "pending", "", key.run)
+        of_job = {"job_id": key.job_id, "org_id": key.org_id}
+        values = {**made.__dict__, **of_job, "destination": destination, "created_at": now()}
         insert_missing(connection, deliveries, [values])
         row = connection.execute(query).mappings().one()
     return Delivery(**row)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from shared.errors import Infrastructure
 from shared.settings import settings
-from shared.store import sqlite
+from shared.store import sqlite, tenancy
 from shared.text import as_json
 
 __all__ = [
@@ -69,7 +69,7 @@ def forget() -> None:
     """Drop inherited connections without closing them: they belong to the parent process."""
     if engine.cache_info().currsize:
         engine().dispose(close=False)
-    for one in (engine, _made, _reader, _writer):
+    for one in (engine, _made, _reader, _writer, _bound_reader, _bound_writer):
         one.cache_clear()
 
 
@@ -79,8 +79,9 @@ def reading(org_id: str | None = None) -> Iterator[Connection]:
 
     org_id: whose rows are seen; None: those of all, for what works for the whole installation.
     """
-    del org_id
-    with _named_failures(), _reader().connect() as connection:
+    with _named_failures(), (_reader() if org_id is None else _bound_reader()).connect() as connection:
+        if org_id is not None:
+            tenancy.bind(connection, org_id)
         yield connection
 
 
@@ -90,9 +91,11 @@ def writing(org_id: str | None = None) -> Iterator[Connection]:
 
     org_id: whose rows are seen and changed; None: those of all, for what works for the whole installation.
     """
-    del org_id
-    with _named_failures(), _writer().begin() as connection:
-        yield connection
+    with _named_failures(), (_writer() if org_id is None else _bound_writer()).connect() as connection:
+        if org_id is not None:
+            tenancy.bind(connection, org_id)
+        with connection.begin():
+            yield connection
 
 
 Write = Callable[[Connection], None]
@@ -124,6 +127,16 @@ def _reader() -> Engine:
 @cache
 def _writer() -> Engine:
     return engine().execution_options(vedette_writes=True)
+
+
+@cache
+def _bound_reader() -> Engine:
+    return tenancy.bound(_reader())
+
+
+@cache
+def _bound_writer() -> Engine:
+    return tenancy.bound(_writer())
 
 
 @contextmanager

@@ -19,7 +19,8 @@ def save(connection: Connection, job_id: str, org_id: str, judged: Sequence[Find
         connection.execute(delete(table).where(table.c.job_id == job_id))
     if judged:
         connection.execute(insert(findings), [_row(job_id, org_id, finding) for finding in judged])
-    connection.execute(insert(assessments), {"job_id": job_id, "data": assessment.model_dump(mode="json")})
+    data = assessment.model_dump(mode="json")
+    connection.execute(insert(assessments), {"job_id": job_id, "org_id": org_id, "data": data})
     verdict = {"score": assessment.score, "grade": assessment.grade, "severities": assessment.severities}
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(**verdict))
 

@@ -164,7 +164,14 @@ def _step_rows(job_id: str, job: NewJob, at: datetime) -> list[dict[str, Any]]:
         for part in ("", *job.parts.get(stage, ())):
             ready_at = (job.due_at or at) if stage is STAGES[0] and not part else None
             rows.append(
-                {"job_id": job_id, "stage": stage, "part": part, "state": StepState.PENDING, "ready_at": ready_at}
+                {
+                    "org_id": job.org_id,
+                    "job_id": job_id,
+                    "stage": stage,
+                    "part": part,
+                    "state": StepState.PENDING,
+                    "ready_at": ready_at,
+                }
             )
     return rows
 

@@ -162,12 +162,10 @@ def progress(connection: Connection, taken: Taken, so_far: Progress) -> None:
         raise _superseded(taken)
 
 
-def add_parts(connection: Connection, job_id: str, stage: StageName, names: Sequence[str]) -> None:
+def add_parts(connection: Connection, key: Key, names: Sequence[str]) -> None:
     """Add parts to a stage that are only known when it runs; those that exist stay as they are."""
-    at = now()
-    rows = [
-        {"job_id": job_id, "stage": stage, "part": name, "state": StepState.PENDING, "ready_at": at} for name in names
-    ]
+    mine = {"org_id": key.org_id, "job_id": key.job_id, "stage": key.stage}
+    rows = [{**mine, "part": name, "state": StepState.PENDING, "ready_at": now()} for name in names]
     insert_missing(connection, steps, rows)
 
 

@@ -17,7 +17,7 @@ from shared.ids import now
 from shared.store import ledger, triage
 from shared.store.dead_letters import REPLAYED, REPLAYING, RESOLVED
 from shared.store.engine import insert_missing
-from shared.store.step import STAGES
+from shared.store.step import STAGES, Key
 from shared.store.tables import dead_letters as letters
 from shared.store.tables import jobs, steps
 
@@ -118,7 +118,7 @@ def reroute(connection: Connection, job_id: str, lane: str) -> None:
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(lane=lane))
 
 
-def edit(connection: Connection, job_id: str, to: Edit) -> None:
+def edit(connection: Connection, job_id: str, org_id: str, to: Edit) -> None:
     """Have a job do something else in the run that it was reopened for."""
     target, options = to.target, to.options
     values: dict[str, Any] = {
@@ -134,13 +134,16 @@ def edit(connection: Connection, job_id: str, to: Edit) -> None:
     if to.deadline_s is not None:
         values["deadline_at"] = now() + timedelta(seconds=to.deadline_s)
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
-    _set_parts(connection, job_id, StageName.REPORT, options.reports)
+    _set_parts(connection, Key(job_id, org_id, StageName.REPORT), options.reports)
 
 
-def _set_parts(connection: Connection, job_id: str, stage: StageName, names: Sequence[str]) -> None:
-    stale = and_(steps.c.job_id == job_id, steps.c.stage == stage, steps.c.part != "", steps.c.part.not_in(names))
+def _set_parts(connection: Connection, key: Key, names: Sequence[str]) -> None:
+    stale = and_(
+        steps.c.job_id == key.job_id, steps.c.stage == key.stage, steps.c.part != "", steps.c.part.not_in(names)
+    )
     connection.execute(delete(steps).where(stale, steps.c.state == StepState.PENDING))
-    rows = [{"job_id": job_id, "stage": stage, "part": name, "state": StepState.PENDING} for name in names]
+    mine = {"org_id": key.org_id, "job_id": key.job_id, "stage": key.stage, "state": StepState.PENDING}
+    rows = [{**mine, "part": name} for name in names]
     insert_missing(connection, steps, rows)
 
 

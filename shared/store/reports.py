@@ -60,10 +60,10 @@ def _as_written(job: JobView) -> JobView:
     return job.model_copy(update={"state": state, "steps": before})
 
 
-def save(connection: Connection, view: ReportView, content: bytes) -> None:
+def save(connection: Connection, org_id: str, view: ReportView, content: bytes) -> None:
     """Write one report file, in place of an earlier one of the same job and format."""
     connection.execute(delete(reports).where(reports.c.job_id == view.job_id, reports.c.format == view.format))
-    connection.execute(insert(reports), {**view.model_dump(), "content": content})
+    connection.execute(insert(reports), {**view.model_dump(), "org_id": org_id, "content": content})
 
 
 def describe(job_id: str, name: str, media_type: str, filename: str, content: bytes) -> ReportView:

@@ -189,7 +189,7 @@ def test_the_last_stage_that_is_skipped_ends_the_job(server: redis.Redis) -> Non
 def test_a_skipped_stage_takes_its_parts_along(server: redis.Redis) -> None:
     job_id, letter_id = failed_job(stage=NOTIFY)
     with writing() as connection:
-        part = {"job_id": job_id, "stage": NOTIFY, "part": "mailto-1", "state": StepState.FAILED}
+        part = {"org_id": "local", "job_id": job_id, "stage": NOTIFY, "part": "mailto-1", "state": StepState.FAILED}
         connection.execute(insert(steps_table).values(part))
     assert code(letter_id, Replay(mode=ReplayMode.SKIP)) == "ok"
     assert (view(job_id).state, sent(server)) == (JobState.SUCCEEDED, {})

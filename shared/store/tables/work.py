@@ -81,7 +81,7 @@ jobs = Table(
 steps = Table(
     "steps",
     metadata,
-    Column("org_id", Line(64), nullable=False, server_default="local"),
+    Column("org_id", Line(64), nullable=False),
     Column("job_id", Id, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("stage", Line(16), primary_key=True),
     Column("part", Line(64), primary_key=True),
@@ -123,7 +123,7 @@ events = Table(
 observations = Table(
     "observations",
     metadata,
-    Column("org_id", Line(64), nullable=False, server_default="local"),
+    Column("org_id", Line(64), nullable=False),
     Column("id", Serial, primary_key=True, autoincrement=True),
     of_job(),
     Column("type", Line(32), nullable=False),
@@ -137,7 +137,7 @@ observations = Table(
 coverage = Table(
     "coverage",
     metadata,
-    Column("org_id", Line(64), nullable=False, server_default="local"),
+    Column("org_id", Line(64), nullable=False),
     Column("job_id", Id, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("data", Json, nullable=False),
 )
@@ -165,7 +165,7 @@ findings = Table(
 assessments = Table(
     "assessments",
     metadata,
-    Column("org_id", Line(64), nullable=False, server_default="local"),
+    Column("org_id", Line(64), nullable=False),
     Column("job_id", Id, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("data", Json, nullable=False),
 )
@@ -173,7 +173,7 @@ assessments = Table(
 reports = Table(
     "reports",
     metadata,
-    Column("org_id", Line(64), nullable=False, server_default="local"),
+    Column("org_id", Line(64), nullable=False),
     Column("id", Id, primary_key=True),
     of_job(),
     Column("format", Line(32), nullable=False),
@@ -189,7 +189,7 @@ reports = Table(
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("org_id", Line(64), nullable=False, server_default="local"),
+    Column("org_id", Line(64), nullable=False),
     Column("id", Id, primary_key=True),
     of_job(),
     Column("part", Line(64), nullable=False),

@@ -246,7 +246,7 @@ def test_findings_and_coverage_are_those_that_were_kept(client: TestClient, make
     covered = Coverage(asked=10, checked=9, gaps=[Gap(subject="host", reason=GapReason.TIMEOUT)])
     judged = [finding("a", Severity.LOW), finding("b", Severity.HIGH), finding("c", Severity.LOW, ChangeState.FIXED)]
     with writing() as connection:
-        evidence.save(connection, job_id, [], covered)
+        evidence.save(connection, job_id, "local", [], covered)
         _save(connection, job_id, judged)
     found = client.get(f"/api/v1/jobs/{job_id}/findings").json()["items"]
     assert [(f["rule"], f["change"]) for f in found] == [("b", "new"), ("a", "new"), ("c", "fixed")]

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.routes.reports import disposition
+from shared.contracts.job import StageName
 from shared.contracts.report import ReportDocument
 from shared.store import deliveries, reports
 from shared.store.engine import writing
+from shared.store.step import Key
 from tests.gateway.driving import both_databases
 
 HTML = b"<!doctype html><script>alert(1)</script>"
@@ -22,7 +24,7 @@ def job_id(make_job: Callable[..., str]) -> str:
     made = make_job(notify=["https://hooks.example/T0/hunter2"])
     with writing() as connection:
         view = reports.describe(made, "html", "text/html; charset=utf-8", "db1-é.html", HTML)
-        reports.save(connection, view, HTML)
+        reports.save(connection, "local", view, HTML)
     return made
 
 
@@ -59,7 +61,9 @@ def test_the_document_is_the_public_schema(client: TestClient, job_id: str) -> N
 
 def test_deliveries_and_jobs_do_not_show_the_secret_of_a_destination(client: TestClient, job_id: str) -> None:
     with writing() as connection:
-        delivery = deliveries.begin(connection, job_id, 1, "https", "https://hooks.example/T0/hunter2")
+        delivery = deliveries.begin(
+            connection, Key(job_id, "local", StageName.NOTIFY), "https", "https://hooks.example/T0/hunter2"
+        )
         deliveries.end(connection, delivery.id, "sent", "204")
     answer = client.get(f"/api/v1/jobs/{job_id}/deliveries")
     assert [(d["state"], d["answer"]) for d in answer.json()["items"]] == [("sent", "204")]

@@ -28,6 +28,7 @@ from shared.settings import settings
 from shared.store import deliveries, jobs, ledger, revival
 from shared.store.deliveries import part_of
 from shared.store.engine import reading, writing
+from shared.store.step import Key
 from tests.services.notify.conftest import Receiver, reply
 from tests.shared.store.ledgers import BROKEN
 from tests.shared.store.making import ORG, make, new_job, run_through
@@ -89,7 +90,7 @@ def test_what_a_dead_worker_was_sending_is_unknown_and_not_sent_again(receiver: 
     url = url_of(receiver)
     job_id = job_for(url)
     with writing() as connection:
-        begun = deliveries.begin(connection, job_id, 1, "webhook", url)
+        begun = deliveries.begin(connection, Key(job_id, ORG, NOTIFY), "webhook", url)
         assert deliveries.claim(connection, begun.id)
     with pytest.raises(StageFailed):
         tell(job_id)

@@ -13,7 +13,7 @@ from shared.ids import now
 from shared.store import cancellation, ledger
 from shared.store.cancellation import Cancelled
 from shared.store.engine import writing
-from shared.store.ledger import Superseded, Taken
+from shared.store.ledger import Key, Superseded, Taken
 from tests.shared.store.ledgers import (
     BROKEN,
     NOTIFY,
@@ -135,7 +135,7 @@ def test_the_parts_of_a_running_stage_that_nobody_began_are_cancelled_with_it(da
     finish_step(part)
     assert take_step(job_id, REPORT, "pdf").state is StepState.CANCELLED
     with writing() as connection:
-        ledger.add_parts(connection, job_id, REPORT, ["late"])
+        ledger.add_parts(connection, Key(job_id, ORG, REPORT), ["late"])
     finish_step(stage)
     assert view(job_id).state is JobState.CANCELLED
     assert {each.part: each.state.value for each in view(job_id).steps if each.part} == {

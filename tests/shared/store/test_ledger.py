@@ -166,7 +166,7 @@ def test_parts_are_added_once_and_keep_what_they_have(database: str) -> None:
     [job_id] = make()
     for names in (["a"], ["b", "a"], [], ["a", "b"]):
         with writing() as connection:
-            ledger.add_parts(connection, job_id, NOTIFY, names)
+            ledger.add_parts(connection, Key(job_id, ORG, NOTIFY), names)
         if names == ["a"]:
             finish_step(take_step(job_id, NOTIFY, "a"))
     states = {each.part: each.state for each in view(job_id).steps if each.stage is NOTIFY}
@@ -242,7 +242,7 @@ def test_two_may_add_the_same_parts_at_once(database: str) -> None:
 
     def add(_: int) -> None:
         with writing() as connection:
-            ledger.add_parts(connection, job_id, NOTIFY, [f"p{n}" for n in range(20)])
+            ledger.add_parts(connection, Key(job_id, ORG, NOTIFY), [f"p{n}" for n in range(20)])
 
     assert at_once(4, add) == [None] * 4
     assert len(view(job_id).steps) == 24

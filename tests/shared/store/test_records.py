@@ -16,10 +16,15 @@ from shared.ids import now
 from shared.settings import settings
 from shared.store import deliveries, evidence, findings, jobs, reports, timeline
 from shared.store.engine import reading, writing
+from shared.store.step import Key
 from shared.store.timeline import Fact
 from tests.shared.store.making import ORG, finish_step, make, new_job, run_through, take_step
 
 AT = datetime(2026, 11, 22, 8, 0, 0, 123456, UTC)
+
+
+def key_of(job_id: str, run: int) -> Key:
+    return Key(job_id, ORG, StageName.NOTIFY, run=run)
 
 
 def observation(**fields: Any) -> Observation:
@@ -47,7 +52,7 @@ def test_what_was_seen_comes_back_in_its_order(database: str) -> None:
     covered = Coverage(asked=9, checked=8, gaps=[Gap(subject="h", reason=GapReason.FILTERED)])
     for _ in range(2):
         with writing() as connection:
-            evidence.save(connection, job_id, seen, covered)
+            evidence.save(connection, job_id, ORG, seen, covered)
     with reading() as connection:
         assert evidence.observed(connection, job_id) == seen
         assert evidence.covered(connection, job_id) == covered
@@ -61,7 +66,7 @@ def test_odd_bytes_of_a_target_are_kept_as_replacements(database: str) -> None:
         evidence=[Evidence(source="banner", text="a\x00b")],
     )
     with writing() as connection:
-        evidence.save(connection, job_id, [odd], Coverage(gaps=[Gap(subject="\x00", reason=GapReason.ERROR)]))
+        evidence.save(connection, job_id, ORG, [odd], Coverage(gaps=[Gap(subject="\x00", reason=GapReason.ERROR)]))
     with reading() as connection:
         [kept] = evidence.observed(connection, job_id)
         assert evidence.covered(connection, job_id).gaps[0].subject == "\ufffd"
@@ -75,7 +80,7 @@ def test_megabytes_of_observations_are_kept(database: str) -> None:
     large = [observation(subject=f"s{n}", data={"text": "x" * 1_000_000}) for n in range(5)]
     many = [observation(subject=f"m{n}") for n in range(3000)]
     with writing() as connection:
-        evidence.save(connection, job_id, [*large, *many], Coverage())
+        evidence.save(connection, job_id, ORG, [*large, *many], Coverage())
     with reading() as connection:
         seen = evidence.observed(connection, job_id)
     assert [one.subject for one in seen] == [f"s{n}" for n in range(5)] + [f"m{n}" for n in range(3000)]
@@ -159,7 +164,7 @@ def test_a_report_is_kept_once_per_format_byte_for_byte(database: str) -> None:
     for content in (b"first", every_byte):
         view = reports.describe(job_id, "pdf", "application/pdf", "x-\u00e9.pdf", content)
         with writing() as connection:
-            reports.save(connection, view, content)
+            reports.save(connection, ORG, view, content)
     with reading() as connection:
         assert reports.content(connection, job_id, "pdf") == (view, every_byte)
         assert reports.of_job(connection, job_id) == [view]
@@ -179,11 +184,11 @@ def test_a_destination_has_one_delivery_per_job_and_run_and_shows_no_secret(data
     first, second = make(new_job(), new_job())
     url = "https://u:hunter2@hooks.example/T0/secret"
     with writing() as connection:
-        begun = deliveries.begin(connection, first, 1, "https", url)
-        assert deliveries.begin(connection, first, 1, "https", url) == begun
-        assert deliveries.begin(connection, second, 1, "https", url).id != begun.id
-        assert deliveries.begin(connection, first, 2, "https", url).id != begun.id
-        assert deliveries.begin(connection, first, 1, "https", f"{url}2").part != begun.part
+        begun = deliveries.begin(connection, key_of(first, 1), "https", url)
+        assert deliveries.begin(connection, key_of(first, 1), "https", url) == begun
+        assert deliveries.begin(connection, key_of(second, 1), "https", url).id != begun.id
+        assert deliveries.begin(connection, key_of(first, 2), "https", url).id != begun.id
+        assert deliveries.begin(connection, key_of(first, 1), "https", f"{url}2").part != begun.part
         deliveries.end(connection, begun.id, "sent", "204 \x00" + "x" * 1000)
     with reading() as connection:
         sent, again, other = deliveries.of_job(connection, first)

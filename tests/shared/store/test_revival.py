@@ -129,9 +129,9 @@ def test_what_is_done_again_leaves_no_results_of_the_last_run(database: str) -> 
     seen = Observation(type="port", subject="x", data={}, observed_at=now())
     view_of_report = reports.describe(job_id, "json", "a/b", "f", b"{}")
     with writing() as connection:
-        evidence.save(connection, job_id, [seen], Coverage())
+        evidence.save(connection, job_id, ORG, [seen], Coverage())
         findings.save(connection, job_id, ORG, [], Assessment(score=9, grade="A"))
-        reports.save(connection, view_of_report, b"{}")
+        reports.save(connection, ORG, view_of_report, b"{}")
     run_through(job_id)
     revive(job_id, REPORT)
     with reading() as connection:

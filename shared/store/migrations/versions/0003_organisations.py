@@ -159,15 +159,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
     )
-    with op.batch_alter_table("assessments", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("org_id", sa.String(length=64), server_default="local", nullable=False))
-
-    with op.batch_alter_table("coverage", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("org_id", sa.String(length=64), server_default="local", nullable=False))
-
-    with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("org_id", sa.String(length=64), server_default="local", nullable=False))
-
     # SQLite would give the ids of deleted events to others, and whoever goes on from one would miss them.
     with op.batch_alter_table(
         "events",
@@ -182,14 +173,8 @@ def upgrade() -> None:
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.add_column(sa.Column("created_by", sa.String(length=255), server_default="", nullable=False))
 
-    with op.batch_alter_table("observations", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("org_id", sa.String(length=64), server_default="local", nullable=False))
-
-    with op.batch_alter_table("reports", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("org_id", sa.String(length=64), server_default="local", nullable=False))
-
-    with op.batch_alter_table("steps", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("org_id", sa.String(length=64), server_default="local", nullable=False))
+    for name in ("assessments", "coverage", "deliveries", "observations", "reports", "steps"):
+        _give_organisation(name)
 
     op.drop_table("audit")
     op.create_table(
@@ -219,3 +204,11 @@ def upgrade() -> None:
         "INSERT INTO organisations (id, name, limits, created_by, created_at) "
         "VALUES ('local', 'Local', '{}', 'installation', CURRENT_TIMESTAMP)"
     )
+
+
+def _give_organisation(name: str) -> None:
+    """Add the organisation of its job to each row. SQLite makes the table anew for the last step: rows keep theirs."""
+    op.add_column(name, sa.Column("org_id", sa.String(length=64), nullable=True))
+    op.execute(f"UPDATE {name} SET org_id = (SELECT jobs.org_id FROM jobs WHERE jobs.id = {name}.job_id)")  # noqa: S608
+    with op.batch_alter_table(name, schema=None) as batch_op:
+        batch_op.alter_column("org_id", existing_type=sa.String(length=64), nullable=False)
