@@ -10,7 +10,9 @@ import uvicorn
 from gateway.app import allowed_hosts, create_app
 from gateway.connection import BoundedConnection, places
 from gateway.live import Live
+from gateway.upgrade import PING_EVERY_S, PONG_TIMEOUT_S, BoundedSocket
 from shared import keyring, telemetry
+from shared.contracts.live import MAX_MESSAGE
 from shared.errors import VedetteError
 from shared.keyring import MISCONFIGURED
 from shared.settings import Settings, settings
@@ -56,7 +58,11 @@ def build(chosen: Settings) -> Server:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        ws="none",
+        ws=BoundedSocket,
+        ws_max_size=MAX_MESSAGE,
+        ws_ping_interval=PING_EVERY_S,
+        ws_ping_timeout=PONG_TIMEOUT_S,
+        ws_per_message_deflate=False,
         http=BoundedConnection,
         limit_concurrency=places(),
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,

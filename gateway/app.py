@@ -16,12 +16,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Match
 
-from gateway import auth, broker, openapi, problems
+from gateway import auth, broker, openapi, problems, tickets
+from gateway.audience import Audience
 from gateway.edge import PROBES, BodyLimit, Edge, Hosts
 from gateway.live import Live
 from gateway.routes import (
     audit,
     dlq,
+    events,
     health,
     interventions,
     jobs,
@@ -32,6 +34,7 @@ from gateway.routes import (
     rules,
     scan_rules,
     targets,
+    ws,
 )
 from shared import heartbeat
 from shared.settings import Settings
@@ -54,6 +57,7 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
         middleware=[
             Middleware(Edge),
             Middleware(Hosts, allowed=allowed_hosts),
+            Middleware(tickets.Tickets),
             Middleware(auth.Auth, token=auth.required(token)),
             Middleware(BodyLimit),
         ],
@@ -66,7 +70,10 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
         },
     )
     app.state.live = live
+    app.state.audience = Audience()
     for routes in (
+        events,
+        ws,
         jobs,
         interventions,
         reports,

@@ -15,6 +15,7 @@ from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.edge import SERVED
 from shared.contracts.identity import Permission
 from shared.errors import Permanent, Security
 
@@ -74,10 +75,17 @@ class Auth:
         self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in OPEN:
-            self._check(Headers(scope=scope))
-            scope.setdefault("state", {})["caller"] = Caller()
+        if scope["type"] in SERVED and scope["path"] not in OPEN:
+            state = scope.setdefault("state", {})
+            if "caller" not in state:  # a ticket told before: see gateway.tickets
+                headers = Headers(scope=scope)
+                state["again"] = lambda: self._caller(headers)  # for connections that last: see gateway.vigil
+                state["caller"] = state["again"]()
         await self._app(scope, receive, send)
+
+    def _caller(self, headers: Headers) -> Caller:
+        self._check(headers)
+        return Caller()
 
     def _check(self, headers: Headers) -> None:
         scheme, _, given = headers.get("authorization", "").partition(" ")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from typing import Any, cast
+from typing import Any
 
 import structlog
 from uvicorn._types import ASGI3Application
@@ -26,6 +26,7 @@ HEAD_LIMIT = 64 * 1024  # bytes of a request's head, and between two parts of a 
 HEADER_LIMIT = 100  # headers of a request, trailers included
 HEAD_TIMEOUT_S = 10.0  # from the start of a connection, or the first byte of a later request, to the end of its head
 BODY_TIMEOUT_S = 30.0  # from the end of a head to the end of the body: 4 MiB at 140 KB/s
+DRAIN_TIMEOUT_S = 30.0  # in which a client must take something of what waits to be sent
 PIPELINE_LIMIT = 16  # requests that wait for the answer to one before them
 PIECE = 16 * 1024  # bytes the parser is given before its state is looked at
 LINGER_S = 1.0  # in which a client still sending can read its refusal: a close over unread bytes is a reset
@@ -79,6 +80,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._refusal: VedetteError | None = None
         self._is_refused = False
         self._in_body = False
+        self._is_upgraded = False
+        self._stalled: asyncio.TimerHandle | None = None
         self._uncounted = 0  # bytes since a request began, its head ended or a part of its body came
         self.idle_since = self.loop.time()
 
@@ -92,7 +95,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._arm(HEAD_TIMEOUT_S)
         if self._places is None or len(self.connections) <= self._places:
             return
-        others = [cast(BoundedConnection, other) for other in self.connections if other is not self]
+        others = [other for other in self.connections if isinstance(other, BoundedConnection) and other is not self]
         leaving = min((c for c in others if c.is_idle), key=lambda c: c.idle_since, default=self)
         leaving.refuse(
             TooManyConnections("The gateway has no place for another connection.", cure="Try again in a moment.")
@@ -100,19 +103,38 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self._flows()
         super().connection_lost(exc)
         self._disconnect()  # uvicorn tells the last of several pipelined requests only
 
     def data_received(self, data: bytes) -> None:
         for start in range(0, len(data), PIECE):
-            if self._is_refused or self.transport.is_closing():
-                return
+            if self._is_refused or self._is_upgraded or self.transport.is_closing():
+                return  # a client does not speak WebSocket before the answer to its handshake
             if self._deadline is None:
                 self._arm(HEAD_TIMEOUT_S)
             piece = data[start : start + PIECE]
             self._uncounted += len(piece)
             super().data_received(piece)
             self._check()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self.loop.call_later(DRAIN_TIMEOUT_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._flows()
+        super().resume_writing()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over, but not while an answer is on its way over it."""
+        if not self._is_quiet():
+            self.refuse(MalformedRequest("A WebSocket begins on a connection without other requests."))
+            return
+        self._is_upgraded = True
+        self._in_body = False
+        self._disarm()
+        super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -175,7 +197,14 @@ class BoundedConnection(HttpToolsProtocol):
                 cycle.disconnected = True
                 cycle.message_event.set()
 
+    def _flows(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
     def _check(self) -> None:
+        if self._is_upgraded:
+            return
         if self._uncounted > HEAD_LIMIT:
             self.refuse(_too_large(), linger_s=LINGER_S)
         elif len(self.pipeline) > PIPELINE_LIMIT:

@@ -20,6 +20,7 @@ from shared.errors import InvalidInput
 log = structlog.get_logger()
 
 BODY_LIMIT = 4 * 1024 * 1024  # bytes; 1000 targets of 4 KiB
+SERVED = frozenset({"http", "websocket"})  # the types of scopes that the door looks at
 PROBES = frozenset({"/livez", "/readyz"})
 _HOST = re.compile(
     r"(?:\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\]|([A-Za-z0-9._-]+))(?::[0-9]{0,5})?"
@@ -46,6 +47,9 @@ class Edge:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -67,6 +71,34 @@ class Edge:
         finally:
             _log(scope, status, time.monotonic() - started)
 
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started, code = time.monotonic(), 0
+
+        async def finish(message: Message) -> None:
+            nonlocal code
+            kind = message["type"]
+            if kind == "websocket.http.response.start":
+                code = message["status"]
+                _complete(MutableHeaders(raw=message["headers"]))
+            elif kind == "websocket.accept":
+                code = 101
+            elif kind == "websocket.close":
+                code = message.get("code", 1000) if code else 403  # before it was accepted, it is an HTTP answer
+            await send(message)
+
+        try:
+            await self._app(scope, receive, finish)
+        except OSError:
+            code = 1006  # the client is gone
+        except Exception as exc:
+            if code == 0:
+                await problems.answer(exc)(scope, receive, finish)
+            else:
+                log.exception("gateway.socket.failed", error=type(exc).__name__)
+                await finish({"type": "websocket.close", "code": 1011})
+        finally:
+            log.info("gateway.socket.done", path=_path(scope), code=code, took_s=round(time.monotonic() - started, 4))
+
 
 class Hosts:
     """Refuses a Host header that is none of `allowed`; an empty set allows all."""
@@ -76,7 +108,7 @@ class Hosts:
         self._allowed = allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._allowed and not self._is_here(Headers(scope=scope)):
+        if scope["type"] in SERVED and self._allowed and not self._is_here(Headers(scope=scope)):
             raise Misdirected(
                 "This gateway has another name.", cure="Set VEDETTE_GATEWAY_PUBLIC_URL to allow the name."
             )
@@ -133,5 +165,9 @@ def _complete(headers: MutableHeaders) -> None:
 
 def _log(scope: Scope, status: int, took_s: float) -> None:
     write = log.debug if scope["path"] in PROBES else log.info
-    path = scope.get("raw_path", b"").decode("ascii", "replace")  # still escaped, so that it cannot forge a line
-    write("gateway.request.done", method=scope["method"], path=path, status=status, took_s=round(took_s, 4))
+    write("gateway.request.done", method=scope["method"], path=_path(scope), status=status, took_s=round(took_s, 4))
+
+
+def _path(scope: Scope) -> str:
+    path: bytes = scope.get("raw_path", b"")
+    return path.decode("ascii", "replace")  # still escaped, so that it cannot forge a line

@@ -13,6 +13,7 @@ from pydantic import BaseModel, create_model
 
 from gateway.problems import MEDIA_TYPE, phrase
 from shared import registry
+from shared.contracts.live import LiveMessage, LiveRequest
 from shared.contracts.problems import Problem
 
 REF = "#/components/schemas/{model}"
@@ -41,7 +42,8 @@ def document(app: FastAPI) -> dict[str, Any]:
     """Return the document of `app`, with problems and the kinds of targets in it; and remember it."""
     if not app.openapi_schema:
         made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        schemas = made["components"]["schemas"] | _schemas(Problem) | _targets()
+        live = _schemas(LiveMessage) | _schemas(LiveRequest)  # of the WebSocket, which OpenAPI cannot describe
+        schemas = live | made["components"]["schemas"] | _schemas(Problem) | _targets()
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         made["components"]["schemas"] = schemas

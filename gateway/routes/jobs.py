@@ -18,6 +18,7 @@ from gateway.openapi import problems
 from gateway.page import Page
 from gateway.standing import standing
 from gateway.submission import Submission
+from gateway.vigil import Vigil
 from shared.broker.view import look
 from shared.contracts.events import Event
 from shared.contracts.finding import Finding, Severity
@@ -135,7 +136,8 @@ async def follow(
     if after and await run_in_threadpool(stream.is_read, job_id, after):
         return Response(status_code=204)  # tells an EventSource that there is nothing to come back for
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(stream.events(_live(request), job_id, after), headers=headers)
+    chunks = Vigil(request.scope["state"]).over(stream.events(_live(request), job_id, after))
+    return EventSourceResponse(chunks, headers=headers)
 
 
 def _find(caller: Caller, piece: str) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from shared.contracts.events import Event
 from shared.contracts.job import Contract, JobState, JobView, Written
@@ -25,7 +25,7 @@ class Op(StrEnum):
     PING = "ping"
 
 
-class Request(Written):
+class LiveRequest(Written):
     """What a client sends over the WebSocket. since: the last `id` that it saw, without: begin with a snapshot."""
 
     op: Op
@@ -128,7 +128,17 @@ class Refused(Contract):
     topic: str = ""
 
 
-Message = Annotated[
-    Subscribed | Unsubscribed | Snapshot | Happened | Changed | Reset | Beat | Pong | Refused,
-    Field(discriminator="type"),
-]
+class LiveMessage(RootModel[Subscribed | Unsubscribed | Snapshot | Happened | Changed | Reset | Beat | Pong | Refused]):
+    """Whatever the gateway may say; `type` tells which."""
+
+    root: Annotated[
+        Subscribed | Unsubscribed | Snapshot | Happened | Changed | Reset | Beat | Pong | Refused,
+        Field(discriminator="type"),
+    ]
+
+
+class Ticket(Contract):
+    """Opens one WebSocket, `/ws?ticket=…`, as whoever asked for it: once, and only for some seconds."""
+
+    ticket: str
+    expires_in_s: int
