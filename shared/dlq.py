@@ -15,9 +15,11 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from shared.contracts.dead_letter import MAX_TRACEBACK, DeadLetterEntry, ErrorDetail
+from shared import codec
+from shared.contracts.dead_letter import MAX_TRACEBACK, UNVERIFIED, DeadLetterEntry, ErrorDetail
 from shared.contracts.job import Failure, StageName
 from shared.errors import FailureClass, VedetteError
+from shared.keyring import Unverified
 from shared.text import kept
 
 TOP_FRAMES = 3  # of our own code; deeper ones say how we came there
@@ -98,30 +100,35 @@ def frames(trace: TracebackType | None) -> list[str]:
 def decoded(raw: bytes) -> dict[str, Any] | None:
     """Return the headers, properties and body of a raw message, or None where it is none.
 
-    kombu keeps the body as base64 of JSON `[args, kwargs, embed]`; one that cannot be decoded is returned as it is.
+    A body `[args, kwargs, embed]` that was sealed here is opened, JSON of others is read; what is neither is returned
+    as it is. Whoever wants to believe it asks `verified`.
     """
-    try:
-        message = json.loads(raw)
-    except (ValueError, RecursionError):
+    if (message := _message(raw)) is None:
         return None
-    if not isinstance(message, dict):
-        return None
-    body: Any = message.get("body")
+    body: Any = verified(raw) or message.get("body")
     with suppress(ValueError, TypeError, RecursionError):
-        body = json.loads(base64.b64decode(body, validate=True) if is_base64(message) else body)
+        body = json.loads(base64.b64decode(body, validate=True) if _is_base64(message) else body)
     return {"headers": message.get("headers"), "properties": message.get("properties"), "body": body}
+
+
+def verified(raw: bytes) -> Any:  # noqa: ANN401  whatever JSON can hold
+    """Return the body of a raw message, or None where this installation has not sent it."""
+    with suppress(Unverified, ValueError, RecursionError):
+        return json.loads(codec.unseal_raw(_message(raw) or {}).body)
+    return None
 
 
 def named(entry: DeadLetterEntry, raw: bytes) -> tuple[str | None, StageName | None, int]:
     """Return the job, stage and run of a dead letter, as far as the entry, its task's id or its message names them.
 
-    A run of 0 is not known.
+    A run of 0 is not known. Nothing is believed of a message that nobody here has signed.
     """
+    if entry.reason in UNVERIFIED:
+        return None, None, 0
     job_id, stage = entry.job_id, entry.stage
     if match := _TASK_ID.fullmatch(entry.task_id):
         job_id, stage = job_id or match["job"], stage or StageName(match["stage"])
-    message = decoded(raw) or {}
-    body = message.get("body")
+    body = verified(raw)
     first = body[0][0] if isinstance(body, list) and body and isinstance(body[0], list) and body[0] else None
     if not isinstance(first, dict):
         return job_id, stage, 0
@@ -131,9 +138,17 @@ def named(entry: DeadLetterEntry, raw: bytes) -> tuple[str | None, StageName | N
     return job_id, stage, run if is_same and isinstance(run, int) and 0 < run < MAX_RUN else 0
 
 
-def is_base64(message: dict[str, Any]) -> bool:
+def _is_base64(message: dict[str, Any]) -> bool:
     properties = message.get("properties")
     return isinstance(properties, dict) and properties.get("body_encoding") == "base64"
+
+
+def _message(raw: bytes) -> dict[str, Any] | None:
+    try:
+        message = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
 
 
 # Each in linear time, and in this order: what is quoted may hold anything, a URL holds a host, a host holds numbers.

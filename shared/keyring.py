@@ -36,7 +36,11 @@ class KeyMalformed(Permanent):
     """The master key is not what one looks like. The message holds nothing of it."""
 
 
-class StaleKey(Security):
+class Unverified(Security):
+    """Something cannot be shown to come from this installation as it is. `code` says in which way."""
+
+
+class StaleKey(Unverified):
     """Something is sealed with a key that this installation does not have, or not any more."""
 
 

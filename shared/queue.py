@@ -54,7 +54,7 @@ class Chained(Task[Any, Any]):
             raise Reject(exc, requeue=True)
 
 
-app: Celery[Task[Any, Any]] = Celery("vedette", task_cls=Chained)
+app: Celery[Task[Any, Any]] = Celery("vedette", task_cls=Chained, amqp="shared.broker.sealing:AMQP")
 app.conf.update(
     broker_url=settings().broker_url,
     task_queues=[_queue(lane) for lane in ALL_LANES],
@@ -84,6 +84,7 @@ app.conf.update(
     },
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
+    worker_enable_remote_control=False,  # its commands are not signed: whoever reaches Redis could stop workers
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_enable_prefetch_count_reduction=False,  # the transport counts what runs, also after a connection was lost
     broker_heartbeat=0,

@@ -16,11 +16,13 @@ from celery.worker import consumer as stock
 from kombu.message import Message
 
 from shared.broker.gate import Gate
-from shared.broker.letter import bury
-from shared.broker.shape import Unsound, check
+from shared.broker.letter import bury, refuse
+from shared.broker.sealing import check_place, open_message
+from shared.broker.shape import Unsound, check, check_is_task
 from shared.contracts.dead_letter import ErrorDetail, Reason
 from shared.dlq import detail
 from shared.errors import FailureClass
+from shared.keyring import Unverified
 
 log = structlog.get_logger()
 
@@ -45,8 +47,13 @@ class Consumer(_StockConsumer):  # type: ignore[misc]  # it has no types
 
         def receive_safely(message: Message) -> None:
             try:
+                check_is_task(message)
+                open_message(message)  # before anything else that it says is believed
                 check(message, self.strategies)
+                check_place(message)
                 receive(message)
+            except Unverified as exc:
+                self._refuse(message, exc)
             except Unsound as exc:
                 self._bury(message, exc.reason, ErrorDetail(type=exc.type, message=exc.message))
             except _AWAY:  # Celery connects anew; the message is still ours
@@ -75,6 +82,10 @@ class Consumer(_StockConsumer):  # type: ignore[misc]  # it has no types
 
     def on_decode_error(self, message: Message, exc: Exception) -> None:
         self._bury(message, Reason.UNDECODABLE_BODY, detail(exc))
+
+    def _refuse(self, message: Message, why: Unverified) -> None:
+        log.error("worker.message.unverified", reason=why.code, error=why.message[:200], tag=message.delivery_tag)
+        refuse(message, why, worker=self.hostname)
 
     def _bury(self, message: Message, reason: Reason, error: ErrorDetail) -> None:
         log.error("worker.message.refused", reason=reason, error=error.message[:200], tag=message.delivery_tag)

@@ -107,7 +107,7 @@ def put_back(client: redis.Redis, tag: str, *, counted: bool, why: str = "", sco
         return bury(client, tag, message.undecodable("", str(exc)).fields(b""), score)
     counted = counted and not held.is_scheduled(_now(client))
     if counted and held.deliveries >= message.MAX_DELIVERIES:
-        return bury(client, tag, message.poison(held, why).fields(b""), score)
+        return bury(client, tag, message.given_up(held, why).fields(b""), score)
     again = held.again(lost=(why or "unknown") if counted else "")
     is_suspect = counted and held.deliveries > 1
     place = [*_HELD, again.list, keys.wake(again.lane)]

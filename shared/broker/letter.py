@@ -12,6 +12,7 @@ from shared.broker import message as raw
 from shared.broker.presence import VERSION
 from shared.broker.shape import Unsound, decoded
 from shared.contracts.dead_letter import DeadLetterEntry
+from shared.keyring import Unverified
 
 VERSIONS = {"vedette": VERSION, "celery": celery.__version__, "python": platform.python_version()}
 
@@ -27,6 +28,11 @@ def bury(message: Message, **fields: Any) -> bool:  # noqa: ANN401  those of Dea
     was_ours: bool = qos.dead_letter(message.delivery_tag, entry.fields(b""))
     settled(message)
     return was_ours
+
+
+def refuse(message: Message, why: Unverified, *, worker: str) -> bool:
+    """Move a message that cannot be verified to the dead letters. False: it was ours no more."""
+    return bury(message, **raw.refused(message.headers, why).model_copy(update={"worker": worker}).__dict__)
 
 
 def settled(message: Message, state: str = "REJECTED") -> None:

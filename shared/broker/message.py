@@ -12,13 +12,16 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from shared import codec
 from shared.broker import keys
 from shared.contracts.dead_letter import DeadLetterEntry, ErrorDetail, Reason
 from shared.contracts.job import StageName
 from shared.errors import FailureClass
+from shared.keyring import Unverified
 
 MAX_DELIVERIES = 4  # after so many lost ones a message is poison
 MOST = 1_000_000  # a greater count is a lie, and may fit into no column
+_CURE = "Find out who writes into the broker's database; the step of the job is sent again by itself."
 SUSPECT_DEATHS = 2  # of whole workers; half of what is allowed, so that an innocent neighbour has the other half
 
 
@@ -97,6 +100,15 @@ def is_suspect(headers: object) -> bool:
     return isinstance(headers, dict) and _worker_deaths(headers) >= SUSPECT_DEATHS
 
 
+def given_up(held: Held, why: str) -> DeadLetterEntry:
+    """Return the dead letter of a message that nobody could work on, and so perhaps nobody has verified."""
+    try:
+        codec.unseal_raw(held.payload)
+    except Unverified as exc:  # what it says must not end the step of a job
+        return refused(held.payload.get("headers"), exc)
+    return poison(held, why)
+
+
 def poison(held: Held, why: str) -> DeadLetterEntry:
     """Return the dead letter of a message whose deliveries were all lost."""
     lost = f"Delivered {held.deliveries} times, and lost each time. The last time: {why}."
@@ -126,6 +138,18 @@ def described(headers: object) -> dict[str, Any]:
         "traceparent": _text(known.get("traceparent")),
         "replay_of": _text(known.get(keys.REPLAY_OF)) or None,
     }
+
+
+def refused(headers: object, why: Unverified) -> DeadLetterEntry:
+    """Return the dead letter of a message that cannot be verified: of no job, whatever it says."""
+    said = described(headers) | {"job_id": None, "stage": None, "replay_of": None, "traceparent": ""}
+    return DeadLetterEntry(
+        reason=Reason(why.code),
+        failure_class=FailureClass.SECURITY,
+        rule="signature",
+        error=ErrorDetail(type=type(why).__name__, code=why.code, message=why.message, cure=why.cure or _CURE),
+        **said,
+    )
 
 
 def undecodable(lane: str, message: str, exception: str = "") -> DeadLetterEntry:

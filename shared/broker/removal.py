@@ -12,9 +12,11 @@ from typing import Any
 
 import redis
 
+from shared import codec
 from shared.broker import keys
 from shared.broker.client import Script, Value
 from shared.contracts.dead_letter import DeadLetterEntry
+from shared.keyring import Unverified
 
 # KEYS: list, dead letters. ARGV: message, its dead letter or '', what is kept of it. A full server allows LREM first.
 _REMOVE = Script("""
@@ -33,10 +35,12 @@ class Waiting:
 
     @property
     def task_id(self) -> str:
-        """The id of its task, or nothing where it is no message."""
+        """The id of its task, or nothing where it is no message, or none that this installation has sent."""
         try:
-            found = json.loads(self.raw)["headers"]["id"]
-        except (ValueError, TypeError, LookupError, RecursionError):
+            message = json.loads(self.raw)
+            found = message["headers"]["id"]
+            codec.unseal_raw(message)
+        except (ValueError, TypeError, LookupError, RecursionError, Unverified):
             return ""
         return found if isinstance(found, str) else ""
 

@@ -7,20 +7,21 @@ occupied, so that a bad message costs nobody a place.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from kombu.message import Message
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from shared import codec
 from shared.contracts.dead_letter import Reason
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import StageName
 
 STAGE_TASKS = {f"{stage}.run": stage for stage in StageName}
 BUILT_IN = "celery."  # Celery registers tasks of its own that run others; nobody here sends them
-JSON = "application/json"
 YEARS = range(2000, 2200)  # times outside of it overflow somewhere in Celery
+FARTHEST = timedelta(days=8)  # what is due later would lie in a worker's memory until then
 
 
 class Unsound(Exception):
@@ -35,8 +36,11 @@ class Unsound(Exception):
 
 def _is_time(text: str) -> str:
     moment = datetime.fromisoformat(text)
-    if (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).year not in YEARS:
+    due = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if due.year not in YEARS:
         raise ValueError("not a time of this century or the next")
+    if due - datetime.now(UTC) > FARTHEST:
+        raise ValueError(f"more than {FARTHEST.days} days ahead")
     return text
 
 
@@ -74,13 +78,17 @@ class _Embed(BaseModel):
     chord: dict[str, Any] | None = None
 
 
+def check_is_task(message: Message) -> None:
+    """Return where the message says that it is of a task. Raises Unsound."""
+    if not isinstance(message.headers, dict) or "task" not in message.headers:
+        raise Unsound(Reason.NOT_A_TASK, "The message has no header that names a task.")
+
+
 def check(message: Message, known: Collection[str]) -> None:
     """Return where a worker that has the tasks `known` can work with the message. Raises Unsound."""
-    headers = message.headers
-    if not isinstance(headers, dict) or "task" not in headers:
-        raise Unsound(Reason.NOT_A_TASK, "The message has no header that names a task.")
+    check_is_task(message)
     try:
-        task = _Headers.model_validate(headers).task
+        task = _Headers.model_validate(message.headers).task
     except ValidationError as exc:
         raise Unsound(Reason.MALFORMED, f"The headers cannot be: {_said(exc)}.", "ValidationError") from exc
     if not isinstance(message.delivery_info, dict) or not isinstance(message.properties, dict):
@@ -109,7 +117,7 @@ def _check_body(message: Message, stage: StageName | None) -> None:
 
 def decoded(message: Message) -> Any:  # noqa: ANN401  whatever JSON can hold
     """Return the body. Raises Unsound."""
-    if message.content_type != JSON:  # kombu would let others choose a codec
+    if message.content_type != codec.JSON:  # kombu would let others choose a codec
         raise Unsound(Reason.UNDECODABLE_BODY, f"The body is said to be {str(message.content_type)[:100]!r}, not JSON.")
     try:
         return message.payload

@@ -35,6 +35,14 @@ class Reason(StrEnum):
     INVALID = "invalid"  # a task message with arguments that cannot be
     MALFORMED = "malformed"  # a task message with headers that cannot be
     UNDELIVERABLE = "undeliverable"
+    UNSIGNED = "unsigned"
+    BAD_SIGNATURE = "bad-signature"  # changed, moved to another task, job or organisation, or cut short
+    STALE_KEY = "stale-key"  # signed with a key that is not there, or not any more
+    MISPLACED = "misplaced"  # signed, but its body is of another job than it says
+
+
+# Nothing that such a message says is believed: not whose it is, and so not that anything has failed.
+UNVERIFIED = frozenset({Reason.UNSIGNED, Reason.BAD_SIGNATURE, Reason.STALE_KEY, Reason.MISPLACED})
 
 
 class DeadLetterState(StrEnum):

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from shared import testing
 from shared.broker import keys
-from shared.contracts.dead_letter import Reason
+from shared.contracts.dead_letter import UNVERIFIED, Reason
 from shared.contracts.job import StageName
 from shared.contracts.lanes import LANES
 from shared.errors import FailureClass
@@ -26,6 +26,7 @@ from shared.store.engine import reading
 from shared.store.tables import dead_letters
 from tests.chaos import verdict
 from tests.chaos.stack import STAGES, Stack
+from tests.sealed import as_sent
 
 Sound = dict[str, Any]
 
@@ -74,7 +75,7 @@ MESSAGES: dict[str, tuple[Reason, Callable[[Sound], None]]] = {
     "body no UTF-8": (Reason.UNDECODABLE_BODY, _body(b"\xff\xfe")),
     "body no base64": (Reason.INVALID, _set(body="%%%")),
     "body a number": (Reason.UNDECODABLE_ENVELOPE, _set(body=5)),
-    "body null itself": (Reason.INVALID, _set(body=None)),
+    "body null itself": (Reason.UNSIGNED, _set(body=None)),
     "arguments a text": (Reason.INVALID, _body(b'["x", {}, {}]')),
     "kwargs a list": (Reason.INVALID, _body(b"[[], [], {}]")),
     "kwargs too many": (Reason.INVALID, _body(b'[[], {"a": 1}, {}]')),
@@ -95,8 +96,8 @@ MESSAGES: dict[str, tuple[Reason, Callable[[Sound], None]]] = {
     "expires x": (Reason.MALFORMED, _header("expires", "x")),
     "headers null": (Reason.NOT_A_TASK, _set(headers=None)),
     "headers a list": (Reason.UNDECODABLE_ENVELOPE, _set(headers=[1])),
-    "pickle": (Reason.UNDECODABLE_BODY, _set(**{"content-type": "application/x-python-serialize"})),
-    "yaml": (Reason.UNDECODABLE_BODY, _set(**{"content-type": "application/x-yaml"})),
+    "pickle": (Reason.UNSIGNED, _set(**{"content-type": "application/x-python-serialize"})),
+    "yaml": (Reason.UNSIGNED, _set(**{"content-type": "application/x-yaml"})),
     "properties without delivery info": (Reason.STAGE_FAILED, _property("delivery_info", None)),  # sound, but no job
 }
 
@@ -150,7 +151,7 @@ def _into(stack: Stack, lane: str, stage: StageName) -> Result:
 def _changed(lane: str, stage: StageName, change: Callable[[Sound], None]) -> bytes:
     message = _sound(lane, stage)
     change(message)
-    return json.dumps(message).encode()
+    return json.dumps(as_sent(message)).encode()
 
 
 def _sound(lane: str, stage: StageName) -> Sound:
@@ -182,6 +183,8 @@ def _letters(lane: str) -> Counter[str]:
 
 def _of_other_class(lane: str) -> list[str]:
     with reading() as connection:
-        wrong = dead_letters.c.failure_class != FailureClass.PERMANENT.value
-        query = select(dead_letters.c.reason, dead_letters.c.failure_class).where(dead_letters.c.queue == lane, wrong)
-        return [f"{reason} is said to be {failure_class}" for reason, failure_class in connection.execute(query)]
+        query = select(dead_letters.c.reason, dead_letters.c.failure_class).where(dead_letters.c.queue == lane)
+        found = connection.execute(query).all()
+    right = {True: FailureClass.SECURITY.value, False: FailureClass.PERMANENT.value}
+    wrong = [each for each in found if each.failure_class != right[each.reason in UNVERIFIED]]
+    return [f"{each.reason} is said to be {each.failure_class}" for each in wrong]

@@ -153,6 +153,7 @@ def test_an_ingester_that_is_killed_loses_nothing_and_writes_nothing_twice(
     for made in (dead(lost), entry(failed), entry(failed), entry(stage=None, reason=Reason.NOT_A_TASK)):
         leave(server, made, message(made.job_id or ""))
     environment = {"VEDETTE_REDIS_URL": server.url, "VEDETTE_DATABASE_URL": database, "PYTHONPATH": "."}
+    environment["VEDETTE_MASTER_KEY"] = testing.MASTER_KEY
     for _ in range(2):
         killed = subprocess.run([sys.executable, str(DYING), instant], env=environment, timeout=60, check=False)
         assert killed.returncode == -signal.SIGKILL

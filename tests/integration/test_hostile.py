@@ -6,6 +6,7 @@ import base64
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ import pytest
 
 from shared import testing
 from shared.broker import keys
-from shared.contracts.dead_letter import DeadLetterEntry, Reason
+from shared.contracts.dead_letter import UNVERIFIED, DeadLetterEntry, Reason
 from shared.contracts.job import JobState, StageName
 from shared.contracts.lanes import LANES
 from shared.errors import FailureClass
 from tests.integration.conftest import Stack, built
+from tests.sealed import as_sent
 
 SERVICES = [stage.value for stage in StageName]
 ENVELOPE = {"job_id": "none", "org_id": "org", "kind": "host", "lane": "scan"}
@@ -57,9 +59,14 @@ def without(made: dict[str, Any], *path: str) -> dict[str, Any]:
     return made
 
 
+def in_nine_days() -> str:
+    return (datetime.now(UTC) + timedelta(days=9)).isoformat()
+
+
 Made = Callable[[str, str], object]
 NO_ENVELOPE, BAD_BODY, NO_TASK = Reason.UNDECODABLE_ENVELOPE, Reason.UNDECODABLE_BODY, Reason.NOT_A_TASK
 UNKNOWN, INVALID, MALFORMED = Reason.UNREGISTERED, Reason.INVALID, Reason.MALFORMED
+UNSIGNED = Reason.UNSIGNED
 
 VARIANTS: dict[str, tuple[Reason, Made]] = {
     # no message at all
@@ -87,15 +94,15 @@ VARIANTS: dict[str, tuple[Reason, Made]] = {
         lambda lane, task: {**message(lane, task), "body": base64.b64encode(DEEP.encode()).decode()},
     ),
     "body pickle": (
-        BAD_BODY,
+        UNSIGNED,
         lambda lane, task: {**message(lane, task), "content-type": "application/x-python-serialize"},
     ),
     "body zlib": (
-        BAD_BODY,
+        UNSIGNED,
         lambda lane, t: {**message(lane, t), "content-type": "application/data", "content-encoding": "zlib"},
     ),
-    "no content type": (BAD_BODY, lambda lane, task: without(message(lane, task), "content-type")),
-    "content type a list": (BAD_BODY, lambda lane, task: {**message(lane, task), "content-type": ["application/json"]}),
+    "no content type": (UNSIGNED, lambda lane, task: without(message(lane, task), "content-type")),
+    "content type a list": (UNSIGNED, lambda lane, task: {**message(lane, task), "content-type": ["application/json"]}),
     # arguments
     "kwargs a list": (INVALID, lambda lane, task: message(lane, task, [[ENVELOPE], [], {}])),
     "kwargs null": (INVALID, lambda lane, task: message(lane, task, [[ENVELOPE], None, {}])),
@@ -125,6 +132,7 @@ VARIANTS: dict[str, tuple[Reason, Made]] = {
     "eta a number": (MALFORMED, lambda lane, task: message(lane, task, headers={"eta": 5})),
     "eta year 1": (MALFORMED, lambda lane, task: message(lane, task, headers={"eta": "0001-01-01T00:00:00+14:00"})),
     "eta year 9999": (MALFORMED, lambda lane, task: message(lane, task, headers={"eta": "9999-12-31T23:59:59-14:00"})),
+    "eta in nine days": (MALFORMED, lambda lane, task: message(lane, task, headers={"eta": in_nine_days()})),
     "expired": (MALFORMED, lambda lane, task: message(lane, task, headers={"expires": "2001-01-01T00:00:00+00:00"})),
     "retries a text": (MALFORMED, lambda lane, task: message(lane, task, headers={"retries": "x"})),
     "retries negative": (MALFORMED, lambda lane, task: message(lane, task, headers={"retries": -5})),
@@ -161,7 +169,7 @@ def test_nothing_in_a_queue_is_dropped_or_harms_a_worker(hostile: Stack, request
     with hostile.broker as client:
         for stage, lanes in LANES.items():
             for name, (_, made) in VARIANTS.items():
-                item = raw(made(lanes[-1], f"{stage}.run"))
+                item = raw(as_sent(made(lanes[-1], f"{stage}.run")))
                 pushed[item + lanes[-1].encode()] = (name, lanes[-1])
                 client.lpush(lanes[-1], item)
             client.lpush(keys.wake(lanes[-1]), "1")
@@ -175,7 +183,7 @@ def test_nothing_in_a_queue_is_dropped_or_harms_a_worker(hostile: Stack, request
         found[name, lane] = (letter.reason, letter.failure_class)
     assert pushed == {}
     expected_of = {
-        (name, lanes[-1]): (reason, FailureClass.PERMANENT)
+        (name, lanes[-1]): (reason, FailureClass.SECURITY if reason in UNVERIFIED else FailureClass.PERMANENT)
         for lanes in LANES.values()
         for name, (reason, _) in VARIANTS.items()
     }

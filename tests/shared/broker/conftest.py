@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from shared import testing
 from shared.broker import keys, lease, transport
 from shared.broker.claim import Claimed, claim
 from shared.broker.request import Request
+from shared.broker.sealing import open_message
 from tests.conftest import missing
+from tests.sealed import sealed
 
 SORTS = ["redis", "redis-6.2", "valkey"]
 
@@ -98,19 +101,23 @@ def connect(server: testing.RedisServer, lease_s: float = 60.0) -> Connection:
 
 
 def message(tag: str = "t", priority: int = 0, **headers: object) -> dict[str, Any]:
-    """A message as it lies in a queue; its task's id is that of its tag unless `headers` say otherwise."""
-    return {
+    """A message as it lies in a queue, twice the same. Its task's id is that of its tag unless `headers` say more."""
+    made: dict[str, Any] = json.loads(_sealed(tag, priority, json.dumps(headers)))
+    return made
+
+
+@cache
+def _sealed(tag: str, priority: int, headers: str) -> str:
+    plain = {
         "body": "W1tdLCB7fSwge31d",
-        "content-encoding": "utf-8",
-        "content-type": "application/json",
-        "headers": {"task": "scan.run", "id": f"job-{tag}.scan", "retries": 0, **headers},
+        "headers": {"task": "scan.run", "id": f"job-{tag}.scan", "retries": 0, **json.loads(headers)},
         "properties": {
             "delivery_tag": tag,
-            "body_encoding": "base64",
             "priority": priority,
             "delivery_info": {"exchange": "scan", "routing_key": "scan"},
         },
     }
+    return json.dumps(sealed(plain))
 
 
 def put(client: redis.Redis, *tags: str, lane: str = "scan", priority: int = 0, **headers: object) -> None:
@@ -165,6 +172,7 @@ def request_of(connection: Connection, client: redis.Redis) -> Callable[..., Any
         put(client, tag, **headers)
         channel: Any = connection.default_channel
         message = channel.basic_get("scan")
+        open_message(message)
         made = create_request_cls(Request, app.tasks["scan.run"], NoPool(), "scan@h", None, app=app)
         ends = {"on_ack": lambda *_: message.ack(), "on_reject": lambda *given: message.reject(requeue=given[-1])}
         return made(message, app=app, hostname="scan@h", **ends)

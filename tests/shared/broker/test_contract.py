@@ -13,6 +13,8 @@ import celery.worker.state
 import pytest
 import redis
 from billiard import pool
+from celery.app import amqp as celery_amqp
+from celery.app import base as celery_app
 from celery.apps import worker as celery_apps_worker
 from celery.concurrency import asynpool, prefork
 from celery.concurrency import base as celery_base
@@ -20,6 +22,7 @@ from celery.worker import request as celery_request
 from celery.worker import worker as celery_worker
 from celery.worker.consumer import consumer as celery_consumer
 from celery.worker.consumer import tasks as celery_tasks
+from kombu import messaging, pools
 from kombu import transport as transports
 from kombu.connection import Connection
 from kombu.message import Message
@@ -32,6 +35,7 @@ from shared.broker import keys
 from shared.broker import request as our_request
 from shared.broker.letter import settled
 from shared.broker.qos import QoS
+from shared.broker.sealing import AMQP, Producer
 from shared.broker.transport import Channel, Transport
 from shared.queue import app
 
@@ -83,6 +87,8 @@ METHODS: list[tuple[type, str, str]] = [
     (celery_request.Request, "execute_using_pool", "self pool **kwargs"),
     (celery_request.Request, "send_event", "self type **fields"),
     (celery_tasks.Tasks, "shutdown", "self c"),
+    (messaging.Producer, "_prepare", "self body serializer content_type content_encoding compression headers"),
+    (pools.Producers, "create", "self connection limit"),
     (celery_base.BasePool, "maintain_pool", "self *args **kwargs"),
 ]
 
@@ -209,3 +215,33 @@ def test_a_worker_that_is_told_to_stop_signals_it_and_runs_its_timers_while_the_
     assert "signals.worker_shutting_down.send" in source(celery_apps_worker._shutdown_handler)
     assert "hub.fire_timers()" in source(prefork.TaskPool.on_stop)
     assert "worker_process_init.send" in source(prefork.process_initializer)
+
+
+def test_every_task_is_sent_by_a_producer_of_our_pool() -> None:
+    assert isinstance(app.amqp, AMQP)
+    assert "return self.amqp.producer_pool" in source(celery_app.Celery.producer_pool.fget)  # type: ignore[attr-defined]
+    assert "self.producer_pool.acquire" in source(celery_app.Celery._acquire_producer)  # type: ignore[attr-defined]
+    assert "amqp.Producer(connection" in source(celery_app.Celery.send_task)  # the other way, and ours too
+    assert "with self.producer_or_acquire(producer)" in source(celery_app.Celery.send_task)
+    assert "self.Producer = kwargs.pop('Producer', None)" in source(pools.ProducerPool.__init__)
+    assert app.amqp.Producer is Producer
+    assert "_producer_pool = None" in source(celery_app.Celery._after_fork)  # type: ignore[attr-defined]
+
+
+def test_a_producer_prepares_a_body_once_its_headers_are_whole() -> None:
+    sends = source(celery_amqp.AMQP._create_task_sender)
+    assert sends.index("send_before_publish(") < sends.index("producer.publish")
+    publishes = source(messaging.Producer.publish)
+    assert publishes.index("self._prepare(") < publishes.index("return _publish(")
+
+
+def test_celery_decodes_what_the_message_holds_when_it_gets_it() -> None:
+    made = source(celery_request.Request.__init__)
+    for name in ("message.content_type", "message.content_encoding"):
+        assert name in made, f"a request takes {name} from elsewhere now"
+    assert app.conf.accept_content == ["json"]
+
+
+def test_nobody_commands_workers_by_messages_that_are_not_signed() -> None:
+    assert app.conf.worker_enable_remote_control is False
+    assert app.conf.worker_send_task_events is False

@@ -13,6 +13,7 @@ from shared.errors import FailureClass
 from shared.store import burial, dead_letters, jobs, ledger
 from shared.store.burial import Arrival, TakenIn
 from shared.store.engine import reading, writing
+from tests.sealed import sealed
 from tests.shared.store.making import make, new_job, run_through, take_step
 
 UNREACHABLE = ErrorDetail(type="HostUnreachable", code="host-unreachable", message="127.0.0.1 did not answer.")
@@ -40,9 +41,9 @@ def message(job_id: str, stage: StageName = StageName.SCAN, run: int = 1) -> byt
     """Return a raw message as kombu keeps it in Redis, as far as the ingester reads it."""
     body = [[{"job_id": job_id, "org_id": "org", "run": run}], {}, {"callbacks": None}]
     headers = {"task": f"{stage}.run", "id": f"{job_id}.{stage}", "retries": 0}
-    properties = {"delivery_tag": "t", "body_encoding": "base64"}
     encoded = b64encode(json.dumps(body).encode()).decode()
-    return json.dumps({"body": encoded, "headers": headers, "properties": properties}).encode()
+    made = sealed({"body": encoded, "headers": headers, "properties": {"delivery_tag": "t"}})
+    return json.dumps(made).encode()
 
 
 def arrival(made: DeadLetterEntry, raw: bytes = b"", run: int = 0, stream_id: str = "") -> Arrival:
