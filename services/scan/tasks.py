@@ -17,6 +17,11 @@ from shared.store.engine import reading
 @stage(StageName.SCAN)
 def run(envelope: Envelope, step: Step) -> None:
     """Scan the job's target."""
+    look(envelope, step)
+
+
+def look(envelope: Envelope, step: Step) -> None:
+    """Scan the job's target within what its organisation may scan now; what was refused stands in the audit."""
     with reading() as connection:
         asked, options = jobs.request(connection, envelope.job_id)
         within = scan_rules.reach(connection, envelope.org_id)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator, model_validator
 
-from shared.contracts.addresses import canonical
+from shared.contracts.addresses import canonical, span
 from shared.contracts.job import Contract, Profile, Written
 from shared.contracts.submission import MAX_TARGETS
 from shared.errors import InvalidInput
@@ -120,10 +120,12 @@ def network(what: str) -> Network | None:
 
 def canonical_what(text: str) -> str:
     """Return what a rule is about in the one spelling that is compared. Raises InvalidInput."""
-    below, name = ("*.", text[2:]) if text.startswith("*.") else ("", text)
-    if not below and (found := network(text)) is not None:
+    if "%" in text:
+        raise _wrong(text)
+    if (found := network(text)) is not None:
         return _canonical_network(found)
-    if set("*/%") & set(name):
+    below, name = ("*.", text[2:]) if text.startswith("*.") else ("", text)
+    if set("*/") & set(name) or span(name):  # a range would be taken for a name, and match nothing
         raise _wrong(text)
     try:
         return below + canonical(name)
