@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import ipaddress
 import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from shared import egress
+from shared.contracts.scan_rule import Effect, ScanRule
 from shared.egress import Destination, is_self
+from shared.ids import now
 from shared.policy import Reach, TargetRefused
+from shared.policy.own import OwnServices
 
 
 def destination(address: str) -> Destination:
@@ -47,3 +55,82 @@ def test_a_socket_connected_to_itself_is_noticed() -> None:
 def test_a_socket_connected_to_another_is_not_itself() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as sock:
         assert not is_self(sock)
+
+
+def test_ports_of_the_installation_are_no_destination() -> None:
+    own = OwnServices(places=frozenset({(ipaddress.ip_address("127.0.0.1"), 6379)}))
+    for address in ("127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"):
+        place = egress.destination(address, Reach(private=True, own=own))
+        assert place.at(6380)
+        with pytest.raises(TargetRefused, match="itself") as caught:
+            place.at(6379)
+        assert caught.value.rule == "own-service"
+
+
+def test_the_name_counts_too() -> None:
+    rules = [ScanRule(id="r", effect=Effect.DENY, what="*.example.org", created_at=now())]
+    with pytest.raises(TargetRefused, match=r"db\.example\.org"):
+        egress.destination("127.0.0.1", Reach(rules, private=True), "db.example.org")
+
+
+@contextmanager
+def peer(*said: bytes) -> Iterator[int]:
+    """A server that says these pieces to whoever connects, and then nothing more."""
+    gone = threading.Event()
+
+    def speak(server: socket.socket) -> None:
+        with suppress(OSError):
+            link, _ = server.accept()
+            with link:
+                for piece in said:
+                    link.sendall(piece)
+                gone.wait(10)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=speak, args=(server,))
+        thread.start()
+        yield int(server.getsockname()[1])
+        gone.set()
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def connected(port: int, *, lasts_s: float = 5.0, limit: int = 100) -> egress.Link:
+    return egress.connect("127.0.0.1", port, Reach(private=True), ends_at=time.monotonic() + lasts_s, limit=limit)
+
+
+def test_a_connection_reads_no_more_than_its_limit() -> None:
+    with peer(b"x" * 300) as port, connected(port, limit=100) as link:
+        read = b""
+        while len(read) < 100:
+            read += link.read(64)
+        with pytest.raises(egress.TooMuch):
+            link.read(64)
+        assert read == b"x" * 100
+
+
+def test_a_connection_ends_at_its_deadline() -> None:
+    with peer(b"x") as port, connected(port, lasts_s=0.3) as link:
+        assert link.read(10) == b"x"
+        started = time.monotonic()
+        with pytest.raises(egress.TooLate):
+            link.read(10)
+        assert time.monotonic() - started < 2
+
+
+def test_a_block_that_lasts_too_long_loses_its_connection() -> None:
+    with peer(b"") as port, connected(port) as link, egress.ending(link.sock, 0.2):
+        assert link.read(10) == b""
+
+
+def test_nothing_is_connected_to_where_one_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = ["127.0.0.1", "169.254.169.254"]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (each, 0)) for each in found])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        port, ends_at = server.getsockname()[1], time.monotonic() + 5
+        with pytest.raises(TargetRefused):
+            egress.connect("two.invalid", port, Reach(private=True), ends_at=ends_at, limit=1)
+        with pytest.raises(BlockingIOError):
+            server.accept()

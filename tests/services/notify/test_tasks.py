@@ -25,7 +25,7 @@ from shared.layers import around
 from shared.layers.delivery import Delivery
 from shared.layers.ledger import AlreadyOver, RetryLater
 from shared.settings import settings
-from shared.store import deliveries, jobs, ledger, revival
+from shared.store import audit, deliveries, jobs, ledger, revival
 from shared.store.deliveries import part_of
 from shared.store.engine import reading, writing
 from shared.store.step import Key
@@ -274,3 +274,18 @@ def test_a_receiver_that_keeps_failing_is_left_alone_and_told_when_it_is_well_ag
     tell(job_for(url))
     assert len(receiver.requests) == asked + 2
     assert rows(waiting) == [("webhook", "sent")]
+
+
+def test_a_webhook_that_is_refused_stands_in_the_audit(
+    receiver: Receiver, configure: Configure, fresh_settings: pytest.MonkeyPatch
+) -> None:
+    fresh_settings.setenv("VEDETTE_NOTIFY_PRIVATE_ADDRESSES", "false")
+    settings.cache_clear()
+    job_id = job_for(url_of(receiver, "/hooks/hidden"))
+    with pytest.raises(StageFailed):
+        tell(job_id)
+    assert receiver.requests == []
+    with reading() as connection:
+        [line] = audit.page(connection, ORG, limit=10, action="webhook.refused")
+    assert (line.actor, line.subject, line.detail["rule"]) == ("notify", f"job:{job_id}", "closed")
+    assert "hidden" not in line.model_dump_json()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email
 import email.policy
 import socket
@@ -19,7 +20,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from services.notify import submission
 from services.notify.channels import email as channel
 from shared.contracts.notice import Notice
-from shared.errors import InvalidInput, Temporary
+from shared.errors import InvalidInput, Security, Temporary
 from shared.settings import Settings
 
 USER, PASSWORD = "vedette", "p@ss:w/rd"
@@ -258,6 +259,31 @@ def test_a_refused_address_is_told_without_its_local_part() -> None:
     with pytest.raises(InvalidInput, match=r"'mailto:o…@example\.org'") as caught:
         channel.check("mailto:operations@example.org?x=1", settings("smtp://127.0.0.1"))
     assert "operations" not in caught.value.message
+
+
+def test_a_server_that_drips_is_given_up_in_all(monkeypatch: pytest.MonkeyPatch, notice: Notice) -> None:
+    monkeypatch.setattr(submission, "IN_ALL", 1.5)
+    given_up = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            connection.sendall(b"220 slow\r\n")
+            while not given_up.wait(0.1):
+                connection.sendall(b"250-x\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=lambda: drip(listener.accept()[0]))
+        thread.start()
+        url = f"smtp://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(Temporary):
+            channel.deliver(TO, notice, key="k", settings=settings(url, notify_timeout_s=0.4))
+        given_up.set()
+        thread.join()
+
+
+def test_mail_goes_to_no_metadata_service(notice: Notice) -> None:
+    with pytest.raises(Security, match="never scanned"):
+        channel.deliver(TO, notice, key="k", settings=settings("smtp://169.254.169.254:25"))
 
 
 def test_the_password_is_not_in_the_repr() -> None:

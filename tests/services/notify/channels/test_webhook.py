@@ -116,11 +116,27 @@ def test_a_refusal_says_what_the_receiver_said_and_hides_the_secrets_of_the_url(
     assert "hidden" not in caught.value.message
 
 
-def test_redirects_are_not_followed(receiver: Any, notice: Notice) -> None:
-    receiver.answers(307, Location="/elsewhere")
-    with pytest.raises(webhook.ReceiverRefused, match="answered 307"):
-        deliver(receiver, notice)
-    assert len(receiver.requests) == 1
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_redirects_are_not_followed(receiver: Any, notice: Notice, status: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as inner:
+        inner.settimeout(0)
+        receiver.answers(status, Location=f"http://127.0.0.1:{inner.getsockname()[1]}/latest/meta-data/")
+        with pytest.raises(webhook.ReceiverRefused, match=f"answered {status}"):
+            deliver(receiver, notice)
+        assert len(receiver.requests) == 1
+        with pytest.raises(BlockingIOError):
+            inner.accept()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::ffff:127.0.0.1]", "localhost", "127.0.0.9"])
+def test_the_installations_own_services_are_told_nothing(
+    receiver: Any, notice: Notice, fresh_settings: pytest.MonkeyPatch, host: str
+) -> None:
+    fresh_settings.setenv("VEDETTE_GATEWAY_PORT", str(receiver.port))
+    with pytest.raises(PrivateAddress, match="this installation itself") as caught:
+        webhook.deliver(f"http://{host}:{receiver.port}/", notice, key="k", settings=settings())
+    assert caught.value.rule == "own-service"
+    assert receiver.requests == []
 
 
 def test_at_most_4_kib_of_an_endless_refusal_are_read(receiver: Any, notice: Notice) -> None:

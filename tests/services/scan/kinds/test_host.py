@@ -106,6 +106,28 @@ def test_one_address_that_is_never_scanned_keeps_every_packet_back(
             server.accept()
 
 
+def test_a_redirect_to_an_inner_service_is_noted_and_not_followed(peer: Peer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as inner:
+        inner.settimeout(0)
+        location = f"http://127.0.0.1:{inner.getsockname()[1]}/latest/meta-data/"
+
+        async def moved(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode())
+            await writer.drain()
+
+        result = scanned(str(peer(moved)))
+        [page] = [each.data for each in result.observations if each.type == "http"]
+        assert (page["status"], page["redirects_to"]) == (302, location)
+        with pytest.raises(BlockingIOError):
+            inner.accept()
+
+
+def test_a_scan_that_was_told_nothing_of_policy_reaches_the_internet_alone() -> None:
+    with pytest.raises(TargetRefused, match="closed here"):
+        scanned("80", within=Reach())
+
+
 def test_addresses_beyond_the_cap_are_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [f"127.0.0.{i + 1}" for i in range(host.MAX_ADDRESSES + 5)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (each, 0)) for each in found])
