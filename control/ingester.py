@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
 
 from shared import bus, dlq
-from shared.broker import keys
-from shared.broker.client import answering
+from shared.broker import keys, refusals
+from shared.broker.client import BrokerAway, answering
 from shared.contracts.dead_letter import MAX_RAW, DeadLetterEntry, ErrorDetail, Reason
 from shared.errors import FailureClass, Infrastructure
 from shared.ids import now
@@ -114,6 +115,8 @@ def _tell(done: TakenIn) -> None:
         resend(done.untold)
     if done.alarms:
         log.error("ingester.security.refused", letters=done.alarms)
+    with suppress(BrokerAway):  # they are dead letters and audited, which matters more than their number
+        refusals.count(done.unverified)
     if done.new or done.merged:
         log.info("ingester.taken", new=done.new, merged=done.merged, buried=len(done.untold))
 

@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from gateway import broker, pressure
 from gateway.openapi import problems
 from shared import bus
+from shared.broker import refusals
+from shared.broker.client import BrokerAway
 from shared.store import plugins
 from shared.store.engine import reading
 
@@ -29,7 +31,8 @@ _POOL = ThreadPoolExecutor(max_workers=8, thread_name_prefix="check")
 class Health(BaseModel):
     """`ready`; `degraded`: jobs are taken and shown, but wait for the broker; `unready`: nothing works.
 
-    checks (with `?verbose`): each dependency, `ok` or `away`; `memory`, when the broker fills up, says how full it is.
+    checks (with `?verbose`): each dependency, `ok` or `away`; `memory`, when the broker fills up, says how full it is;
+    `signatures`, when messages or events could not be verified, says how many.
     """
 
     status: str
@@ -54,6 +57,8 @@ def readyz(request: Request, response: Response, verbose: str | None = None) -> 
     checks = _check()
     if checks["broker"] == "ok" and (alarm := pressure.view().alarm):
         checks["memory"] = alarm
+    if checks["broker"] == "ok" and (forged := _forged()):
+        checks["signatures"] = forged
     checks["events"] = "ok" if request.app.state.live.is_connected else "away"
     status = "degraded" if "away" in checks.values() else "ready"
     if checks["database"] != "ok":
@@ -85,6 +90,15 @@ def _outcome(name: str, task: Future[None], left_s: float) -> str:
     if failure:
         log.debug("gateway.dependency.away", dependency=name, error=type(failure).__name__)
     return "away" if failure else "ok"
+
+
+def _forged() -> str:
+    """Say how many messages and events could not be verified, if any."""
+    try:
+        found = {reason: number for reason, number in refusals.counts().items() if number}
+    except BrokerAway:
+        return ""
+    return ", ".join(f"{number} {reason}" for reason, number in found.items())
 
 
 def _database() -> None:

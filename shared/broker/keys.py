@@ -12,6 +12,7 @@ CANCELLED = "cancelled"  # sorted set: job id -> unix time
 WORKERS = "workers"  # hash: hostname -> JSON
 LEFT = "workers:left"  # hash: hostname -> JSON, of workers that ended of their own will
 LEADER = "control:leader"
+REFUSALS = "signature:failures"  # hash: reason -> how many messages and events could not be verified
 
 SEPARATOR = "\x06\x16"  # between a lane and its priority
 STEPS = (0, 3, 6, 9)  # priorities that have a list of their own; 0 is served first

@@ -6,6 +6,7 @@ made, or that it was merged into. The letters of one step in one run are one let
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, insert, select, text, update
 
 from shared import dlq
-from shared.contracts.dead_letter import DeadLetterEntry, DeadLetterState, Reason, Rule
+from shared.contracts.dead_letter import UNVERIFIED, DeadLetterEntry, DeadLetterState, Reason, Rule
 from shared.contracts.events import Event
 from shared.contracts.job import Failure, JobState, StageName, StepState
 from shared.errors import FailureClass
@@ -45,12 +46,13 @@ class Arrival:
 class TakenIn:
     """What was written: how many letters are new, what is to be told, and the last stages that must be sent.
 
-    alarms: new letters of class `security`.
+    alarms: new letters of class `security`.  unverified: by reason, messages that this installation has not sent so.
     """
 
     new: int = 0
     merged: int = 0
     alarms: list[str] = field(default_factory=list)
+    unverified: Counter[str] = field(default_factory=Counter)
     events: list[Event] = field(default_factory=list)
     untold: list[tuple[str, StageName]] = field(default_factory=list)
 
@@ -92,10 +94,12 @@ class _Desk:
                 done.new += 1
                 if row["failure_class"] is FailureClass.SECURITY:
                     done.alarms.append(row["id"])
+                if arrival.entry.reason in UNVERIFIED:
+                    done.unverified[arrival.entry.reason.value] += 1
         self._bury(arrival, job, done)
 
     def _job(self, entry: DeadLetterEntry) -> dict[str, Any] | None:
-        job = self._jobs.get(entry.job_id or "")
+        job = None if entry.reason in UNVERIFIED else self._jobs.get(entry.job_id or "")
         return job if job and entry.org_id in {None, "", job["org_id"]} else None
 
     def _write(self, arrival: Arrival, job: dict[str, Any] | None, run: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from vedette.stack.home import Layout, layout
 from vedette.stack.lifecycle import DEFAULT_PORT, status
 
 LEAST_DISK_BYTES = 500 * 1024 * 1024
+REFUSALS = "signature:failures"  # hash in the broker's database: `shared.broker.keys.REFUSALS`
 LEAST_FILES = 1024  # a scan holds hundreds of sockets open
 
 
@@ -119,6 +120,7 @@ def _stack() -> Iterator[Check]:
         cure = f"See why: vedette logs {child.name}"
         yield Check(child.name, child.state == "running", f"{child.state}, {restarts}{note}", cure)
     yield _redis_settings(where)
+    yield _signatures(where)
 
 
 def _port(port: int) -> Check:
@@ -145,6 +147,20 @@ def _redis_settings(where: Layout) -> Check:
     return Check(
         "redis settings", not wrong, str(wrong) if wrong else "AOF on, noeviction", "Jobs may be lost: correct them."
     )
+
+
+def _signatures(where: Layout) -> Check:
+    import redis  # noqa: PLC0415  as above
+
+    url = where.redis_url.read_text(encoding="utf-8").strip()
+    try:
+        with redis.Redis.from_url(url, decode_responses=True, socket_timeout=2) as client:
+            found: dict[str, str] = client.hgetall(REFUSALS)
+    except redis.RedisError as exc:
+        return Check("signatures", None, f"redis does not answer: {type(exc).__name__}")
+    said = ", ".join(f"{number} {reason}" for reason, number in sorted(found.items()))
+    cure = "Somebody writes into Redis, or a master key was dropped too early: vedette dlq list --class security"
+    return Check("signatures", not found, said or "all messages were ours", cure)
 
 
 _CHECKS: tuple[Callable[[], Iterator[Check]], ...] = (_python, _home, _server, _database, _stack)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from shared.broker import refusals
 from shared.heartbeat import age_s
 from shared.settings import settings
 from shared.store import engine
@@ -49,3 +50,8 @@ def test_without_a_database_it_is_not_ready(
 def test_it_says_its_version_and_beats(client: TestClient) -> None:
     assert client.get("/version").json()["version"].count(".") == 2
     wait_for(lambda: age_s("gateway") is not None, "a heart-beat")
+
+
+def test_what_could_not_be_verified_is_told_as_an_alarm(client: TestClient) -> None:
+    refusals.count({"bad-signature": 2, "unsigned": 1, "made-up": 5})
+    assert client.get("/readyz?verbose").json()["checks"]["signatures"] == "2 bad-signature, 1 unsigned"

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from vedette.stack.doctor import doctor
+from shared.broker import keys
+from vedette.stack.doctor import REFUSALS, doctor
 from vedette.stack.home import Layout
 
 
@@ -50,3 +51,7 @@ def test_what_names_no_database_is_said_without_repeating_it(
     assert detail.startswith("VEDETTE_DATABASE_URL ")
     assert said in detail
     assert "pw" not in detail
+
+
+def test_the_number_of_forged_messages_is_where_the_workers_keep_it() -> None:
+    assert REFUSALS == keys.REFUSALS

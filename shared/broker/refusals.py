@@ -1,0 +1,30 @@
+"""How many messages and events could not be verified, by reason: `signature_failures_total`. Any at all is an alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared.broker import keys
+from shared.broker.client import answering
+from shared.contracts.dead_letter import UNVERIFIED
+
+REASONS = sorted(reason.value for reason in UNVERIFIED)
+
+
+def count(refused: Mapping[str, int]) -> None:
+    """Add to the numbers. Raises BrokerAway."""
+    with answering() as client:
+        for reason, number in refused.items():
+            if reason in REASONS:
+                client.hincrby(keys.REFUSALS, reason, number)
+
+
+def counts() -> dict[str, int]:
+    """Return the numbers by reason, those that are 0 too. Raises BrokerAway."""
+    with answering() as client:
+        found = client.hmget(keys.REFUSALS, REASONS)
+    return {reason: _number(value) for reason, value in zip(REASONS, found, strict=True)}
+
+
+def _number(value: bytes | None) -> int:
+    return int(value) if value and value.isdigit() else 0
