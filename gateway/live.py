@@ -19,7 +19,10 @@ from pydantic import ValidationError
 
 from gateway.tail import Tail
 from shared import bus
+from shared.broker import refusals
+from shared.broker.client import BrokerAway
 from shared.contracts.events import Event
+from shared.keyring import Unverified
 
 log = structlog.get_logger()
 
@@ -168,7 +171,11 @@ class Live:
 
     async def _take(self, body: dict[str, Any]) -> None:
         try:
-            self.hear(Event.model_validate(body))
+            self.hear(bus.opened(body))
+        except Unverified as exc:
+            log.warning("live.event.unverified", reason=exc.code)
+            with contextlib.suppress(BrokerAway):
+                await asyncio.to_thread(refusals.count, {exc.code: 1})
         except ValidationError as exc:
             log.warning("live.event.unreadable", errors=exc.error_count())
 

@@ -1,8 +1,8 @@
 """The event bus: FastStream over one Redis stream. Events are notifications; the timeline in the store is the truth.
 
 Stages and routes are synchronous: `publish` writes the stream entry itself, after the commit, as the JSON envelope
-that FastStream's default format reads (its own binary form could be read by FastStream alone).
-Subscribers take `broker()`.
+that FastStream's default format reads (its own binary form could be read by FastStream alone). What an event says is
+sealed; subscribers take `broker()` and open what comes by `opened`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
 import structlog
 
-from shared import telemetry
+from shared import codec, telemetry
+from shared.codec import Unsigned
 from shared.contracts.events import Event
 from shared.settings import settings
 
@@ -29,6 +30,7 @@ log = structlog.get_logger()
 STREAM = "vedette:events"
 MAXLEN = 100_000  # events kept for slow readers, about 30 MB
 TIMEOUT_S = 2.0  # an absent bus must not hold up a stage
+_PURPOSE = "event"
 _GONE = (redis.ConnectionError, redis.TimeoutError)
 
 
@@ -40,6 +42,18 @@ def publish(events: Sequence[Event]) -> None:
         _wire().send([("XADD", STREAM, "MAXLEN", "~", MAXLEN, "*", "__data__", _message(event)) for event in events])
     except redis.RedisError as exc:
         log.warning("bus.publish.failed", events=len(events), error=type(exc).__name__)
+
+
+def opened(body: Mapping[str, Any]) -> Event:
+    """Return the event in a stream entry, as FastStream hands it over.
+
+    Raises codec.Unsigned, codec.BadSignature or keyring.StaleKey where this installation has not written it so, and
+    pydantic.ValidationError.
+    """
+    org_id, sealed = body.get("org"), body.get("sealed")
+    if not isinstance(org_id, str) or not isinstance(sealed, str):
+        raise Unsigned("The event is not sealed.")
+    return Event.model_validate_json(codec.unseal_text(_PURPOSE, sealed, org_id))
 
 
 class Wire:
@@ -106,5 +120,6 @@ def broker() -> RedisBroker:
 def _message(event: Event) -> str:
     fields = event.model_dump(mode="json")
     fields["trace_id"] = event.trace_id or telemetry.trace_id()
+    sealed = codec.seal_text(_PURPOSE, json.dumps(fields), event.org_id)
     headers = {"content-type": "application/json", "correlation_id": f"{event.job_id}-{event.id}"}
-    return json.dumps({"data": json.dumps(fields), "headers": headers})
+    return json.dumps({"data": json.dumps({"org": event.org_id, "sealed": sealed}), "headers": headers})

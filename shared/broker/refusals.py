@@ -26,5 +26,5 @@ def counts() -> dict[str, int]:
     return {reason: _number(value) for reason, value in zip(REASONS, found, strict=True)}
 
 
-def _number(value: bytes | None) -> int:
+def _number(value: bytes | str | None) -> int:
     return int(value) if value and value.isdigit() else 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from gateway.live import Live, Watch
 from shared import bus
+from shared.broker import refusals
 from shared.contracts.events import Event, EventType
 from shared.contracts.job import Progress
 from shared.ids import now
@@ -76,6 +78,17 @@ async def test_events_on_the_bus_are_heard_whatever_stands_between_them(bus_url:
                 redis().xadd(bus.STREAM, rubbish)
             bus.publish([kept(5)])
             await until(lambda: watch.is_stale)
+
+
+async def test_an_event_that_nobody_here_has_written_is_dropped_and_counted(bus_url: str) -> None:
+    async with running(Live()) as live:
+        await until(lambda: live.is_connected)
+        heard: list[int] = []
+        live.hear = lambda event: heard.append(event.id)  # type: ignore[method-assign]
+        forged = {"data": json.dumps(kept(99).model_dump(mode="json")), "headers": {"content-type": "application/json"}}
+        redis().xadd(bus.STREAM, {"__data__": json.dumps(forged)})
+        bus.publish([kept(5)])
+        await until(lambda: refusals.counts()["unsigned"] == 1 and heard == [5])
 
 
 async def test_nothing_is_lost_between_two_reads(bus_url: str) -> None:

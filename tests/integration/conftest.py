@@ -128,8 +128,8 @@ class Stack:
 
     def events(self, job_id: str) -> list[dict[str, Any]]:
         entries: Any = bus.client().xrange(bus.STREAM)
-        events = [json.loads(json.loads(entry[b"__data__"])["data"]) for _, entry in entries]
-        return [event for event in events if event["job_id"] == job_id]
+        events = [bus.opened(json.loads(json.loads(entry[b"__data__"])["data"])) for _, entry in entries]
+        return [event.model_dump(mode="json") for event in events if event.job_id == job_id]
 
     @property
     def broker(self) -> redis.Redis:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from faststream.redis import StreamSub
 
 from shared import bus, telemetry, testing
+from shared.codec import BadSignature, Unsigned
 from shared.contracts.events import Event, EventType
 from shared.ids import now
 from shared.settings import settings
@@ -32,8 +35,8 @@ async def read(count: int) -> list[Event]:
     broker = bus.broker()
 
     @broker.subscriber(stream=StreamSub(bus.STREAM, last_id="0-0"))
-    async def take(message: Event) -> None:
-        got.append(message)
+    async def take(message: dict[str, Any]) -> None:
+        got.append(bus.opened(message))
         if len(got) == count:
             done.set()
 
@@ -48,6 +51,20 @@ def test_a_faststream_subscriber_gets_events_as_they_were_published(bus_url: str
     bus.publish(sent[:2])
     bus.publish(sent[2:])
     assert asyncio.run(read(3)) == sent
+
+
+def test_an_event_can_be_read_by_this_installation_alone(bus_url: str) -> None:
+    bus.publish([event(data={"text": "confidential"})])
+    [(_, entry)] = bus.client().xrange(bus.STREAM)
+    assert b"confidential" not in entry[b"__data__"]
+    body = json.loads(json.loads(entry[b"__data__"])["data"])
+    assert bus.opened(body).data == {"text": "confidential"}
+    for forged in ({**body, "org": "another"}, {**body, "sealed": body["sealed"][:-8] + "AAAAAAA="}):
+        with pytest.raises(BadSignature):
+            bus.opened(forged)
+    for forged in (event().model_dump(mode="json"), {}, {**body, "org": 5}, {**body, "sealed": "confidential"}):
+        with pytest.raises(Unsigned):
+            bus.opened(forged)
 
 
 def test_an_event_carries_the_trace_that_it_was_published_in(bus_url: str) -> None:
