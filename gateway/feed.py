@@ -131,6 +131,8 @@ class Feed:
         return sent(Beat(id=here, at=now()), here)
 
     async def _news(self) -> AsyncIterator[Sent]:
+        if self._asked and self._place is None:
+            await self._live.tail.fresh()  # so that little of what the snapshot shows is told again
         while self._asked and (end := self._live.tail.end) is not None:
             async for one in self._begin(self._asked.popleft(), end):
                 yield one

@@ -33,6 +33,7 @@ POLL_CONNECTED_S = 5.0  # when it is there: an event of it may be lost all the s
 GATHER_S = 0.02  # between two reads, so that what happens at once is read at once
 LOOK_EVERY_S = 1.0  # at queues and workers
 AWAY_S = 1.0  # between two tries to reach a database that is away
+FRESH_TIMEOUT_S = 2.0
 
 
 class Reader(Protocol):
@@ -82,6 +83,7 @@ class Tail:
         self._wake = asyncio.Event()
         self._look = asyncio.Event()
         self._is_closing = False
+        self._waiting: list[asyncio.Future[None]] = []  # for a reading that has not begun
 
     @contextmanager
     def reader(self, one: Reader) -> Iterator[None]:
@@ -97,7 +99,15 @@ class Tail:
         """There may be something new in the log."""
         self._wake.set()
 
+    async def fresh(self) -> None:
+        """Wait for a reading of the log that begins now, or some seconds for a database that is away."""
+        read = asyncio.get_running_loop().create_future()
+        self._waiting.append(read)
+        self.look()
+        await asyncio.wait({read}, timeout=FRESH_TIMEOUT_S)
+
     def offer(self, progress: Event) -> None:
+        """Tell the readers that a stage got on."""
         for one in self.readers:
             one.offer(progress)
 
@@ -123,12 +133,16 @@ class Tail:
             if not self.readers:
                 self._forget()
                 continue
+            waiting, self._waiting = self._waiting, []
             try:
                 self._take(*await asyncio.to_thread(_read, self.end.place if self.end else None))
             except DatabaseAway as exc:
                 log.warning("live.log.away", error=exc.code)
+                self._waiting += waiting
                 await asyncio.sleep(AWAY_S)
             else:
+                for one in waiting:
+                    one.set_result(None)
                 await asyncio.sleep(GATHER_S)
 
     async def watch(self, is_connected: Callable[[], bool]) -> None:

@@ -32,12 +32,15 @@ class Vigil:
             return
         self._at = time.monotonic() + EVERY_S
         try:
-            found = await run_in_threadpool(self._again)
+            found = await run_in_threadpool(self._ask)
         except Infrastructure as exc:  # what is told comes from there too
             log.warning("gateway.vigil.delayed", error=exc.code)
             return
         if found.org_id != self.caller.org_id or Permission.READ not in found.permissions:
             raise Forbidden("You may no longer read this.")
+
+    def _ask(self) -> Caller:
+        return self._again()
 
     async def over(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield chunks while the credentials hold."""
