@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 
 from shared.store.tables.columns import Id, Json, Line, Moment, Prose, Serial, metadata
+from shared.store.tables.secrets import JsonWithSecrets
 
 dead_letters = Table(
     "dead_letters",
@@ -111,7 +112,7 @@ operations = Table(
     Column("org_id", Line(64), nullable=False),
     Column("kind", Line(32), nullable=False),
     Column("state", Line(16), nullable=False),
-    Column("params", Json, nullable=False),
+    Column("params", JsonWithSecrets, nullable=False),
     Column("total", Integer, nullable=False, default=0),
     Column("done", Integer, nullable=False, default=0),
     Column("skipped", Integer, nullable=False, default=0),

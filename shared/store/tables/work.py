@@ -27,6 +27,7 @@ from shared.store.tables.columns import (
     metadata,
     of_job,
 )
+from shared.store.tables.secrets import JsonWithSecrets, Secret
 
 jobs = Table(
     "jobs",
@@ -37,7 +38,7 @@ jobs = Table(
     Column("kind", Line(16), nullable=False),
     Column("target", Prose, nullable=False),
     Column("target_key", Prose, nullable=False),
-    Column("request", Json, nullable=False),
+    Column("request", JsonWithSecrets, nullable=False),
     Column("profile", Line(16), nullable=False),
     Column("priority", Line(8), nullable=False),
     Column("lane", Line(32), nullable=False),
@@ -195,7 +196,7 @@ deliveries = Table(
     Column("part", Line(64), nullable=False),
     Column("run", Integer, nullable=False, default=1, server_default="1"),
     Column("channel", Line(32), nullable=False),
-    Column("destination", Prose, nullable=False),
+    Column("destination", Secret, nullable=False),
     Column("shown_as", Prose, nullable=False),
     Column("state", Line(16), nullable=False),
     Column("answer", Prose, nullable=False, default=""),
@@ -211,7 +212,7 @@ batches = Table(
     Column("org_id", Line(64), nullable=False),
     Column("name", Line(200), nullable=False, default=""),
     Column("total", Integer, nullable=False),
-    Column("options", Json, nullable=False),
+    Column("options", JsonWithSecrets, nullable=False),
     Column("trace_id", Line(32), nullable=False, default=""),
     Column("created_by", Line(255), nullable=False, default=""),
     Column("created_at", Moment, nullable=False),
