@@ -26,6 +26,7 @@ def _lab(redis_server: testing.RedisServer, tmp_path_factory: pytest.TempPathFac
         "VEDETTE_RUN_DIR": str(folder),
         "VEDETTE_GATEWAY_PORT": str(port),
         "VEDETTE_TOKEN": TOKEN,
+        "VEDETTE_PRIVATE_TARGETS": "true",
         "VEDETTE_REDIS_BUS_DB": "5",
         "VEDETTE_REDIS_BROKER_DB": "6",
         "PYTHONPATH": str(ROOT),

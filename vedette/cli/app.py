@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vedette.cli import dlq, drill, jobs, operations, queues, reports, scan, stack, workers
+from vedette.cli import dlq, drill, jobs, operations, queues, reports, scan, stack, targets, workers
 from vedette.cli.examples import examples
 from vedette.cli.session import Options, keep
 
@@ -29,6 +29,7 @@ app = typer.Typer(
 app.add_typer(scan.app, name="scan")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(reports.app, name="report")
+app.add_typer(targets.app, name="targets")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(operations.app, name="operations")
 app.add_typer(queues.app, name="queues")

@@ -21,6 +21,7 @@ MAX_FILE = 1024 * 1024  # bytes of a list of targets
 MAX_LINES = 1000  # shared.contracts.submission.MAX_TARGETS, which costs an import of pydantic
 MAX_DEADLINE_S = 7 * 86400
 _DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,9}(?:\.[0-9]{1,6})?)s?)?")
+_DAYS = re.compile(r"([1-9][0-9]{0,2})d")
 _RATE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(?:/(s|m|h))?")
 _PER_S = {"s": 1, "m": 60, "h": 3600}
 MAX_RATE = 10_000.0  # a second; shared.contracts.dead_letter.BulkReplay
@@ -39,6 +40,16 @@ def duration(text: str) -> float:
     if not total or total > 31 * 86400:
         raise Misused(f"{text[:40]!r} is not a time to wait.", cure="Write it like 90s, 10m or 1h30m.")
     return total
+
+
+def until(text: str) -> datetime:
+    """Return when `12h` or `7d` from now is, or the time of ISO 8601."""
+    days = _DAYS.fullmatch(text.strip().lower())
+    if days:
+        return datetime.now(UTC) + timedelta(days=int(days[1]))
+    if _DURATION.fullmatch(text.strip().lower()):
+        return datetime.now(UTC) + timedelta(seconds=duration(text))
+    return moment(text)
 
 
 def rate(text: str) -> float:

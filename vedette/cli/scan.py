@@ -177,6 +177,30 @@ def _dry_run(session: Session, plan: Plan) -> int:
     if session.output != "table":
         output.record(session, body)
         return Exit.OK
+    _show(plan)
+    return _judge(session, plan)
+
+
+def _judge(session: Session, plan: Plan) -> int:
+    """Ask the gateway whether it would take the targets, where one runs: none is started for a dry run."""
+    from vedette.cli import targets  # noqa: PLC0415
+    from vedette.refusals import Unreachable  # noqa: PLC0415
+
+    found, unasked = None, "No stack runs."
+    if session.url or _is_running():
+        try:
+            with session.gateway() as link:
+                found = link.client.targets.check(plan.targets)
+        except Unreachable as exc:
+            unasked = exc.message
+    if found is None:
+        session.note(f"{unasked} So nobody was asked whether these may be scanned.")
+        return Exit.OK
+    targets.show(found)
+    return targets.outcome(found)
+
+
+def _show(plan: Plan) -> None:
     hosts = plan.hosts
     first = plan.targets[0]
     count = len(first.port_list(plan.options.profile))
@@ -195,4 +219,3 @@ def _dry_run(session: Session, plan: Plan) -> int:
     ):
         if values:
             print(f"  {label:<9} {words.line(', '.join(values))}")
-    return Exit.OK

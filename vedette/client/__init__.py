@@ -20,6 +20,7 @@ from vedette.client.jobs import JobPage, Jobs, ReportFile, timed_out
 from vedette.client.operations import OperationPage, Operations
 from vedette.client.policies import Policies
 from vedette.client.queues import Queues
+from vedette.client.targets import Targets
 
 __all__ = ["Client", "DeadLetterPage", "JobPage", "OperationPage", "ReportFile", "timed_out"]
 
@@ -40,6 +41,7 @@ class Client(Jobs):
         self.operations = Operations(self._http)
         self.queues = Queues(self._http)
         self.policies = Policies(self._http)
+        self.targets = Targets(self._http)
 
     def __repr__(self) -> str:
         return f"Client({self.url!r})"

@@ -115,12 +115,13 @@ def test_targets_come_from_a_file_and_from_stdin(lab: Lab, vedette: Vedette, mon
     assert [target["host"] for target in body["targets"]] == ["127.0.0.9", "127.0.0.3"]
 
 
-def test_a_dry_run_speaks_to_nobody(vedette: Vedette, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_needs_nobody(vedette: Vedette, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VEDETTE_URL", "http://127.0.0.1:1")
     ran = vedette("scan", "host", "10.0.0.0/29", "--ports", "1-10", "--dry-run", "--tag", "a=b", "--notify", "a@b.c")
     assert ran.code == 0
     assert "Would submit 6 jobs: 10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4, 10.0.0.5 and 1 more" in ran.out
     assert "mailto:a@b.c" in ran.out
+    assert "nobody was asked whether these may be scanned" in " ".join(ran.err.split())
 
 
 @pytest.mark.parametrize(
