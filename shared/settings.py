@@ -60,6 +60,12 @@ class Settings(BaseSettings):
         description="everybody may scan loopback, private and reserved networks; else only where a rule grants it",
     )
 
+    own_services: list[str] = Field(
+        default=[],
+        description="services of the installation that no other setting of this process names, `host:port` (JSON list):"
+        " never scanned, and never told",
+    )
+
     # limits
     stage_soft_limit_s: int = 270
     stage_hard_limit_s: int = 300

@@ -89,6 +89,11 @@ def is_here(address: Address) -> bool:
 
 def _named(given: Settings) -> Iterator[tuple[str, int]]:
     yield given.gateway_host.lower(), given.gateway_port
+    for each in given.own_services:
+        with suppress(ValueError):
+            one = urlsplit(f"//{each}")
+            if one.hostname and one.port:
+                yield one.hostname.rstrip("."), one.port
     secrets = (given.redis_url, given.database_url, given.smtp_url)
     for url in (*(secret.get_secret_value() for secret in secrets), given.gateway_public_url):
         with suppress(ValueError):

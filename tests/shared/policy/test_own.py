@@ -34,6 +34,7 @@ def test_every_url_of_the_settings_names_a_service() -> None:
         database_url="postgresql://u:p@10.0.0.2,10.0.0.3:5433/v",
         smtp_url="smtps://u:p@10.0.0.4",
         gateway_public_url="https://10.0.0.5/vedette",
+        own_services=["10.0.0.7:9000", "[2001:db8::7]:9001", "nonsense"],
         gateway_host="10.0.0.6",
         gateway_port=8443,
     )
@@ -45,6 +46,8 @@ def test_every_url_of_the_settings_names_a_service() -> None:
         "10.0.0.4": 465,
         "10.0.0.5": 443,
         "10.0.0.6": 8443,
+        "10.0.0.7": 9000,
+        "2001:db8::7": 9001,
     }
     assert ports(own, "::ffff:10.0.0.1") == {6379}
 
