@@ -35,7 +35,7 @@ class CountDiffers(Conflict):
 def replay(caller: Caller, asked: BulkReplay) -> Operation:
     """Write the operation that replays a selection. Raises what is wrong with it."""
     asked = asked.model_copy(update={"selection": whole(caller, asked.selection)})
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         params = asked.model_dump(mode="json", exclude={"dry_run"})
         return _letters(connection, caller, OperationKind.REPLAY, asked.selection, params)
 
@@ -43,7 +43,7 @@ def replay(caller: Caller, asked: BulkReplay) -> Operation:
 def discard(caller: Caller, asked: BulkDiscard) -> Operation | Forecast:
     """Write the operation that discards a selection. Raises CountDiffers, and what is wrong with the selection."""
     selection = whole(caller, asked.selection)
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         count = dead_letters.count(connection, caller.org_id, selection)
         if asked.dry_run:
             return _sure(count, dead_letters.ids(connection, caller.org_id, selection, limit=SAMPLES))
@@ -56,10 +56,10 @@ def discard(caller: Caller, asked: BulkDiscard) -> Operation | Forecast:
 def cancel(caller: Caller, asked: BulkCancel) -> Operation | Forecast:
     """Write the operation that cancels jobs. Raises CountDiffers, and what is wrong with what it is about."""
     check_query(asked.q, JOBS, "/q")
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         ids = _whole(asked.ids, lambda piece: lookup.job_id(connection, caller, piece), "/ids")
     which = asked.model_copy(update={"ids": ids})
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         total = cancels.count(connection, caller.org_id, which)
         if asked.dry_run:
             return _sure(total, cancels.ids(connection, caller.org_id, which, limit=SAMPLES))
@@ -73,7 +73,7 @@ def cancel(caller: Caller, asked: BulkCancel) -> Operation | Forecast:
 def whole(caller: Caller, selection: Selection) -> Selection:
     """Return a selection whose ids are whole, none twice. Raises InvalidRequest naming those that are none."""
     check_query(selection.q, DEAD_LETTERS, "/selection/q")
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         ids = _whole(selection.ids, lambda piece: lookup.letter_id(connection, caller, piece), "/selection/ids")
     return selection.model_copy(update={"ids": ids})
 

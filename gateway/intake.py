@@ -23,7 +23,7 @@ def accept(caller: Caller, asked: Submission) -> Receipt:
     """
     pressure.admit()
     options = asked.options()
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         check_plugins(connection, options)
         within = scan_rules.reach(connection, caller.org_id)
     admission.due(options)  # before names are resolved: that takes time
@@ -34,21 +34,21 @@ def accept(caller: Caller, asked: Submission) -> Receipt:
         raise
     batch_id = new_id() if len(targets) > 1 else None
     new = [admission.draft(caller.org_id, target, options, _trace(batch_id), batch_id=batch_id) for target in targets]
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         ids = admission.write(connection, new)
     broker.publish(ids[:AT_ONCE])
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return Receipt(batch_id=batch_id, jobs=jobs.views(connection, ids))
 
 
-def follow_up(ids: Sequence[str]) -> None:
+def follow_up(caller: Caller, ids: Sequence[str]) -> None:
     """Publish the rest of the jobs, which the answer did not wait for, and put their first events on the bus.
 
     What a crash cuts off here is done by the reconciler.
     """
     if len(ids) > AT_ONCE:
         broker.publish(ids[AT_ONCE:])
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         first = [event for job_id in ids for event in timeline.of_job(connection, job_id, limit=2)]
     bus.publish(first)
 

@@ -30,11 +30,11 @@ class ReplayRefused(Conflict):
 
 def replay(caller: Caller, piece: str, how: Replay) -> Verdict:
     """Replay one dead letter. Raises ReplayRefused."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         letter_id = lookup.letter_id(connection, caller, piece)
     verdict: Verdict
     [verdict] = broker.replay().replay(caller.org_id, [letter_id], how, caller.actor)
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         plain = how.model_dump(mode="json", exclude_defaults=True)
         audit.add(
             connection, caller.org_id, caller.actor, "dlq.replay", _subject(letter_id), code=verdict.code, how=plain
@@ -52,7 +52,7 @@ def forecast(caller: Caller, asked: BulkReplay) -> Forecast:
 
 def classify(caller: Caller, piece: str, asked: Reclassify) -> DeadLetterView:
     """Give a dead letter another class, and perhaps a rule."""
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         letter_id = lookup.letter_id(connection, caller, piece)
         found = triage.reclassify(
             connection, caller.org_id, letter_id, asked.failure_class, caller.actor, learn=asked.learn
@@ -64,7 +64,7 @@ def classify(caller: Caller, piece: str, asked: Reclassify) -> DeadLetterView:
 
 def snooze(caller: Caller, piece: str, asked: Snooze) -> DeadLetterView:
     """Put a dead letter aside."""
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         letter_id = lookup.letter_id(connection, caller, piece)
         found = triage.snooze(connection, caller.org_id, letter_id, asked.until)
         until = asked.until.isoformat()
@@ -76,7 +76,7 @@ def export(caller: Caller, which: DeadLetterFilter) -> Iterator[bytes]:
     """Yield dead letters as JSON lines, a page at a time. The first page is read when the first is asked for."""
     cursor, left = "", EXPORT_LIMIT
     while left > 0:
-        with reading() as connection:
+        with reading(caller.org_id) as connection:
             found, cursor = dead_letters.page(
                 connection, caller.org_id, which, limit=min(left, EXPORT_PAGE), cursor=cursor
             )

@@ -29,11 +29,11 @@ RECONNECT_MS = 2000
 AWAY_S = 1.0  # between two tries to reach a database that is away
 
 
-async def events(live: Live, job_id: str, after: int) -> AsyncIterator[bytes]:
+async def events(live: Live, org_id: str, job_id: str, after: int) -> AsyncIterator[bytes]:
     """Yield what happened to the job after the event `after` and what happens, until it is over or `live` closes."""
     yield format_sse_event(retry=RECONNECT_MS)
     with live.watch(job_id) as watch:  # before the first read, so that nothing falls between
-        reader = _Reader(live, watch, job_id, after)
+        reader = _Reader(live, watch, org_id, job_id, after)
         while not live.is_closing:
             for event in await reader.kept():
                 yield format_sse_event(event=event.type, data_str=event.model_dump_json(), id=str(event.id))
@@ -43,31 +43,32 @@ async def events(live: Live, job_id: str, after: int) -> AsyncIterator[bytes]:
                 yield chunk
 
 
-async def finished(live: Live, job_id: str, timeout_s: float) -> JobView:
+async def finished(live: Live, org_id: str, job_id: str, timeout_s: float) -> JobView:
     """Return the job when it is over, or as it is after `timeout_s`."""
     until = time.monotonic() + timeout_s
     with live.watch(job_id) as watch:
         while True:
-            view = await run_in_threadpool(_view, job_id)
+            view = await run_in_threadpool(_view, org_id, job_id)
             left_s = until - time.monotonic()
             if view.state.is_terminal or left_s <= 0 or live.is_closing:
                 return view
             await watch.wait(min(left_s, _poll_s(live)))
 
 
-def is_read(job_id: str, after: int) -> bool:
+def is_read(org_id: str, job_id: str, after: int) -> bool:
     """Whether the job is over and nothing came after the event `after`."""
-    found, _, is_over = _read(job_id, after)
+    found, _, is_over = _read(org_id, job_id, after)
     return is_over and not found
 
 
 class _Reader:
     """A place in the timeline of one job. `is_over`: the job has ended and everything of it was read."""
 
-    def __init__(self, live: Live, watch: Watch, job_id: str, after: int) -> None:
+    def __init__(self, live: Live, watch: Watch, org_id: str, job_id: str, after: int) -> None:
         self.is_over = False
         self._live = live
         self._watch = watch
+        self._org_id = org_id
         self._job_id = job_id
         self._place: Place | int = after
         self._last_of: dict[str, Event] = {}  # by stage
@@ -77,7 +78,7 @@ class _Reader:
         """Return the kept events since the last call; none while the database is away, which a stream survives."""
         try:
             self._watch.begin_reading()
-            found, self._place, self.is_over = await run_in_threadpool(_read, self._job_id, self._place)
+            found, self._place, self.is_over = await run_in_threadpool(_read, self._org_id, self._job_id, self._place)
         except DatabaseAway as exc:
             log.warning("gateway.stream.delayed", job_id=self._job_id, error=exc.code)
             await self._live.pause(AWAY_S)
@@ -103,9 +104,9 @@ class _Reader:
         return kept is None or progress.at > kept.at
 
 
-def _read(job_id: str, start: Place | int) -> tuple[list[Event], Place, bool]:
+def _read(org_id: str, job_id: str, start: Place | int) -> tuple[list[Event], Place, bool]:
     """Return what came after a place, or after an event; the place after it; and whether the job is over."""
-    with reading() as connection:
+    with reading(org_id) as connection:
         # The state first: an event that the end of the job wrote is then among those that are read.
         is_over = jobs.view(connection, job_id).state.is_terminal
         end = eventlog.here(connection)
@@ -119,8 +120,8 @@ def _read(job_id: str, start: Place | int) -> tuple[list[Event], Place, bool]:
                 return found, end, is_over
 
 
-def _view(job_id: str) -> JobView:
-    with reading() as connection:
+def _view(org_id: str, job_id: str) -> JobView:
+    with reading(org_id) as connection:
         return jobs.view(connection, job_id)
 
 

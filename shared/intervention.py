@@ -42,7 +42,7 @@ def cancel(org_id: str, ids: Sequence[str], by: str) -> list[Cancelled]:
 
     What runs is told by a flag in the broker; without one its stage asks the store, less often.
     """
-    with writing() as connection:
+    with writing(org_id) as connection:
         done = cancellation.cancel(connection, ids, org_id, by)
         for one in done:
             if one.is_new:
@@ -80,7 +80,7 @@ def rerun(org_id: str, job_id: str, by: str) -> str:
 
     Raises JobNotFound, PluginGone, and what `policy.check` does.
     """
-    with reading() as connection:
+    with reading(org_id) as connection:
         jobs.view(connection, job_id, org_id)
         asked, options = jobs.request(connection, job_id)
         _check_plugins(connection, options)
@@ -89,10 +89,10 @@ def rerun(org_id: str, job_id: str, by: str) -> str:
     _check_target(org_id, target, within, f"job:{job_id}", by)
     trace = telemetry.trace_id(), telemetry.traceparent()
     made = admission.draft(org_id, target, options.model_copy(update={"not_before": None}), trace)
-    with writing() as connection:
+    with writing(org_id) as connection:
         [new_id] = admission.write(connection, [replace(made, origin_id=job_id)])
         audit.add(connection, org_id, by, "job.rerun", f"job:{job_id}", new_job_id=new_id)
-    with reading() as connection:
+    with reading(org_id) as connection:
         bus.publish(timeline.of_job(connection, new_id))
     _send(new_id)
     return new_id
@@ -107,7 +107,7 @@ def flag(ids: Sequence[str]) -> None:
 
 
 def _revive(org_id: str, job_id: str, first: StageName | None, by: str) -> Reopened:
-    with reading() as connection:
+    with reading(org_id) as connection:
         job = jobs.view(connection, job_id, org_id)
         asked, _ = jobs.request(connection, job_id)
         within = scan_rules.reach(connection, org_id)
@@ -115,7 +115,7 @@ def _revive(org_id: str, job_id: str, first: StageName | None, by: str) -> Reope
     if is_checked:
         _check_target(org_id, registry.target(asked), within, f"job:{job_id}", by)
     verb = "resume" if first else "retry"
-    with writing() as connection:
+    with writing(org_id) as connection:
         reopened = revival.reopen(connection, job_id, first, by=by, why=verb)
         if reopened.first is StageName.SCAN and not is_checked:
             raise JobNotOver(f"Job {job_id} changed meanwhile.", cure="Try again.")

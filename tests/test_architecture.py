@@ -235,3 +235,92 @@ def test_stages_reach_the_network_through_the_guarded_connector_alone() -> None:
 def test_every_way_out_is_recognised(way: str) -> None:
     source = f"async def f():\n    {way}" if "await" in way else way
     assert _dials(source)
+
+
+# Where gateway and services may see all organisations, and why. Everybody else says whose rows are meant: docs/decisions/0021.
+SEES_ALL = {
+    "gateway/routes/health.py::_database": "whether the database answers is nobody's",
+    "gateway/feed.py::_place_of": "a place in the event log is none's; what lies between two is read for one",
+    "gateway/tail.py::_read": "follows the log once for all readers; each is told of its organisation alone",
+}
+
+
+def _unbound(source: str) -> set[str]:
+    """The functions that ask the store for all organisations."""
+    return {
+        function.name
+        for function in ast.walk(ast.parse(source))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if _sees_all(node)
+    }
+
+
+def _sees_all(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Name(id="reading" | "writing") | ast.Attribute(attr="reading" | "writing")):
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            return not given or (isinstance(given[0], ast.Constant) and given[0].value is None)
+    return False
+
+
+def test_gateway_and_services_say_whose_rows_they_mean() -> None:
+    found = {
+        f"{path.relative_to(ROOT).as_posix()}::{name}"
+        for folder in ("gateway", "services")
+        for path in _sources(folder)
+        for name in _unbound(path.read_text(encoding="utf-8"))
+    }
+    assert found == set(SEES_ALL)
+
+
+@pytest.mark.parametrize("open_to_all", ["reading()", "engine.writing()", "reading(None)", "writing(org_id=None)"])
+def test_every_way_to_see_all_organisations_is_recognised(open_to_all: str) -> None:
+    assert _unbound(f"def ask():\n    with {open_to_all} as connection: ...") == {"ask"}
+    assert _unbound("def ask():\n    with reading(caller.org_id) as connection: ...") == set()
+
+
+OPENS = {"create_engine", "make_engine", "raw_connection", "exec_driver_sql", "execution_options"}
+MAY_OPEN = {f"shared/store/{name}.py" for name in ("engine", "tenancy", "sqlite")}
+
+
+def _opens_connections(source: str) -> bool:
+    """Whether it goes round `reading` and `writing`."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(attr=name) | ast.Name(id=name) if name in OPENS:
+                return True
+            case ast.Attribute(
+                attr="connect" | "begin", value=ast.Call(func=ast.Name(id="engine") | ast.Attribute(attr="engine"))
+            ):
+                return True
+            case ast.ImportFrom(module="shared.store.engine", names=names) if any(
+                n.name.startswith("_") for n in names
+            ):
+                return True
+    return False
+
+
+def test_the_engine_alone_opens_connections() -> None:
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("shared", "services", "gateway", "control", "vedette")
+        for path in _sources(folder)
+        if "migrations" not in path.parts and _opens_connections(path.read_text(encoding="utf-8"))
+    }
+    assert found <= MAY_OPEN
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "engine().connect()",
+        "store.engine.engine().begin()",
+        "make_engine(url)",
+        "connection.exec_driver_sql('SELECT 1')",
+        "connection.execution_options(vedette_org='b')",
+        "from shared.store.engine import _reader",
+    ],
+)
+def test_every_way_round_the_engine_is_recognised(around: str) -> None:
+    assert _opens_connections(around)

@@ -25,7 +25,7 @@ def list_audit(
     action: Annotated[str, Query(max_length=64, description="`queue.pause`, or `queue` for all of that noun.")] = "",
 ) -> Page[AuditEntry]:
     """Actions, newest first."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         found = audit.page(connection, caller.org_id, limit=limit + 1, before=page.number(cursor), action=action)
     more = len(found) > limit
     return Page(items=found[:limit], next=page.cursor(str(found[limit - 1].id)) if more else None)

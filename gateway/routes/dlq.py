@@ -58,7 +58,7 @@ def list_dead_letters(
     cursor: Annotated[str, Query(max_length=128, description="`next` of the page before.")] = "",
 ) -> Page[DeadLetterView]:
     """Dead letters, the last failed first."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         found, after = dead_letters.page(connection, caller.org_id, which, limit=limit, cursor=cursor)
     return Page(items=found, next=after or None)
 
@@ -68,14 +68,14 @@ def list_groups(
     caller: Asking, which: Which, limit: Annotated[int, Query(ge=1, le=1000)] = 200
 ) -> Page[DeadLetterGroup]:
     """Groups of equal failures, the one with the most open letters first."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return Page(items=dead_letters.groups(connection, caller.org_id, which, limit=limit))
 
 
 @router.get("/stats")
 def get_dead_letter_stats(caller: Asking) -> DeadLetterStats:
     """How many there are, by state, class, stage and reason."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return dead_letters.stats(connection, caller.org_id)
 
 
@@ -91,14 +91,14 @@ def export_dead_letters(caller: Asking, which: Which) -> Response:
 @router.get("/{id}", responses=problems(404, 409))
 def get_dead_letter(caller: Asking, piece: Piece) -> DeadLetterView:
     """One dead letter."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return dead_letters.get(connection, lookup.letter_id(connection, caller, piece))
 
 
 @router.get("/{id}/payload", responses=problems(404, 409))
 def get_dead_letter_payload(caller: Asking, piece: Piece) -> Payload:
     """The message as it was sent."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return dead_letters.payload(connection, lookup.letter_id(connection, caller, piece), caller.org_id)
 
 

@@ -45,7 +45,7 @@ def cancel_job(caller: Asking, piece: Piece, response: Response) -> JobView:
     """Cancel a job. Twice is once; one that ended otherwise is a 409."""
     job_id = _find(caller, piece)
     broker.intervention().cancel_one(caller.org_id, job_id, caller.actor)
-    view = _view(job_id)
+    view = _view(caller, job_id)
     response.status_code = 202 if view.state is JobState.CANCELLING else 200
     return view
 
@@ -55,7 +55,7 @@ def retry_job(caller: Asking, piece: Piece) -> JobView:
     """Go on from the first stage that did not succeed."""
     job_id = _find(caller, piece)
     broker.intervention().retry(caller.org_id, job_id, caller.actor)
-    return _view(job_id)
+    return _view(caller, job_id)
 
 
 @router.post("/{id}:resume", status_code=202, responses=problems(400, 403, 404, 409, 415))
@@ -63,7 +63,7 @@ def resume_job(caller: Asking, piece: Piece, asked: Resume) -> JobView:
     """Go on from a stage, which is done again even if it had succeeded."""
     job_id = _find(caller, piece)
     broker.intervention().resume(caller.org_id, job_id, asked.stage, caller.actor)
-    return _view(job_id)
+    return _view(caller, job_id)
 
 
 @router.post("/{id}:rerun", status_code=202, responses=problems(403, 404, 409))
@@ -71,14 +71,14 @@ def rerun_job(caller: Asking, piece: Piece, response: Response) -> JobView:
     """Submit its request again, and answer with the new job."""
     job_id: str = broker.intervention().rerun(caller.org_id, _find(caller, piece), caller.actor)
     response.headers["Location"] = f"{router.prefix}/{job_id}"
-    return _view(job_id)
+    return _view(caller, job_id)
 
 
 def _find(caller: Caller, piece: str) -> str:
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return lookup.job_id(connection, caller, piece)
 
 
-def _view(job_id: str) -> JobView:
-    with reading() as connection:
+def _view(caller: Caller, job_id: str) -> JobView:
+    with reading(caller.org_id) as connection:
         return standing.standing([jobs.view(connection, job_id)])[0]

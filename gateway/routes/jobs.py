@@ -58,11 +58,11 @@ async def submit(request: Request, caller: Asking, asked: Submission, prefer: Pr
     headers = {"Location": f"{router.prefix}{path}", "Retry-After": "1"}
     status = 202
     if (wait_s := _wait_s(prefer)) and not receipt.batch_id:
-        first = await stream.finished(_live(request), first.id, wait_s)
+        first = await stream.finished(_live(request), caller.org_id, first.id, wait_s)
         receipt = Receipt(jobs=[first])
         status = 200 if first.state.is_terminal else 202
         headers["Preference-Applied"] = f"wait={wait_s}"
-    rest = BackgroundTask(intake.follow_up, [job.id for job in receipt.jobs])
+    rest = BackgroundTask(intake.follow_up, caller, [job.id for job in receipt.jobs])
     return Response(receipt.model_dump_json(), status, headers, "application/json", rest)
 
 
@@ -77,7 +77,7 @@ def list_jobs(
 ) -> Page[JobView]:
     """Jobs, newest first."""
     asked = f"{q} batch:{batch_id}" if batch_id else q
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         found = jobs.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor), state=state, q=asked)
     more = len(found) > limit
     return Page(items=standing(found[:limit]), next=page.cursor(found[limit - 1].id) if more else None)
@@ -87,14 +87,14 @@ def list_jobs(
 async def get_job(request: Request, caller: Asking, piece: Piece, prefer: Prefer = "") -> JobView:
     """One job with its steps, and what it waits for."""
     job_id = await run_in_threadpool(_find, caller, piece)
-    found = await stream.finished(_live(request), job_id, _wait_s(prefer))
+    found = await stream.finished(_live(request), caller.org_id, job_id, _wait_s(prefer))
     return (await run_in_threadpool(standing, [found]))[0]
 
 
 @router.get("/{id}/explain", responses=problems(404, 409))
 def explain_job(caller: Asking, piece: Piece) -> Explanation:
     """What holds the job up, or what works on it, in a sentence, with the command that helps."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         found = jobs.view(connection, lookup.job_id(connection, caller, piece), caller.org_id)
         return explain(connection, look(), found)
 
@@ -104,7 +104,7 @@ def list_findings(
     caller: Asking, piece: Piece, severity: Annotated[list[Severity], Query(default_factory=list)]
 ) -> Page[Finding]:
     """What was found, worst first. Findings of the last scan that are gone have the change `fixed`."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         found = findings.of_job(connection, lookup.job_id(connection, caller, piece))
     return Page(items=[finding for finding in found if not severity or finding.severity in severity])
 
@@ -112,14 +112,14 @@ def list_findings(
 @router.get("/{id}/coverage", responses=problems(404, 409))
 def get_coverage(caller: Asking, piece: Piece) -> Coverage:
     """How much of what was asked was checked, and what was not."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return evidence.covered(connection, lookup.job_id(connection, caller, piece))
 
 
 @router.get("/{id}/timeline", responses=problems(404, 409))
 def get_timeline(caller: Asking, piece: Piece, after: Annotated[int, Query(ge=0, le=2**62)] = 0) -> Page[Event]:
     """What happened to the job, oldest first."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return Page(items=timeline.of_job(connection, lookup.job_id(connection, caller, piece), after))
 
 
@@ -133,15 +133,15 @@ async def follow(
     """Follow the job: its events so far and those to come, as Server-Sent Events. Ends when the job is over."""
     after = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else 0
     job_id = await run_in_threadpool(_find, caller, piece)
-    if after and await run_in_threadpool(stream.is_read, job_id, after):
+    if after and await run_in_threadpool(stream.is_read, caller.org_id, job_id, after):
         return Response(status_code=204)  # tells an EventSource that there is nothing to come back for
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    chunks = Vigil(request.scope["state"]).over(stream.events(_live(request), job_id, after))
+    chunks = Vigil(request.scope["state"]).over(stream.events(_live(request), caller.org_id, job_id, after))
     return EventSourceResponse(chunks, headers=headers)
 
 
 def _find(caller: Caller, piece: str) -> str:
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return lookup.job_id(connection, caller, piece)
 
 

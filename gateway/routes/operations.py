@@ -32,7 +32,7 @@ def list_operations(
     cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
 ) -> Page[Operation]:
     """Operations, newest first."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         found = operations.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor))
     more = len(found) > limit
     return Page(items=found[:limit], next=page.cursor(found[limit - 1].id) if more else None)
@@ -41,7 +41,7 @@ def list_operations(
 @router.get("/{id}", responses=problems(404, 409))
 def get_operation(caller: Asking, piece: Piece) -> Operation:
     """One operation as it is now."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return operations.get(connection, lookup.operation_id(connection, caller, piece))
 
 
@@ -76,7 +76,7 @@ def accepted(outcome: Operation | Forecast) -> Response:
 
 @contextmanager
 def _acting(caller: Caller, piece: str, verb: str) -> Iterator[tuple[Connection, str]]:
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         operation_id = lookup.operation_id(connection, caller, piece)
         yield connection, operation_id
         audit.add(connection, caller.org_id, caller.actor, f"operation.{verb}", f"operation:{operation_id}")

@@ -24,21 +24,21 @@ Class = Annotated[FailureClass, Path(alias="class")]
 @router.get("")
 def list_policies(caller: Asking) -> Page[PolicyView]:
     """The policy of every class."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return Page(items=policies.all_of(connection, caller.org_id))
 
 
 @router.get("/{class}")
 def get_policy(caller: Asking, of: Class) -> PolicyView:
     """The policy of one class."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return policies.get(connection, caller.org_id, of)
 
 
 @router.put("/{class}", responses=problems(400, 413, 415))
 def change_policy(caller: Asking, of: Class, to: PolicyChange) -> PolicyView:
     """Have another policy hold, within seconds."""
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         found = policies.change(connection, caller.org_id, of, to, caller.actor)
         audit.add(
             connection, caller.org_id, caller.actor, "policy.change", f"policy:{of}", **to.model_dump(mode="json")
@@ -49,7 +49,7 @@ def change_policy(caller: Asking, of: Class, to: PolicyChange) -> PolicyView:
 @router.delete("/{class}")
 def reset_policy(caller: Asking, of: Class) -> PolicyView:
     """Have the default hold again."""
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         found = policies.reset(connection, caller.org_id, of)
         audit.add(connection, caller.org_id, caller.actor, "policy.reset", f"policy:{of}")
     return found

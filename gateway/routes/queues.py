@@ -39,7 +39,7 @@ def get_queue(caller: Asking, name: Name) -> QueueView:
 def pause_queue(caller: Asking, name: Name, asked: PauseRequest | None = None) -> QueueView:
     """Have nobody take messages from it until it is resumed. What workers hold already goes on."""
     reason, lane = asked.reason if asked else "", queues.known(name)
-    with writing() as connection:  # before: what cannot be written down is not done
+    with writing(caller.org_id) as connection:  # before: what cannot be written down is not done
         audit.add(connection, caller.org_id, caller.actor, "queue.pause", f"queue:{name}", reason=reason)
     with answering() as client:
         pause.pause(client, lane, caller.actor, reason)
@@ -52,7 +52,7 @@ def resume_queue(caller: Asking, name: Name) -> QueueView:
     with answering() as client:
         was_paused = pause.resume(client, queues.known(name))
     if was_paused:
-        with writing() as connection:
+        with writing(caller.org_id) as connection:
             audit.add(connection, caller.org_id, caller.actor, "queue.resume", f"queue:{name}")
     return queues.views([name])[0]
 
@@ -67,7 +67,7 @@ def purge_queue(caller: Asking, name: Name, asked: PurgeRequest) -> Purge:
     if asked.dry_run:
         return broker.purge().forecast(name)  # type: ignore[no-any-return]  # a module that is imported late
     done: Purge = broker.purge().purge(name, caller.actor, expect=asked.expect)
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         detail = {"jobs": done.jobs, "messages": done.messages}
         audit.add(connection, caller.org_id, caller.actor, "queue.purge", f"queue:{name}", **detail)
     return done

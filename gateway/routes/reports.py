@@ -45,7 +45,7 @@ class DeliveryView(BaseModel):
 @router.get("/reports")
 def list_reports(caller: Asking, piece: Piece) -> Page[ReportView]:
     """The report files of the job."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return Page(items=reports.of_job(connection, lookup.job_id(connection, caller, piece)))
 
 
@@ -64,7 +64,7 @@ def download_report(
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
     """One report file."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         view, content = reports.content(connection, lookup.job_id(connection, caller, piece), name)
     headers = {"ETag": f'"{view.sha256}"', "Cache-Control": "private, no-cache"}
     if view.sha256 in if_none_match or if_none_match.strip() == "*":
@@ -76,14 +76,14 @@ def download_report(
 @router.get("/document")
 def get_document(caller: Asking, piece: Piece) -> ReportDocument:
     """Everything a report says, as JSON."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return reports.document(connection, lookup.job_id(connection, caller, piece))
 
 
 @router.get("/deliveries")
 def list_deliveries(caller: Asking, piece: Piece) -> Page[DeliveryView]:
     """Who was told of the job, and what they answered."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         found = deliveries.of_job(connection, lookup.job_id(connection, caller, piece))
     return Page(items=[DeliveryView.model_validate(one, from_attributes=True) for one in found])
 

@@ -22,14 +22,14 @@ router = APIRouter(
 @router.get("")
 def list_rules(caller: Asking) -> Page[Rule]:
     """All rules, the oldest first."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return Page(items=dlq_rules.all_of(connection, caller.org_id))
 
 
 @router.post("", status_code=201, responses=problems(400, 413, 415))
 def add_rule(caller: Asking, new: NewRule) -> Rule:
     """Make a rule. It holds for failures to come, within seconds."""
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         made = dlq_rules.add(connection, caller.org_id, new, caller.actor)
         plain = new.model_dump(mode="json", exclude_defaults=True)
         audit.add(connection, caller.org_id, caller.actor, "dlq.rule.add", f"rule:{made.id}", **plain)
@@ -39,14 +39,14 @@ def add_rule(caller: Asking, new: NewRule) -> Rule:
 @router.post(":test", responses=problems(400, 413, 415))
 def test_rule(caller: Asking, new: NewRule) -> RuleTest:
     """What a rule would match among the dead letters there are. Nothing is made."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return dlq_rules.test(connection, caller.org_id, new)
 
 
 @router.delete("/{id}", status_code=204, response_class=Response, responses=problems(404, 409))
 def remove_rule(caller: Asking, piece: Piece) -> Response:
     """Remove a rule. What it classed stays so."""
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         rule_id = lookup.rule_id(connection, caller, piece)
         dlq_rules.remove(connection, caller.org_id, rule_id)
         audit.add(connection, caller.org_id, caller.actor, "dlq.rule.remove", f"rule:{rule_id}")

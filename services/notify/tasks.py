@@ -31,7 +31,7 @@ def run(envelope: Envelope, step: Step) -> None:
 
 def tell_all(envelope: Envelope, step: Step) -> None:
     """Tell each destination of the job and of the settings once, as a part of `step`."""
-    with reading() as connection:
+    with reading(envelope.org_id) as connection:
         _, options = jobs.request(connection, envelope.job_id)
         document = reports.document(connection, envelope.job_id)
     public = settings().gateway_public_url.rstrip("/")
@@ -55,13 +55,13 @@ def _send(part: Part, url: str, told: Notice) -> None:
     """Send once, and have the delivery's row say how that ended. A receiver that keeps failing is left alone."""
     breaker.check(_receiver(url))
     key = part.taken.key
-    with writing() as connection:
+    with writing(key.org_id) as connection:
         delivery = deliveries.begin(connection, key, channels.name_of(url), url)
     try:
         answer = _deliver(delivery, url, told)
     except Exception as exc:
         is_known = isinstance(exc, VedetteError) and not isinstance(exc, DeliveryUnknown)
-        with writing() as connection:
+        with writing(key.org_id) as connection:
             deliveries.end(connection, delivery.id, "failed" if is_known else "unknown", str(exc) or type(exc).__name__)
         raise
     part.summary = f"{delivery.shown_as}: {answer}"
@@ -70,7 +70,7 @@ def _send(part: Part, url: str, told: Notice) -> None:
 
 def _deliver(delivery: Delivery, url: str, told: Notice) -> str:
     """The row says `sending` before the first byte leaves, so that a crash is never taken for silence."""
-    with writing() as connection:
+    with writing(told.org_id) as connection:
         if not deliveries.claim(connection, delivery.id):
             raise DeliveryUnknown(
                 f"It is not known whether {delivery.shown_as} was told: the worker died while sending.",

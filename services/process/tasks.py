@@ -19,14 +19,14 @@ from shared.store.engine import reading
 def run(envelope: Envelope, step: Step) -> None:
     """Judge what the job's scan saw."""
     job_id, at = envelope.job_id, now()
-    with reading() as connection:
+    with reading(envelope.org_id) as connection:
         asked, options = jobs.request(connection, job_id)
         seen = evidence.observed(connection, job_id)
         coverage = evidence.covered(connection, job_id)
         before = findings.previous(connection, job_id)
         earlier = findings.of_job(connection, before[0]) if before else None
         first_seen = findings.first_seen(connection, job_id)
-    last = _last(before, diff.scope(asked, options.profile, coverage))
+    last = _last(envelope.org_id, before, diff.scope(asked, options.profile, coverage))
     coverage = coverage.model_copy(
         update={"gaps": list(dict.fromkeys([*coverage.gaps, *unjudged(envelope.kind, seen)]))}
     )
@@ -47,12 +47,12 @@ def run(envelope: Envelope, step: Step) -> None:
     )
 
 
-def _last(before: tuple[str, int | None] | None, scope: diff.Scope) -> dict[str, object]:
+def _last(org_id: str, before: tuple[str, int | None] | None, scope: diff.Scope) -> dict[str, object]:
     """Return what `Change` says of the previous job, given its id and score; nothing for a first scan."""
     if before is None:
         return {}
     job_id, score_then = before
-    with reading() as connection:
+    with reading(org_id) as connection:
         asked, options = jobs.request(connection, job_id)
         then = diff.scope(asked, options.profile, evidence.covered(connection, job_id))
     return {"previous_job_id": job_id, "previous_score": score_then, "is_comparable": then == scope}

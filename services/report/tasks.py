@@ -24,7 +24,7 @@ def run(envelope: Envelope, step: Step) -> None:
 
 def write_all(envelope: Envelope, step: Step) -> None:
     """Write the job's reports in all formats asked for, each as a part of `step`."""
-    with reading() as connection:
+    with reading(envelope.org_id) as connection:
         _, options = jobs.request(connection, envelope.job_id)
         document = reports.document(connection, envelope.job_id)
     wanted = list(dict.fromkeys(options.reports))

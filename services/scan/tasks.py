@@ -22,7 +22,7 @@ def run(envelope: Envelope, step: Step) -> None:
 
 def look(envelope: Envelope, step: Step) -> None:
     """Scan the job's target within what its organisation may scan now; what was refused stands in the audit."""
-    with reading() as connection:
+    with reading(envelope.org_id) as connection:
         asked, options = jobs.request(connection, envelope.job_id)
         within = scan_rules.reach(connection, envelope.org_id)
     scanner = registry.plugin("services.scan.kinds", envelope.kind)

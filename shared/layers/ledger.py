@@ -106,7 +106,7 @@ class Step(Part):
 
     def expect(self, names: Sequence[str]) -> None:
         """Add the parts that this stage only knows now."""
-        with writing() as connection:
+        with writing(self.taken.key.org_id) as connection:
             ledger.add_parts(connection, self.taken.key, names)
 
     @contextmanager
@@ -189,7 +189,7 @@ def _failed(exc: Exception, mine: Step) -> Exception:
 def _overtaken(taken: Taken, delivery: Delivery, failure: Failure | None = None) -> Exception:
     """Return how the step stands that is not ours any more: another delivery has it, or a lost commit had succeeded."""
     try:
-        with reading() as connection:
+        with reading(taken.key.org_id) as connection:
             state = ledger.state(connection, taken.key)
     except Exception as away:
         return _unrecorded(away, delivery)
@@ -200,7 +200,7 @@ def _overtaken(taken: Taken, delivery: Delivery, failure: Failure | None = None)
 def _stopped(taken: Taken, delivery: Delivery) -> Exception:
     """Write down that the stage stopped because its job was cancelled; nothing comes after it."""
     try:
-        with writing() as connection:
+        with writing(taken.key.org_id) as connection:
             told = cancellation.confirm_cancelled(connection, taken.key.job_id)
     except Exception as away:
         return _unrecorded(away, delivery)
@@ -212,7 +212,7 @@ def _stopped(taken: Taken, delivery: Delivery) -> Exception:
 def _take(key: Key, delivery: Delivery, abandoned: str = "") -> Taken:
     """Take a step. Raises AlreadyOver where another message is worked on that runs the same stage."""
     try:
-        with writing() as connection:
+        with writing(key.org_id) as connection:
             taken = ledger.take(connection, key, worker=delivery.worker, message=delivery.tag, abandoned=abandoned)
     except ledger.StepHeld as held:
         if held.tag == abandoned or _is_held(held.tag):
@@ -229,7 +229,7 @@ def _is_held(tag: str) -> bool:
 
 
 def _commit(part: Part) -> None:
-    with writing() as connection:
+    with writing(part.taken.key.org_id) as connection:
         # The step's row is locked first, as by whoever takes it: in the other order the two would wait for each other.
         told = ledger.finish(connection, part.taken, summary=part.summary)
         for write in part.writes:
@@ -239,7 +239,7 @@ def _commit(part: Part) -> None:
 
 def _record(taken: Taken, failure: Failure, after_s: float | None, *, is_attempt: bool = True) -> bool:
     """Write a failure down; return whether the job ended with it as cancelled: then nobody waits for this step."""
-    with writing() as connection:
+    with writing(taken.key.org_id) as connection:
         if after_s is None:
             told = ledger.fail(connection, taken, failure)
         else:

@@ -17,7 +17,7 @@ from shared.errors import Classification, FailureClass, Policy, classified
 from shared.store import dlq_rules, jobs, policies
 from shared.store.dlq_rules import Facts
 from shared.store.engine import reading
-from shared.store.ledger import Taken
+from shared.store.ledger import Key, Taken
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ class Overrides:
         """Return the class of a failure of a step, and why it is that one."""
         if not self.rules:
             return classified(exc)
-        names = _names(taken.key.job_id) if any(rule.fingerprint for rule in self.rules) else ()
+        names = _names(taken.key) if any(rule.fingerprint for rule in self.rules) else ()
         stage = taken.key.stage.value
         rule = dlq_rules.decide(self.rules, Facts(fingerprint(stage, error, names=names), stage, error))
         return Classification(rule.failure_class, dlq_rules.told(rule)) if rule else classified(exc)
@@ -48,7 +48,7 @@ def overrides_of(org_id: str) -> Overrides:
     if known is not None and time.monotonic() - known.read_at < KEPT_S:
         return known
     try:
-        with reading() as connection:
+        with reading(org_id) as connection:
             chosen, rules = policies.chosen(connection, org_id), dlq_rules.all_of(connection, org_id)
     except Exception as exc:
         log.warning("overrides.unread", error=type(exc).__name__, message=str(exc)[:500])
@@ -65,10 +65,10 @@ def forget() -> None:
     _known.clear()
 
 
-def _names(job_id: str) -> Sequence[str]:
+def _names(key: Key) -> Sequence[str]:
     try:
-        with reading() as connection:
-            return jobs.names(connection, job_id)
+        with reading(key.org_id) as connection:
+            return jobs.names(connection, key.job_id)
     except Exception as exc:
         log.warning("overrides.names.unread", error=type(exc).__name__, message=str(exc)[:500])
         return ()

@@ -17,7 +17,7 @@ from shared.errors import Conflict
 from shared.ids import now
 from shared.store import ledger
 from shared.store.engine import Connection, DatabaseAway, reading, writing
-from shared.store.ledger import Taken
+from shared.store.ledger import Key, Taken
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ class Meter:
             return
         if at - self._looked >= LOOK_EVERY_S:
             self._looked = at
-            self._look(self._taken.key.job_id)
+            self._look(self._taken.key)
         if at - self._told >= TELL_EVERY_S:
             self._told = at
             bus.publish([_event(self._taken, so_far)])
@@ -55,16 +55,16 @@ class Meter:
                 self._kept = at
                 _keep(self._taken, so_far)
 
-    def _look(self, job_id: str) -> None:
+    def _look(self, key: Key) -> None:
         """Raise Cancelled if the flag says so and the store agrees: a flag may be left from an earlier run."""
         try:
-            is_flagged = bool(flags.flagged(client(), [job_id]))
+            is_flagged = bool(flags.flagged(client(), [key.job_id]))
         except (redis.RedisError, OSError):
             self._looked += AWAY_S  # meanwhile the store says it, when progress is kept
             return
         if is_flagged:
-            with suppress(DatabaseAway), reading() as connection:
-                _check(connection, job_id)
+            with suppress(DatabaseAway), reading(key.org_id) as connection:
+                _check(connection, key.job_id)
 
 
 def _check(connection: Connection, job_id: str) -> None:
@@ -74,7 +74,7 @@ def _check(connection: Connection, job_id: str) -> None:
 
 def _keep(taken: Taken, so_far: Progress) -> None:
     try:
-        with writing() as connection:
+        with writing(taken.key.org_id) as connection:
             ledger.progress(connection, taken, so_far)
             _check(connection, taken.key.job_id)
     except DatabaseAway as exc:  # no reason to give a scan up: its end will be written when the store is back

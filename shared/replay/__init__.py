@@ -66,7 +66,7 @@ def replay(org_id: str, ids: Sequence[str], how: Replay, by: str, *, operation_i
 def _chosen(org_id: str, selection: Selection) -> Iterator[list[str]]:
     after = ""
     while True:
-        with reading() as connection:
+        with reading(org_id) as connection:
             ids = dead_letters.ids(connection, org_id, selection, after=after, limit=BATCH)
         if not ids:
             return
@@ -87,7 +87,7 @@ class _Batch:
 
     def __init__(self, org_id: str, ids: Sequence[str], how: Replay, *, is_alone: bool, around: Surroundings) -> None:
         self._org_id, self._ids, self._how = org_id, list(dict.fromkeys(ids)), how
-        with reading() as connection:
+        with reading(org_id) as connection:
             found = replaying.candidates(connection, org_id, self._ids)
         self._refused = {each: plan.gone(each) for each in self._ids if each not in found}
         self._plans: dict[str, Plan] = {}
@@ -119,7 +119,7 @@ class _Batch:
             raise NoConsumer(idle[0].detail, cure="Start a worker, or stop the operation: vedette operations stop")
         if not self._plans:
             return self.verdicts()
-        with writing() as connection:
+        with writing(self._org_id) as connection:
             revived = self._revive(connection, by, operation_id)
         bus.publish([event for each in revived.values() for event in each.events])
         away = self._send(revived)
@@ -160,7 +160,7 @@ class _Batch:
             submit([each.job_id for each in revived.values()])
         except BrokerAway as exc:
             return exc.message
-        with writing() as connection:
+        with writing(self._org_id) as connection:
             replaying.note_sent(connection, list(revived))
         return ""
 

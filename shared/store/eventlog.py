@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, cast, func, or_, select
 
 from shared.contracts.events import Event
 from shared.store.tables import events
@@ -122,6 +122,6 @@ def _parsed(snapshot: str) -> tuple[int, frozenset[int]]:
     return int(xmax), frozenset(int(xid) for xid in still_open.split(",") if xid)
 
 
-_SNAPSHOT = text("SELECT pg_current_snapshot()::text")
+_SNAPSHOT = select(cast(func.pg_current_snapshot(), Text))
 _AT_OR_BEFORE = select(events.c.id, events.c.xid, events.c.snapshot).order_by(events.c.id.desc()).limit(1)
 _ENTRIES = select(*(column for column in events.c if column.name != "snapshot")).order_by(events.c.id)

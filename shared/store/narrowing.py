@@ -30,14 +30,18 @@ class WrongOrganisation(Security):
 
 
 class NotNarrowed(Security):
-    """A statement on a bound connection cannot be narrowed to its organisation."""
+    """A statement on a bound connection cannot be narrowed to its organisation. The fault is ours, not the caller's."""
+
+    status = 500
 
 
 def narrowing(dialect: Dialect) -> Dialect:
     """Return a twin of `dialect` with the compiler below. They share their state: a first connection fills it later."""
     cls = type(dialect)
     compiler = type("NarrowingCompiler", (_Narrowing, cls.statement_compiler), {})
-    twin: Dialect = object.__new__(type(f"Narrowing{cls.__name__}", (cls,), {"statement_compiler": compiler}))
+    cached = cls.supports_statement_cache  # a class must say so itself
+    own = {"statement_compiler": compiler, "supports_statement_cache": cached}
+    twin: Dialect = object.__new__(type(f"Narrowing{cls.__name__}", (cls,), own))
     twin.__dict__ = dialect.__dict__
     return twin
 
@@ -104,7 +108,7 @@ class _Narrowing(_Compiler):  # type: ignore[misc]  # of Any, for the same reaso
     visit_textual_select = visit_textclause
 
     def visit_column(self, column: Any, *args: Any, **kw: Any) -> str:
-        if column.is_literal and column.name != "*":
+        if column.is_literal and "(" in column.name:  # SQLAlchemy's own are `*` and `'%'`; without it nothing is read
             raise NotNarrowed("A bound connection runs no SQL that is written out.")
         return str(super().visit_column(column, *args, **kw))
 

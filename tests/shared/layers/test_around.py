@@ -33,7 +33,7 @@ from shared.layers.delivery import Delivery
 from shared.layers.judgement import LATE_RETRIES, RETRY_AFTER_CAP_S
 from shared.layers.ledger import AlreadyOver, RetryLater, Step
 from shared.settings import settings
-from shared.store import jobs, ledger
+from shared.store import jobs, ledger, tables
 from shared.store.engine import Connection, DatabaseAway, engine, reading, writing
 from shared.store.engine import forget as forget_connections
 from shared.store.tables import plugins, steps
@@ -513,7 +513,7 @@ def test_who_ends_a_step_and_who_takes_it_do_not_wait_for_each_other() -> None:
     takers: list[threading.Thread] = []
 
     def write_the_job(connection: Connection) -> None:
-        connection.execute(text("UPDATE jobs SET grade = 'A' WHERE id = :id"), {"id": job_id})
+        connection.execute(update(tables.jobs).where(tables.jobs.c.id == job_id).values(grade="A"))
         if engine().dialect.name == "postgresql":
             takers.append(threading.Thread(target=take_step, args=(job_id, PROCESS)))
             takers[0].start()
