@@ -237,7 +237,7 @@ def test_every_way_out_is_recognised(way: str) -> None:
     assert _dials(source)
 
 
-# Where gateway and services may see all organisations, and why. Everybody else says whose rows are meant: docs/decisions/0021.
+# Where gateway and services may see all organisations, and why. The others say whose rows they mean: see ADR 0021.
 SEES_ALL = {
     "gateway/routes/health.py::_database": "whether the database answers is nobody's",
     "gateway/feed.py::_place_of": "a place in the event log is none's; what lies between two is read for one",
