@@ -17,6 +17,7 @@ from shared.contracts.queues import WorkerView
 from vedette.client.dlq import DeadLetterPage, DeadLetters
 from vedette.client.http import TIMEOUT_S, Http, Items, given
 from vedette.client.jobs import JobPage, Jobs, ReportFile, timed_out
+from vedette.client.live import Live
 from vedette.client.operations import OperationPage, Operations
 from vedette.client.policies import Policies
 from vedette.client.queues import Queues
@@ -38,6 +39,7 @@ class Client(Jobs):
     def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:
         super().__init__(Http(url, token, timeout_s))
         self.dlq = DeadLetters(self._http)
+        self.live = Live(self._http)
         self.operations = Operations(self._http)
         self.queues = Queues(self._http)
         self.policies = Policies(self._http)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared.contracts.dead_letter import BulkReplay, Forecast
 from shared.contracts.events import Event, EventType
+from shared.contracts.live import LiveMessage
 from shared.contracts.operation import BulkCancel, Operation
 from shared.contracts.triage import BulkDiscard
 from shared.errors import InvalidInput
@@ -23,6 +24,7 @@ IDLE_S = 45.0  # silence on an event stream; the gateway sends a comment every 1
 MAX_ANSWER = 32 * 1024 * 1024  # bytes; 200 jobs with all their steps are about 1 MB
 MAX_PROBLEM = 64 * 1024
 MAX_EVENT = 256 * 1024
+MAX_MESSAGE = 4 * 1024 * 1024  # a snapshot holds 50 jobs with all their steps
 MAX_LINE = 4 * 1024 * 1024  # bytes of one line of an export: a dead letter with its payload
 NO_CONTENT = 204
 
@@ -94,16 +96,25 @@ class Http:
 
     def events(self, path: str, headers: Mapping[str, str]) -> Iterator[Event]:
         """Yield the events of a stream until the gateway ends it."""
+        for name, data in self._told(path, MAX_EVENT, headers=headers):
+            if name in _EVENTS:
+                yield parsed(Event, data)
+
+    def messages(self, path: str, params: Mapping[str, str]) -> Iterator[LiveMessage]:
+        """Yield the messages of a stream of topics until the gateway ends it."""
+        for _, data in self._told(path, MAX_MESSAGE, params=params):
+            yield parsed(LiveMessage, data)
+
+    def _told(self, path: str, limit: int, **request: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
+        """Yield name and data of Server-Sent Events, of at most `limit` bytes each."""
         timeout = httpx2.Timeout(self.timeout_s, connect=CONNECT_TIMEOUT_S, read=IDLE_S)
         try:
-            with self._http.sse(path, headers=headers, timeout=timeout, max_event_size=MAX_EVENT) as source:
+            with self._http.sse(path, timeout=timeout, max_event_size=limit, **request) as source:
                 if not source.response.is_success:
                     refuse(source.response, _read(source.response, MAX_PROBLEM, self.timeout_s))
                 if source.response.status_code == NO_CONTENT:
                     return  # the job is over, and its last event was read before
-                for told in source:
-                    if told.event in _EVENTS and told.data:
-                        yield parsed(Event, told.data)
+                yield from ((told.event, told.data) for told in source if told.data)
         except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
             raise unreachable(self.url, exc) from exc
 
