@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import structlog
@@ -48,11 +49,15 @@ class OwnServices:
 
     def ports(self, address: Address, name: str = "") -> frozenset[int]:
         """Return the ports at which services of the installation answer on `address`, or under `name`."""
-        inner = carried(address)
+        inner, asked = carried(address), name.lower().rstrip(".")
         found = {port for place, port in self.places if place == inner}
-        found |= {port for host, port in self.names if host == name}
-        here = {port for place, port in self.places if is_here(place)}
-        return frozenset(found | here if here - found and is_here(inner) else found)
+        found |= {port for host, port in self.names if host == asked}
+        return frozenset(found | self._here if self._here - found and is_here(inner) else found)
+
+    @cached_property
+    def _here(self) -> frozenset[int]:
+        """Ports of the services that are on this machine."""
+        return frozenset(port for place, port in self.places if is_here(place))
 
 
 def own_services() -> OwnServices:

@@ -13,6 +13,7 @@ from shared.contracts.identity import Role, permitted
 from shared.settings import settings
 from tests.gateway.driving import both_databases
 
+UNICODE = ("169。254。169。254", "１６９.254.169.254", "169.254.169.254．")
 RULES, CHECK, JOBS = "/api/v1/scan-rules", "/api/v1/targets:check", "/api/v1/jobs"
 
 
@@ -116,7 +117,7 @@ def test_a_submission_of_nothing_but_own_services_is_refused(mail_server: None, 
 
 
 @pytest.mark.parametrize(
-    "spelling", ["2852039166", "0xa9fea9fe", "0xa9.0xfe.0xa9.0xfe", "0251.0376.0251.0376", "169.254.43518"]
+    "spelling", ["2852039166", "0xa9fea9fe", "0xa9.0xfe.0xa9.0xfe", "0251.0376.0251.0376", "169.254.43518", *UNICODE]
 )
 def test_no_spelling_of_a_metadata_service_is_let_through(client: TestClient, spelling: str) -> None:
     assert submitted(client, spelling)[0] in {403, 422}

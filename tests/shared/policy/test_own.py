@@ -72,6 +72,7 @@ def test_who_listens_everywhere_is_on_this_machine(host: str) -> None:
 def test_a_service_whose_name_has_no_address_is_known_by_its_name() -> None:
     own = services(redis_url="redis://nothing.invalid:7000")
     assert ports(own, "93.184.215.14", "nothing.invalid") == {7000}
+    assert ports(own, "93.184.215.14", "NOTHING.invalid.") == {7000}
     assert ports(own, "93.184.215.14", "other.invalid") == set()
 
 
