@@ -1,0 +1,140 @@
+"""An organisation A with something of everything, whose texts all hold a canary; and what of it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Table, insert, select
+
+from shared.contracts.dead_letter import DeadLetterState
+from shared.contracts.finding import Assessment, Finding, Severity
+from shared.contracts.job import StageName
+from shared.contracts.observation import Coverage, Observation
+from shared.contracts.operation import OperationKind
+from shared.contracts.policy import PolicyChange
+from shared.contracts.scan_rule import Effect, NewScanRule
+from shared.contracts.triage import NewRule
+from shared.errors import BackOff, FailureClass
+from shared.ids import new_id, now
+from shared.store import (
+    audit,
+    deliveries,
+    dlq_rules,
+    evidence,
+    findings,
+    operations,
+    policies,
+    reports,
+    scan_rules,
+    tables,
+)
+from shared.store.engine import reading, writing
+from shared.store.narrowing import OURS
+from shared.store.step import Key
+from tests.gateway.driving import finish
+
+A, B = "org-a", "org-b"
+CANARY = "canary-of-a"
+TABLES = [each for each in tables.metadata.sorted_tables if each.name in OURS]
+
+
+@dataclass
+class Foreign:
+    """What A has: ids by what they are of, and all of them."""
+
+    jobs: list[str]
+    batch: str
+    letters: list[str]
+    ids: set[str] = field(default_factory=set)
+
+
+def found(make_job: Callable[..., str], bury: Callable[..., str]) -> Foreign:
+    """Fill every table with rows of A."""
+    batch = new_id()
+    jobs = [make_job(f"{CANARY}-{n}.example", org_id=A, tags={"owner": CANARY}, notify=[_URL]) for n in range(3)]
+    finish(jobs[0])
+    letters = [_bury(bury, jobs[1], state) for state in (DeadLetterState.OPEN, DeadLetterState.QUARANTINED)]
+    with writing(A) as connection:
+        connection.execute(tables.jobs.update().values(batch_id=batch))
+        _results(connection, jobs[0])
+        rule = NewRule(contains=CANARY, failure_class=FailureClass.TEMPORARY)
+        dlq_rules.add(connection, A, rule, CANARY)
+        scan_rules.add(connection, A, NewScanRule(effect=Effect.DENY, what=f"{CANARY}.example", reason=CANARY), CANARY)
+        to = PolicyChange(retries=7, back_off=BackOff.LINEAR, base_s=77.0, cap_s=777.0)
+        policies.change(connection, A, FailureClass.TEMPORARY, to, CANARY)
+        operations.create(connection, A, OperationKind.REPLAY, {"note": CANARY}, total=3, by=CANARY)
+        audit.add(connection, A, CANARY, "job.cancel", f"job:{jobs[0]}", note=CANARY)
+    _fill_the_rest(batch)
+    return Foreign(jobs, batch, letters, _ids())
+
+
+def rows() -> dict[str, list[tuple[Any, ...]]]:
+    """Return everything that A has, to be compared."""
+    with reading() as connection:
+        return {
+            one.name: sorted((tuple(row) for row in connection.execute(select(one).where(one.c.org_id == A))), key=repr)
+            for one in TABLES
+        }
+
+
+_URL = f"https://hooks.example/{CANARY}"
+
+
+def _bury(bury: Callable[..., str], job_id: str, state: DeadLetterState) -> str:
+    texts = {"target": f"{CANARY}.example", "note": CANARY, "message": CANARY, "worker": CANARY}
+    return bury(org_id=A, job_id=job_id, state=state, fingerprint=CANARY, raw=CANARY.encode(), **texts)
+
+
+def _results(connection: Any, job_id: str) -> None:
+    at = now()
+    texts = {"title": CANARY, "subject": CANARY, "what": CANARY, "why": CANARY, "fix": CANARY}
+    judged = Finding.model_validate(
+        {"rule": "host.telnet", "severity": Severity.HIGH, "fingerprint": CANARY, "first_seen_at": at, **texts}
+    )
+    seen = Observation.model_validate({"type": "port", "subject": CANARY, "data": {"x": CANARY}, "observed_at": at})
+    findings.save(connection, job_id, A, [judged], Assessment(score=1, grade="F"))
+    evidence.save(connection, job_id, A, [seen], Coverage(asked=1, checked=1))
+    for name in ("html", "json", "pdf"):
+        content = CANARY.encode()
+        reports.save(connection, A, reports.describe(job_id, name, "text/plain", f"{CANARY}.{name}", content), content)
+    deliveries.begin(connection, Key(job_id, A, StageName.NOTIFY), "https", _URL)
+
+
+def _fill_the_rest(batch: str) -> None:
+    with writing(A) as connection:
+        for one in TABLES:
+            if connection.execute(select(one).limit(1)).first() is None:
+                row = _row(one) | ({"id": batch} if one is tables.batches else {})
+                connection.execute(insert(one).values(row))
+
+
+def _row(one: Table) -> dict[str, Any]:
+    return {
+        each.name: A if each.name == "org_id" else _something(each)
+        for each in one.c
+        if not each.nullable and (each.default is None or each.name in {"name", "created_by", "note"})
+    }
+
+
+def _something(column: Any) -> Any:
+    kind = getattr(column.type, "impl", column.type).python_type
+    if column.name in {"id", "user_id", "family"}:
+        return new_id()
+    known = {"role": "owner", "status": "open", "kind": "refresh"}
+    texts = known.get(column.name, CANARY[: getattr(column.type, "length", None) or 64])
+    return {str: texts, int: 1, bytes: CANARY.encode(), datetime: datetime(2027, 1, 1, tzinfo=UTC)}.get(kind, {})
+
+
+def _ids() -> set[str]:
+    kept = rows()
+    names = {one.name: [place for place, each in enumerate(one.c) if each.name.endswith("id")] for one in TABLES}
+    return {
+        row[place]
+        for name, found_rows in kept.items()
+        for row in found_rows
+        for place in names[name]
+        if isinstance(row[place], str) and len(row[place]) == 36
+    }

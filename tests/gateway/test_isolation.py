@@ -1,0 +1,202 @@
+"""Organisation B tries every route with everything of A: to B, A is not there, and nothing of A changes.
+
+The routes are read from the application. One that this cannot try by itself fails until it is told how, in `BODIES`,
+`NAMES` or `ELSEWHERE`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, APIWebSocketRoute
+from fastapi.testclient import TestClient
+from starlette.testclient import WebSocketDenialResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.app import create_app
+from gateway.auth import Caller
+from shared.contracts.identity import Role, permitted
+from tests.gateway import foreign
+from tests.gateway.driving import HOSTS, TOKEN, both_databases
+from tests.gateway.foreign import CANARY, A, B, Foreign
+
+Bodies = Callable[[Foreign], list[Any]]
+
+# What a body says that names something of A. A route whose body names nothing gets one that is right.
+BODIES: dict[str, Bodies] = {
+    "POST /api/v1/jobs": lambda a: [{"target": {"kind": "host", "host": "127.0.0.1"}}],
+    "POST /api/v1/jobs:cancel": lambda a: [
+        {"ids": a.jobs},
+        {"q": "state:queued", "dry_run": True},
+        {"batch_id": a.batch, "dry_run": True},
+        {"batch_id": a.batch, "expect": 3},
+        {"q": f"target:{CANARY}*", "expect": 3},
+    ],
+    "POST /api/v1/jobs/{id}:resume": lambda a: [{"stage": "scan"}],
+    "POST /api/v1/dlq/rules": lambda a: [{"fingerprint": "b", "failure_class": "permanent"}],
+    "POST /api/v1/dlq/rules:test": lambda a: [{"contains": "a", "failure_class": "permanent"}],
+    "POST /api/v1/dlq/{id}:replay": lambda a: [{}, {"force": True}, {"mode": "skip"}],
+    "POST /api/v1/dlq/{id}:classify": lambda a: [{"failure_class": "permanent", "learn": True}],
+    "POST /api/v1/dlq/{id}:snooze": lambda a: [{"until": "2030-01-01T00:00:00Z"}],
+    "POST /api/v1/dlq:replay": lambda a: [
+        {"selection": {"ids": a.letters}},
+        {"selection": {"all": True}},
+        {"selection": {"all": True}, "dry_run": True},
+        {"selection": {"q": "state:open"}},
+        {"selection": {"group": CANARY}, "dry_run": True},
+    ],
+    "POST /api/v1/dlq:discard": lambda a: [
+        {"selection": {"ids": a.letters}},
+        {"selection": {"all": True}, "expect": 2},
+        {"selection": {"all": True}, "dry_run": True},
+        {"selection": {"group": CANARY}, "expect": 2},
+    ],
+    "POST /api/v1/queues/{name}:pause": lambda a: [{}],
+    "POST /api/v1/queues/{name}:purge": lambda a: [{"expect": 9}, {"dry_run": True}],
+    "PUT /api/v1/policies/{class}": lambda a: [{"retries": 1, "back_off": "none"}],
+    "POST /api/v1/targets:check": lambda a: [{"targets": [{"kind": "host", "host": "127.0.0.1"}]}],
+    "POST /api/v1/scan-rules": lambda a: [{"effect": "deny", "what": "10.9.9.9"}],
+}
+
+# Values of parameters of a path that name no thing of an organisation.
+NAMES = {"name": ["scan"], "class": ["temporary"], "format": ["html", "json", "pdf"]}
+
+# Streams do not end by themselves: who proves there that nothing of another organisation is told.
+ELSEWHERE = {
+    "GET /api/v1/events": "tests/gateway/test_ws.py::test_events_of_another_organisation_are_never_told",
+    "WS /ws": "tests/gateway/test_ws.py::test_a_job_of_another_organisation_is_not_found",
+    "WS /ws/jobs/{id}": "tests/gateway/test_isolation.py::test_the_socket_of_a_job_is_closed_to_others",
+    "WS /ws/system": "tests/gateway/test_ws.py::test_events_of_another_organisation_are_never_told",
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way in. `key` is its name here."""
+
+    method: str
+    path: str
+    has_body: bool
+    queries: tuple[str, ...]
+    parameters: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+class As:
+    """Says who asks before the gateway does."""
+
+    def __init__(self, app: ASGIApp, caller: Caller) -> None:
+        self._app, self._caller = app, caller
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in {"http", "websocket"}:
+            state = scope.setdefault("state", {})
+            state["caller"], state["again"] = self._caller, lambda: self._caller
+        await self._app(scope, receive, send)
+
+
+def routes(app: FastAPI) -> Iterator[Route]:
+    """Every route of the application, those of routers too."""
+    pending = list(app.routes)
+    while pending:
+        one: Any = pending.pop(0)
+        if isinstance(one, APIRoute):
+            queries = tuple(each.alias for each in one.dependant.query_params)
+            for method in sorted(one.methods):
+                parameters = tuple(each.alias for each in one.dependant.path_params)
+                yield Route(method, one.path, one.body_field is not None, queries, parameters)
+        elif isinstance(one, APIWebSocketRoute):
+            yield Route("WS", one.path, False, (), ())
+        else:
+            pending += one.original_router.routes
+
+
+@pytest.fixture
+def of_a(make_job: Callable[..., str], bury: Callable[..., str]) -> Foreign:
+    return foreign.found(make_job, bury)
+
+
+@pytest.fixture
+def as_b(app: FastAPI, of_a: Foreign) -> Iterator[TestClient]:
+    """A client of an owner of B."""
+    caller = Caller(org_id=B, actor="user:b@example.org", permissions=permitted(Role.OWNER))
+    with TestClient(As(app, caller), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        yield client
+
+
+def test_every_route_is_tried() -> None:
+    every = {route.key: route for route in routes(create_app(TOKEN, HOSTS))}
+    untried = [key for key, route in every.items() if key not in ELSEWHERE and not _is_known(route)]
+    assert not untried, "say in this file how organisation B tries them"
+    assert {*BODIES, *ELSEWHERE} <= set(every), "gone"
+    for test in ELSEWHERE.values():
+        path, _, name = test.partition("::")
+        assert f"def {name}(" in (Path(__file__).parents[2] / path).read_text(encoding="utf-8"), test
+
+
+@both_databases
+def test_nothing_of_another_organisation_is_found_or_changed(app: FastAPI, as_b: TestClient, of_a: Foreign) -> None:
+    before = foreign.rows()
+    assert all(before.values()), "A has something of everything"
+    for route in routes(app):
+        if route.key not in ELSEWHERE:
+            for url, body in _tries(route, of_a):
+                _try(as_b, route, url, body, of_a)
+    assert foreign.rows() == before
+
+
+def test_what_a_has_is_there_for_a_alone(app: FastAPI, of_a: Foreign) -> None:
+    caller = Caller(org_id=A, actor="user:a@example.org", permissions=permitted(Role.OWNER))
+    with TestClient(As(app, caller), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        for path in ("/jobs", "/dlq", "/dlq/export", "/dlq/rules", "/scan-rules", "/operations", "/audit"):
+            assert CANARY in client.get(f"/api/v1{path}").text, path
+        for path in ("", "/findings", "/reports", "/reports/html", "/document", "/deliveries", "/timeline"):
+            assert client.get(f"/api/v1/jobs/{of_a.jobs[0]}{path}").status_code == 200, path
+
+
+def test_the_socket_of_a_job_is_closed_to_others(as_b: TestClient, of_a: Foreign) -> None:
+    with pytest.raises(WebSocketDenialResponse) as refused, as_b.websocket_connect(f"/ws/jobs/{of_a.jobs[0]}"):
+        pass
+    assert (refused.value.status_code, CANARY in refused.value.text) == (404, False)
+
+
+def _is_known(route: Route) -> bool:
+    is_named = set(route.parameters) <= {"id", *NAMES}
+    return is_named and route.method != "WS" and (not route.has_body or route.key in BODIES)
+
+
+def _tries(route: Route, of_a: Foreign) -> Iterator[tuple[str, Any]]:
+    paths = [route.path]
+    for name in route.parameters:
+        values = sorted(of_a.ids) if name == "id" else NAMES[name]
+        paths = [path.replace(f"{{{name}}}", value) for path in paths for value in values]
+    for path in paths:
+        for query in _queries(route, of_a):
+            for body in BODIES[route.key](of_a) if route.has_body else [None]:
+                yield f"{path}{query}", body
+
+
+def _queries(route: Route, of_a: Foreign) -> list[str]:
+    asked = {"batch_id": of_a.batch, "q": f"id:{of_a.jobs[0][-8:]}", "state": "open", "group": CANARY}
+    return ["", *(f"?{name}={value}" for name, value in asked.items() if name in route.queries)]
+
+
+def _try(client: TestClient, route: Route, url: str, body: Any, of_a: Foreign) -> None:
+    given = {"json": body} if body is not None else {}
+    answer = client.request(route.method, url, **given)
+    sent = f"{url} {json.dumps(body)}"
+    said = f"{answer.text} {dict(answer.headers)}"
+    told = [mark for mark in (CANARY, *of_a.ids) if mark in said and mark not in sent]
+    assert not told, f"{route.method} {sent} tells of A: {said[:500]}"
+    if "id" in route.parameters:
+        assert answer.status_code == 404, f"{route.method} {sent}: {answer.status_code} {answer.text[:300]}"
+    assert answer.status_code < 500, f"{route.method} {sent}: {answer.status_code} {answer.text[:300]}"
