@@ -179,7 +179,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         log.info("gateway.connection.refused", error=why.code, client=self.client and self.client[0])
         if self._is_answerable():
-            self.transport.write(_answer(why))
+            self.transport.write(answered(why))
         self._disconnect()
         if linger_s and self.transport.can_write_eof():
             self.transport.write_eof()
@@ -249,7 +249,8 @@ def _too_large() -> HeadersTooLarge:
     )
 
 
-def _answer(why: VedetteError) -> bytes:
+def answered(why: VedetteError) -> bytes:
+    """Return `why` as the bytes of an answer, after which the connection is closed."""
     response = problems.answer(why)
     response.headers.update({**HEADERS, "Connection": "close"})
     lines = [name + b": " + value + b"\r\n" for name, value in response.raw_headers]

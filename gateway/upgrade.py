@@ -16,6 +16,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.frames import Frame
 
+from gateway import connection
+
 CLOSE_TIMEOUT_S = 2.0  # for a peer's goodbye; then for what is still unsent
 DRAIN_TIMEOUT_S = 30.0  # in which a peer must take something of what waits to be sent
 PING_EVERY_S = 20.0
@@ -59,6 +61,13 @@ class BoundedSocket(WebSocketsSansIOProtocol):
     def resume_writing(self) -> None:
         self._flows()
         super().resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self.handshake_initiated:  # it came whole, so the library found no handshake in it, and says nothing
+            why = connection.MalformedRequest("This is no handshake of a WebSocket.")
+            self.transport.write(connection.answered(why))
+            self.transport.close()
 
     def handle_cont(self, event: Frame) -> None:
         super().handle_cont(event)
