@@ -128,8 +128,25 @@ def _arrival(stream_id: str, fields: Fields) -> Arrival:
         entry, raw = DeadLetterEntry.read(stream_id, fields)
     except Exception as exc:  # noqa: BLE001  whatever somebody wrote there
         return _unreadable(stream_id, fields, exc)
+    if not dlq.is_ours(entry, fields):
+        return Arrival(stream_id, _forged(entry), raw[:MAX_RAW])
     job_id, stage, run = dlq.named(entry, raw)
     return Arrival(stream_id, entry.model_copy(update={"job_id": job_id, "stage": stage}), raw[:MAX_RAW], run)
+
+
+def _forged(entry: DeadLetterEntry) -> DeadLetterEntry:
+    return DeadLetterEntry(
+        reason=Reason.UNSIGNED,
+        failure_class=FailureClass.SECURITY,
+        rule="signature",
+        queue=entry.queue,
+        error=ErrorDetail(
+            code="unsigned",
+            message="A dead letter on its way to SQL was not written by this installation; it ended no step.",
+            cure="Find out who writes into the broker's database.",
+        ),
+        at=entry.at,
+    )
 
 
 def _unreadable(stream_id: str, fields: Fields, exc: Exception | None = None) -> Arrival:

@@ -22,7 +22,7 @@ from typing import Any
 import redis
 import structlog
 
-from shared import bus
+from shared import bus, dlq
 from shared.broker import depth, keys, presence
 from shared.broker.client import answering
 from shared.contracts.dead_letter import DeadLetterEntry, ErrorDetail, Reason
@@ -152,7 +152,7 @@ def _send(lost: Sequence[Turn]) -> None:
 def _give_up(lost: Sequence[Turn]) -> None:
     """Make dead letters of steps; the ingester ends the steps with them. Twice the same is merged there."""
     for turn in lost:
-        entry: Any = _letter(turn).fields(b"")  # redis-py wants a dict of more types than these
+        entry: Any = dlq.fields(_letter(turn), b"")  # redis-py wants a dict of more types than these
         with answering() as client:
             client.xadd(keys.DEAD_LETTERS, entry)
         with writing() as connection:
@@ -172,6 +172,7 @@ def _letter(turn: Turn) -> DeadLetterEntry:
         job_id=turn.job_id,
         org_id=turn.org_id,
         stage=turn.stage,
+        run=turn.run,
         error=ErrorDetail(
             code="message-lost",
             message=f"The message of the {turn.stage} stage was lost {turn.resent + 1} times.",

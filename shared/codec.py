@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared import keyring
-from shared.keyring import Unverified
+from shared.keyring import StaleKey, Unverified
 
 JSON = "application/json"
 SEALED = "application/vnd.vedette.sealed"  # content type of a sealed message
@@ -94,6 +94,22 @@ def unseal_raw(message: Mapping[str, Any]) -> Opened:
     except (binascii.Error, ValueError) as exc:
         raise BadSignature("The body of the message is not base64.") from exc
     return unseal(decoded, message.get("content-type"), headers)
+
+
+def sign(purpose: str, data: bytes) -> str:
+    """Return what proves that this installation wrote `data` for this purpose."""
+    key_id, key = keyring.key(f"{purpose} signature")
+    return f"{key_id}:{hmac.digest(key, data, 'sha256').hex()}"
+
+
+def is_signed(purpose: str, data: bytes, signature: str) -> bool:
+    """Whether `sign` made this signature, with a key that is still there."""
+    key_id, _, said = signature.partition(":")
+    try:
+        _, key = keyring.key(f"{purpose} signature", key_id=key_id)
+    except StaleKey:
+        return False
+    return hmac.compare_digest(hmac.digest(key, data, "sha256").hex().encode(), said.encode("utf-8", "replace"))
 
 
 def seal_text(purpose: str, text: str, org_id: str = "", about: str = "") -> str:

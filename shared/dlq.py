@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import traceback
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -27,6 +27,7 @@ MAX_FRAMES = 20  # kept with a dead letter
 MAX_MESSAGE = 2000  # characters kept of a message
 LENGTH = 16  # hexadecimal digits: 64 bits, so that two of a million letters share one with a chance of 1 in 10^7
 
+_PURPOSE = "dead letter"
 MAX_RUN = 1_000_000  # a greater number was not written by us
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -111,11 +112,37 @@ def decoded(raw: bytes) -> dict[str, Any] | None:
     return {"headers": message.get("headers"), "properties": message.get("properties"), "body": body}
 
 
+def fields(entry: DeadLetterEntry, raw: bytes) -> dict[str, str | bytes]:
+    """Return the fields of a dead letter's stream entry, signed: others could end the steps of jobs by it."""
+    made = entry.fields(raw)
+    return {**made, "signature": codec.sign(_PURPOSE, str(made["entry"]).encode())}
+
+
+def is_ours(entry: DeadLetterEntry, signed: Mapping[bytes, bytes]) -> bool:
+    """Whether to believe a stream entry: this installation wrote it, or it speaks of no job."""
+    if not (entry.job_id or entry.org_id or entry.stage or entry.task_id):
+        return True  # what Redis itself takes out of a queue, where nobody can sign
+    signature = signed.get(b"signature", b"").decode("utf-8", "replace")
+    return codec.is_signed(_PURPOSE, signed[b"entry"], signature)
+
+
 def verified(raw: bytes) -> Any:  # noqa: ANN401  whatever JSON can hold
     """Return the body of a raw message, or None where this installation has not sent it."""
     with suppress(Unverified, ValueError, RecursionError):
         return json.loads(codec.unseal_raw(_message(raw) or {}).body)
     return None
+
+
+def owner(body: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return `job_id`, `org_id` and `run` of the body of a message that was verified, as far as they are there."""
+    try:
+        envelope = body[0][0]
+        found = {name: envelope[name] for name in ("job_id", "org_id")}
+        run = envelope.get("run", 1)
+    except (TypeError, LookupError, AttributeError):
+        return {}
+    ids = {name: value for name, value in found.items() if isinstance(value, str) and 0 < len(value) <= 64}
+    return ids | ({"run": run} if isinstance(run, int) and 0 < run < MAX_RUN else {})
 
 
 def named(entry: DeadLetterEntry, raw: bytes) -> tuple[str | None, StageName | None, int]:
@@ -131,11 +158,11 @@ def named(entry: DeadLetterEntry, raw: bytes) -> tuple[str | None, StageName | N
     body = verified(raw)
     first = body[0][0] if isinstance(body, list) and body and isinstance(body[0], list) and body[0] else None
     if not isinstance(first, dict):
-        return job_id, stage, 0
+        return job_id, stage, entry.run
     if job_id is None and isinstance(first.get("job_id"), str) and _ID.fullmatch(first["job_id"]):
         job_id = first["job_id"]
     is_same, run = first.get("job_id") == job_id, first.get("run", 1)
-    return job_id, stage, run if is_same and isinstance(run, int) and 0 < run < MAX_RUN else 0
+    return job_id, stage, entry.run or (run if is_same and isinstance(run, int) and 0 < run < MAX_RUN else 0)
 
 
 def _is_base64(message: dict[str, Any]) -> bool:

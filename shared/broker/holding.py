@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 
 import redis
 
+from shared import dlq
 from shared.broker import keys, message
 from shared.broker.client import Script, Value
 from shared.contracts.dead_letter import MAX_RAW
@@ -104,10 +105,10 @@ def put_back(client: redis.Redis, tag: str, *, counted: bool, why: str = "", sco
     try:
         held = message.read(entry)
     except message.Unreadable as exc:
-        return bury(client, tag, message.undecodable("", str(exc)).fields(b""), score)
+        return bury(client, tag, dlq.fields(message.undecodable("", str(exc)), b""), score)
     counted = counted and not held.is_scheduled(_now(client))
     if counted and held.deliveries >= message.MAX_DELIVERIES:
-        return bury(client, tag, message.given_up(held, why).fields(b""), score)
+        return bury(client, tag, dlq.fields(message.given_up(held, why), b""), score)
     again = held.again(lost=(why or "unknown") if counted else "")
     is_suspect = counted and held.deliveries > 1
     place = [*_HELD, again.list, keys.wake(again.lane)]

@@ -8,6 +8,7 @@ from typing import Any
 import celery
 from kombu.message import Message
 
+from shared import dlq
 from shared.broker import message as raw
 from shared.broker.presence import VERSION
 from shared.broker.shape import Unsound, decoded
@@ -25,7 +26,7 @@ def bury(message: Message, **fields: Any) -> bool:  # noqa: ANN401  those of Dea
     known = {**raw.described(message.headers), **identity(message), "versions": VERSIONS}
     entry = DeadLetterEntry(**{**known, **fields})
     qos: Any = message.channel.qos  # type: ignore[union-attr]  # a received message has a channel
-    was_ours: bool = qos.dead_letter(message.delivery_tag, entry.fields(b""))
+    was_ours: bool = qos.dead_letter(message.delivery_tag, dlq.fields(entry, b""))
     settled(message)
     return was_ours
 
@@ -41,11 +42,9 @@ def settled(message: Message, state: str = "REJECTED") -> None:
     open_message._state = state
 
 
-def identity(message: Message) -> dict[str, str]:
-    """Return the ids of job and organisation that the message carries, as far as they can be believed."""
+def identity(message: Message) -> dict[str, Any]:
+    """Return the ids of job and organisation, and the run, that the message carries, as far as they can be believed."""
     try:
-        envelope = decoded(message)[0][0]
-        found = {name: envelope[name] for name in ("job_id", "org_id")}
-    except (Unsound, TypeError, LookupError):
+        return dlq.owner(decoded(message))
+    except Unsound:
         return {}
-    return {name: value for name, value in found.items() if isinstance(value, str) and 0 < len(value) <= 64}

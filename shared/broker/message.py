@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from shared import codec
+from shared import codec, dlq
 from shared.broker import keys
 from shared.contracts.dead_letter import DeadLetterEntry, ErrorDetail, Reason
 from shared.contracts.job import StageName
@@ -103,10 +104,13 @@ def is_suspect(headers: object) -> bool:
 def given_up(held: Held, why: str) -> DeadLetterEntry:
     """Return the dead letter of a message that nobody could work on, and so perhaps nobody has verified."""
     try:
-        codec.unseal_raw(held.payload)
+        opened = codec.unseal_raw(held.payload)
     except Unverified as exc:  # what it says must not end the step of a job
         return refused(held.payload.get("headers"), exc)
-    return poison(held, why)
+    known = {}
+    with suppress(ValueError, RecursionError):
+        known = dlq.owner(json.loads(opened.body))
+    return poison(held, why).model_copy(update=known)
 
 
 def poison(held: Held, why: str) -> DeadLetterEntry:

@@ -12,16 +12,17 @@ from typing import Any
 
 import redis
 
-from shared import codec
+from shared import codec, dlq
 from shared.broker import keys
 from shared.broker.client import Script, Value
 from shared.contracts.dead_letter import DeadLetterEntry
 from shared.keyring import Unverified
 
-# KEYS: list, dead letters. ARGV: message, its dead letter or '', what is kept of it. A full server allows LREM first.
+# KEYS: list, dead letters. ARGV: message, its dead letter or '', what is kept of it, the signature.
+# A full server allows LREM first.
 _REMOVE = Script("""
 if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
-if ARGV[2] ~= '' then redis.call('XADD', KEYS[2], '*', 'entry', ARGV[2], 'raw', ARGV[3]) end
+if ARGV[2] ~= '' then redis.call('XADD', KEYS[2], '*', 'entry', ARGV[2], 'raw', ARGV[3], 'signature', ARGV[4]) end
 return 1
 """)
 
@@ -71,6 +72,8 @@ def every(client: redis.Redis, lane: str, step: int = 200) -> Iterator[list[Wait
 
 def remove(client: redis.Redis, message: Waiting, entry: DeadLetterEntry | None = None) -> bool:
     """Take a message out, to the dead letters where there is an entry. False: it does not wait any more."""
-    buried: dict[str, str | bytes] = entry.fields(message.raw) if entry else {"entry": "", "raw": b""}
-    arguments: list[Value] = [message.raw, buried["entry"], buried["raw"]]
+    buried: dict[str, str | bytes] = (
+        dlq.fields(entry, message.raw) if entry else {"entry": "", "raw": b"", "signature": ""}
+    )
+    arguments: list[Value] = [message.raw, buried["entry"], buried["raw"], buried["signature"]]
     return bool(_REMOVE.run(client, [message.list, keys.DEAD_LETTERS], arguments))

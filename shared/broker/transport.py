@@ -20,6 +20,7 @@ from kombu import transport as transports
 from kombu.transport import redis as stock
 from kombu.transport import virtual
 
+from shared import dlq
 from shared.broker import client as broker_client
 from shared.broker import keys
 from shared.broker.claim import Claimed, claim
@@ -147,7 +148,7 @@ class Channel(_StockChannel):  # type: ignore[misc]  # its stubs lack half of it
         raw = json.dumps(message)
         with self.conn_or_acquire() as client:
             if queue == UNDELIVERABLE:
-                client.xadd(keys.DEAD_LETTERS, _undeliverable(message).fields(raw.encode()))
+                client.xadd(keys.DEAD_LETTERS, dict(dlq.fields(_undeliverable(message), raw.encode())))
                 return
             place = keys.waiting(queue, self._get_message_priority(message)), keys.wake(queue)
             if (held := getattr(_held, "puts", None)) is not None and queue not in self._expires:
@@ -217,7 +218,7 @@ class Channel(_StockChannel):  # type: ignore[misc]  # its stubs lack half of it
 
     def _bury(self, tag: str, lane: str, exc: Exception) -> None:
         log.warning("broker.message.undecodable", queue=lane, error=type(exc).__name__)
-        self.leases.dead_letter(tag, undecodable(lane, str(exc)[:500], type(exc).__name__).fields(b""))
+        self.leases.dead_letter(tag, dlq.fields(undecodable(lane, str(exc)[:500], type(exc).__name__), b""))
 
 
 class Transport(stock.Transport):

@@ -70,6 +70,7 @@ class DeadLetterEntry(Contract):
     """One dead letter on its way from a worker to SQL, in the stream `dlq:in`.
 
     rule: why this class was chosen.  deliveries: how often a worker had it.  memory_bytes: of the child at its death.
+    run: of the job; 0: not known.
     """
 
     reason: Reason
@@ -81,6 +82,7 @@ class DeadLetterEntry(Contract):
     job_id: str | None = None
     org_id: str | None = None
     stage: StageName | None = None
+    run: int = 0
     error: ErrorDetail = ErrorDetail()
     deliveries: int = 1
     retries: int = 0

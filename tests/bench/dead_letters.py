@@ -68,6 +68,7 @@ def _measure(sort: str) -> None:
 
 def _leave() -> None:
     """Write jobs that failed in their scan, and leave their dead letters in the stream."""
+    from shared import dlq
     from shared.broker import keys
     from shared.broker.client import client
     from shared.contracts.dead_letter import ErrorDetail
@@ -93,7 +94,7 @@ def _leave() -> None:
     pipe = client().pipeline(transaction=False)
     for place, job_id in enumerate(made):
         error = ErrorDetail(type=f"Error{place % GROUPS}", message="It failed.", traceback="line of code\n" * 100)
-        pipe.xadd(keys.DEAD_LETTERS, entry(job_id, error=error).fields(message(job_id)))  # type: ignore[arg-type]
+        pipe.xadd(keys.DEAD_LETTERS, dlq.fields(entry(job_id, error=error), message(job_id)))  # type: ignore[arg-type]
         if place % 500 == 0:
             pipe.execute()
     pipe.execute()

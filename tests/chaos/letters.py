@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from shared import testing
+from shared import dlq, testing
 from shared.broker import holding, keys
 from shared.broker.claim import claim
 from shared.contracts.dead_letter import BulkReplay, DeadLetterEntry, ErrorDetail, Reason, Selection
@@ -140,7 +140,7 @@ def _fail(stack: Stack, ids: list[str]) -> None:
     with stack.broker as client:
         while claimed := claim(client, keys.lists("scan")):
             job_id = json.loads(claimed.raw)["headers"]["id"].partition(".")[0]
-            holding.bury(client, claimed.tag, _entry(job_id, places[job_id]).fields(b""))
+            holding.bury(client, claimed.tag, dlq.fields(_entry(job_id, places[job_id]), b""))
 
 
 def _failure(place: int) -> Failure:

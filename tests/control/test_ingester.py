@@ -14,15 +14,16 @@ import pytest
 import redis
 
 from control import ingester
-from shared import testing
-from shared.broker import keys
+from shared import dlq, testing
+from shared.broker import keys, refusals
 from shared.broker.client import BrokerAway
 from shared.contracts.dead_letter import MAX_RAW, DeadLetterState, DeadLetterView, ErrorDetail, Reason
 from shared.contracts.job import JobState, StageName, StepState
 from shared.errors import FailureClass
 from shared.settings import settings
 from shared.store import dead_letters, jobs
-from shared.store.engine import engine, reading
+from shared.store.engine import engine, reading, writing
+from shared.store.tables import jobs as all_jobs
 from tests import broker
 from tests.shared.store.dying import entry, fail_step, failed_job, message
 from tests.shared.store.making import ORG, make, run_through, take_step
@@ -40,7 +41,7 @@ def client(server: testing.RedisServer) -> redis.Redis:
 def leave(server: testing.RedisServer, made: Any, raw: bytes = b"") -> str:
     """Leave a dead letter in the stream, as a worker does."""
     with client(server) as link:
-        return link.xadd(keys.DEAD_LETTERS, made.fields(raw)).decode()
+        return link.xadd(keys.DEAD_LETTERS, dlq.fields(made, raw)).decode()
 
 
 def left(server: testing.RedisServer) -> int:
@@ -197,3 +198,33 @@ def test_a_broker_or_database_that_is_away_is_waited_for(server: testing.RedisSe
         stop.set()
         loop.join()
     engine().dispose()
+
+
+def test_a_dead_letter_that_nobody_here_has_written_ends_no_step(server: testing.RedisServer, database: str) -> None:
+    del database
+    [job_id] = make()
+    genuine = dlq.fields(dead(job_id), message(job_id))
+    other = dlq.fields(dead(make()[0]), b"")
+    with client(server) as link:
+        for forged in (dead(job_id).fields(message(job_id)), {**genuine, "signature": other["signature"]}):
+            link.xadd(keys.DEAD_LETTERS, forged)
+    assert ingester.ingest_once() == 2
+    assert [(each.reason, each.job_id, each.failure_class) for each in letters("local")] == [
+        (Reason.UNSIGNED, None, FailureClass.SECURITY)
+    ] * 2
+    with reading() as connection:
+        assert jobs.view(connection, job_id).steps[0].state is StepState.PENDING
+    assert refusals.counts()["unsigned"] == 2
+
+
+def test_a_copy_of_a_dead_letter_ends_no_step_of_a_later_run(server: testing.RedisServer, database: str) -> None:
+    del database
+    [job_id] = make()
+    copied = dlq.fields(dead(job_id).model_copy(update={"run": 1}), b"")
+    with writing() as connection:
+        connection.execute(all_jobs.update().values(run=2))
+    with client(server) as link:
+        link.xadd(keys.DEAD_LETTERS, copied)
+    ingester.ingest_once()
+    with reading() as connection:
+        assert jobs.view(connection, job_id).steps[0].state is StepState.PENDING

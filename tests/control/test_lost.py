@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from control import lost
 from control.lost import LostSteps, TooManyDying
-from shared import testing
+from shared import dlq, testing
 from shared.broker import depth, keys, presence
 from shared.broker.client import client
 from shared.broker.presence import WorkerRecord
@@ -128,7 +128,7 @@ def working(task_id: str, silent_s: float = 0.0) -> None:
 
 def dying(task_id: str) -> None:
     entry = DeadLetterEntry(reason=Reason.POISON, failure_class="permanent", task_id=task_id)
-    client().xadd(keys.DEAD_LETTERS, dict(entry.fields(b"")))
+    client().xadd(keys.DEAD_LETTERS, dict(dlq.fields(entry, b"")))
 
 
 def rubbish(_task_id: str) -> None:
