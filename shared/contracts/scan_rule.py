@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator, model_validator
 
 from shared.contracts.addresses import canonical, span
-from shared.contracts.job import Contract, Profile, Written
+from shared.contracts.job import Contract, Written
 from shared.contracts.submission import MAX_TARGETS
 from shared.errors import InvalidInput
 
@@ -76,10 +76,9 @@ class ScanRule(Contract):
 
 
 class TargetCheck(Written):
-    """Targets to be judged without being scanned. profile: decides the ports of those that name none."""
+    """Targets to be judged without being scanned."""
 
     targets: list[Any] = Field(min_length=1, max_length=MAX_TARGETS)
-    profile: Profile = Profile.STANDARD
 
 
 class AddressVerdict(Contract):

@@ -23,13 +23,26 @@ from shared.broker.presence import WorkerRecord
 from shared.contracts.dead_letter import DeadLetterState, DeadLetterView, Reason, Replay, ReplayMode, Selection, Verdict
 from shared.contracts.job import JobState, JobView, StageName, StepState
 from shared.contracts.lanes import ALL_LANES, LANES
+from shared.contracts.scan_rule import Effect, NewScanRule
 from shared.errors import FailureClass
 from shared.ids import new_id, now
 from shared.policy import Reach
 from shared.replay import plan
 from shared.replay.plan import Surroundings
 from shared.settings import settings
-from shared.store import cancellation, dead_letters, jobs, ledger, outbox, plugins, revival, settling, triage
+from shared.store import (
+    audit,
+    cancellation,
+    dead_letters,
+    jobs,
+    ledger,
+    outbox,
+    plugins,
+    revival,
+    scan_rules,
+    settling,
+    triage,
+)
 from shared.store.engine import reading, writing
 from shared.store.step import Key
 from shared.store.tables import jobs as jobs_table
@@ -268,6 +281,20 @@ def test_a_target_that_is_forbidden_now_is_not_scanned_again() -> None:
     assert (get(letter_id).state, view(job_id).run) == (OPEN, 1)
     assert code(harmless) == "ok"
     assert code(failed_job()[1], Replay(mode=ReplayMode.EDITED, changes={"host": "169.254.1.1"})) == "target-refused"
+
+
+@pytest.mark.parametrize("changes", [None, {"ports": "22"}, {"host": "127.0.0.2"}])
+def test_a_rule_made_since_holds_for_a_replay_and_an_edit(changes: dict[str, str] | None) -> None:
+    _, letter_id = failed_job("127.0.0.1")
+    how = Replay(mode=ReplayMode.EDITED, changes=changes) if changes else AS_IS
+    assert replay.forecast(ORG, Selection(ids=[letter_id]), how).ok == 1
+    with writing(ORG) as connection:
+        new = NewScanRule(effect=Effect.DENY, what="127.0.0.0/8")
+        rule = scan_rules.add(connection, ORG, new, "ann")
+    assert code(letter_id, how) == "target-refused"
+    with reading(ORG) as connection:
+        [line] = audit.page(connection, ORG, limit=10, action="target.refused")
+    assert (line.actor, line.subject, line.detail["rule"]) == ("ann", "replay", f"deny:{rule.id}")
 
 
 def test_a_cancelled_job_is_not_revived() -> None:
