@@ -27,13 +27,17 @@ from gateway.routes import (
     health,
     interventions,
     jobs,
+    keys,
+    login,
     operations,
+    orgs,
     policies,
     queues,
     reports,
     rules,
     scan_rules,
     targets,
+    users,
     ws,
 )
 from shared import heartbeat
@@ -72,6 +76,10 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
     app.state.live = live
     app.state.audience = Audience()
     for routes in (
+        login,
+        orgs,
+        users,
+        keys,
         events,
         ws,
         jobs,

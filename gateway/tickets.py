@@ -10,13 +10,14 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import jwt
+from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.auth import Caller, Unauthorized
+from gateway.auth.credentials import again
 from shared import keyring
 from shared.broker.client import answering
-from shared.contracts.identity import Permission
 from shared.contracts.live import Ticket
 from shared.errors import VedetteError
 from shared.ids import new_id, now
@@ -26,7 +27,8 @@ PURPOSE = "tickets"
 AUDIENCE = "vedette:socket"
 USED = "ticket:used:{jti}"
 _ALGORITHM = "HS256"
-_MAX_LENGTH = 2048  # characters
+_MAX_LENGTH = 4096  # characters
+_CALLER = TypeAdapter(Caller)
 
 
 class TicketRefused(Unauthorized):
@@ -42,7 +44,7 @@ class Tickets:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket" and (ticket := _given(scope)):
             caller = await run_in_threadpool(redeem, ticket)
-            scope.setdefault("state", {}).update(caller=caller, again=lambda: caller)
+            scope.setdefault("state", {}).update(caller=caller, again=lambda: again(caller))
         await self._app(scope, receive, send)
 
 
@@ -61,8 +63,7 @@ def redeem(ticket: str) -> Caller:
         is_first = client.set(USED.format(jti=claims["jti"]), 1, nx=True, ex=2 * LIFE_S)
     if not is_first:
         raise _refused("was used before")
-    named = claims["caller"]
-    return Caller(**{**named, "permissions": frozenset(Permission(each) for each in named["permissions"])})
+    return _CALLER.validate_python(claims["caller"])
 
 
 def _claims(ticket: str) -> Mapping[str, Any]:
@@ -90,11 +91,5 @@ def _given(scope: Scope) -> str:
 
 
 def _plain(caller: Caller) -> dict[str, Any]:
-    return {
-        "org_id": caller.org_id,
-        "actor": caller.actor,
-        "permissions": sorted(caller.permissions),
-        "user_id": caller.user_id,
-        "key_id": caller.key_id,
-        "address": caller.address,
-    }
+    plain: dict[str, Any] = _CALLER.dump_python(caller, mode="json")
+    return plain

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     gateway_port: int = 8000
     gateway_fd: int | None = Field(default=None, description="a listening socket that was inherited, instead of both")
     gateway_public_url: str = ""
+    trusted_proxies: list[str] = Field(
+        default=[], description="networks whose X-Forwarded-For is believed (JSON list), as 10.0.0.0/24"
+    )
     token: SecretStr = SecretStr("")
     master_key: SecretStr = Field(
         default=SecretStr(""),

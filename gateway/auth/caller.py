@@ -1,0 +1,100 @@
+"""The caller of a request, and the permission that a route asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends
+from fastapi.security import HTTPBearer
+from starlette.requests import HTTPConnection
+
+from gateway.auth import refusals
+from shared.contracts.identity import Permission, Role
+from shared.errors import InvalidInput, Permanent, Security
+
+CHALLENGE = 'Bearer realm="vedette"'
+
+
+class Unauthorized(Security):
+    """The request shows nothing by which to know who asks, or nothing that holds."""
+
+    status = 401
+
+    def __init__(self, message: str, *, cure: str = "", error: str = "") -> None:
+        super().__init__(message, cure=cure)
+        self.headers = {"WWW-Authenticate": f'{CHALLENGE}, error="{error}"' if error else CHALLENGE}
+
+
+class Forbidden(Security):
+    """The caller is known, and may not do this."""
+
+    status = 403
+
+
+class CrossSite(Forbidden):
+    """A page of another site sent this through the user's browser."""
+
+
+class CredentialInUrl(InvalidInput):
+    """A key stands in the URL, where proxies, logs and histories keep it."""
+
+    status = 400
+
+
+class TokenMissing(Permanent):
+    """The gateway has no token to compare with."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, and whose things are seen. `actor` is written down beside what is done, with the address.
+
+    family: of the log-in, for a user.  is_own: the installation's own token, which belongs to nobody.
+    """
+
+    org_id: str = "local"
+    actor: str = "token"
+    permissions: frozenset[Permission] = frozenset(Permission)
+    role: Role | None = None
+    user_id: str | None = None
+    key_id: str | None = None
+    family: str = ""
+    address: str = ""
+    expires_at: datetime | None = None
+
+    @property
+    def is_own(self) -> bool:
+        return self.user_id is None and self.key_id is None
+
+    @property
+    def highest(self) -> Role:
+        """The highest role that the caller may give to somebody."""
+        return Role.OWNER if self.role is None or Permission.INSTALLATION in self.permissions else self.role
+
+
+def _caller(connection: HTTPConnection) -> Caller:
+    caller: Caller = connection.state.caller
+    return caller
+
+
+Asking = Annotated[Caller, Depends(_caller)]
+
+
+def needs(permission: Permission) -> Any:  # noqa: ANN401  a dependency
+    """Return the dependency of a route that refuses, and writes down, whoever lacks `permission`. Raises Forbidden."""
+
+    def check(caller: Asking, connection: HTTPConnection) -> None:
+        if permission not in caller.permissions:
+            asked = f"{connection.scope.get('method', 'WS')} {connection.scope['path']}"[:200]
+            refusals.note(
+                caller.org_id, caller.actor, "access.denied", caller.address, permission=permission, asked=asked
+            )
+            raise Forbidden(f"This needs the permission `{permission}`.", cure="Ask an admin of the organisation.")
+
+    check.permission = permission  # type: ignore[attr-defined]  # a test reads it
+    return Depends(check)
+
+
+described = Depends(HTTPBearer(auto_error=False, description="An access token, an API key or VEDETTE_TOKEN."))

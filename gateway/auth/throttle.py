@@ -1,0 +1,50 @@
+"""Log-ins that fail: so many per account and per address, and then none for a while."""
+
+from __future__ import annotations
+
+import hashlib
+
+from limits import RateLimitItemPerMinute
+
+from gateway.auth import refusals
+from gateway.window import Windows
+from shared.errors import External
+
+ACCOUNT = RateLimitItemPerMinute(10, 15)  # in a quarter of an hour
+ADDRESS = RateLimitItemPerMinute(30, 15)
+
+_windows = Windows()
+
+
+class TooManyLogins(External):
+    """Too many log-ins failed for this account, or from this address."""
+
+    status = 429
+
+    def __init__(self, kind: str, wait_s: float) -> None:
+        super().__init__(f"Too many log-ins failed for this {kind}.", cure="Wait, then try again.")
+        self.retry_after_s = max(wait_s, 1.0)
+
+
+def check(email: str, address: str) -> None:
+    """Raise TooManyLogins where another attempt is not even looked at."""
+    for limit, kind, what in ((ACCOUNT, "account", _mark(email)), (ADDRESS, "address", address)):
+        left, wait_s = _windows.left(limit, "login", kind, what)
+        if left <= 0:
+            refusals.note(refusals.NOBODY, f"user:{email}", "login.throttled", address, by=kind)
+            raise TooManyLogins(kind, wait_s)
+
+
+def failed(email: str, address: str) -> None:
+    """Count a log-in that failed."""
+    _windows.hit(ACCOUNT, "login", "account", _mark(email))
+    _windows.hit(ADDRESS, "login", "address", address)
+
+
+def succeeded(email: str) -> None:
+    """Forget the failures of an account; those of the address stay."""
+    _windows.clear(ACCOUNT, "login", "account", _mark(email))
+
+
+def _mark(email: str) -> str:
+    return hashlib.sha256(email.lower().encode()).hexdigest()[:32]

@@ -1,0 +1,1 @@
+"""Who may come in: organisations, users, members, API keys, sessions. Read before anybody's organisation is known."""

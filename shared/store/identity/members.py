@@ -1,0 +1,90 @@
+"""Members: which users belong to an organisation, and as what. An organisation that has an owner keeps one."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from shared.contracts.access import MemberView
+from shared.contracts.identity import Role
+from shared.errors import Conflict, NotFound
+from shared.ids import now
+from shared.store.tables import members, organisations, users
+
+
+class MemberNotFound(NotFound):
+    """The user is no member of this organisation."""
+
+
+class MemberExists(Conflict):
+    """The user is a member already."""
+
+
+class LastOwner(Conflict):
+    """Nobody would own the organisation any more."""
+
+
+def add(connection: Connection, org_id: str, user_id: str, role: Role, by: str) -> MemberView:
+    """Take a user in. Raises MemberExists."""
+    if role_of(connection, org_id, user_id):
+        raise MemberExists("The user is a member already.", cure="Change the role instead: vedette orgs members role")
+    row = {"org_id": org_id, "user_id": user_id, "role": role, "limits": {}, "created_by": by, "created_at": now()}
+    connection.execute(insert(members), row)
+    return get(connection, org_id, user_id)
+
+
+def role_of(connection: Connection, org_id: str, user_id: str) -> Role | None:
+    """Return what a user is in an organisation, or None."""
+    mine = (members.c.org_id == org_id, members.c.user_id == user_id)
+    found = connection.execute(select(members.c.role).where(*mine)).scalar()
+    return Role(found) if found else None
+
+
+def organisations_of(connection: Connection, user_id: str) -> list[str]:
+    """Return the organisations that a user belongs to and that are not suspended, in the order of joining."""
+    query = select(members.c.org_id).join(organisations, organisations.c.id == members.c.org_id)
+    mine = query.where(members.c.user_id == user_id, organisations.c.suspended_at.is_(None))
+    return list(connection.execute(mine.order_by(members.c.created_at, members.c.org_id)).scalars())
+
+
+def get(connection: Connection, org_id: str, user_id: str) -> MemberView:
+    """Return one member. Raises MemberNotFound."""
+    found = [each for each in all_of(connection, org_id) if each.user_id == user_id]
+    if not found:
+        raise MemberNotFound("There is no member with this id.", cure="List them: vedette orgs members list")
+    return found[0]
+
+
+def all_of(connection: Connection, org_id: str) -> list[MemberView]:
+    """Return the members of an organisation by e-mail."""
+    columns = (members.c.user_id, members.c.role, members.c.created_by, members.c.created_at)
+    query = select(*columns, users.c.email, users.c.name, users.c.disabled_at)
+    query = query.join(users, users.c.id == members.c.user_id).where(members.c.org_id == org_id)
+    return [
+        MemberView.model_validate(dict(row)) for row in connection.execute(query.order_by(users.c.email)).mappings()
+    ]
+
+
+def change(connection: Connection, org_id: str, user_id: str, role: Role) -> MemberView:
+    """Give a member another role. Raises MemberNotFound and LastOwner."""
+    if role is not Role.OWNER:
+        _keep_an_owner(connection, org_id, user_id)
+    mine = (members.c.org_id == org_id, members.c.user_id == user_id)
+    connection.execute(update(members).where(*mine).values(role=role))
+    return get(connection, org_id, user_id)
+
+
+def remove(connection: Connection, org_id: str, user_id: str) -> None:
+    """Let a member go. Raises MemberNotFound and LastOwner."""
+    _keep_an_owner(connection, org_id, user_id)
+    connection.execute(delete(members).where(members.c.org_id == org_id, members.c.user_id == user_id))
+
+
+def _keep_an_owner(connection: Connection, org_id: str, user_id: str) -> None:
+    """Raise LastOwner when nobody but this member owns the organisation. Two at once wait for one another."""
+    lock = update(organisations).where(organisations.c.id == org_id)
+    connection.execute(lock.values(name=organisations.c.name))
+    if get(connection, org_id, user_id).role is not Role.OWNER:
+        return
+    owners = (members.c.org_id == org_id, members.c.role == Role.OWNER, members.c.user_id != user_id)
+    if not connection.execute(select(func.count()).select_from(members).where(*owners)).scalar_one():
+        raise LastOwner("This is the only owner of the organisation.", cure="Make somebody else an owner first.")
