@@ -7,17 +7,20 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from gateway import page
-from gateway.auth import Asking, described
+from gateway.auth import Asking, described, needs
 from gateway.openapi import problems
 from gateway.page import Page
 from shared.contracts.audit import AuditEntry
+from shared.contracts.identity import Permission
 from shared.store import audit
 from shared.store.engine import reading
 
-router = APIRouter(prefix="/api/v1/audit", tags=["audit"], dependencies=[described], responses=problems(401, 500, 503))
+router = APIRouter(
+    prefix="/api/v1/audit", tags=["audit"], dependencies=[described], responses=problems(401, 403, 500, 503)
+)
 
 
-@router.get("", responses=problems(422))
+@router.get("", responses=problems(422), dependencies=[needs(Permission.AUDIT)])
 def list_audit(
     caller: Asking,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,

@@ -7,17 +7,18 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from gateway import broker, bulk, lookup, standing
-from gateway.auth import Asking, Caller, described
+from gateway.auth import Asking, Caller, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.routes.operations import FORECAST, accepted
+from shared.contracts.identity import Permission
 from shared.contracts.job import JobState, JobView, StageName, Written
 from shared.contracts.operation import BulkCancel, Operation
 from shared.store import jobs
 from shared.store.engine import reading
 
 router = APIRouter(
-    prefix="/api/v1/jobs", tags=["jobs"], dependencies=[described], responses=problems(401, 422, 500, 503)
+    prefix="/api/v1/jobs", tags=["jobs"], dependencies=[described], responses=problems(401, 403, 422, 500, 503)
 )
 
 _CANCELLING: dict[int | str, dict[str, Any]] = {202: {"model": JobView, "description": "It runs, and is told to stop"}}
@@ -30,17 +31,18 @@ class Resume(Written):
 
 
 @router.post(
-    ":cancel", status_code=202, response_model=Operation, responses={**FORECAST, **problems(400, 409, 413, 415)}
+    ":cancel",
+    status_code=202,
+    response_model=Operation,
+    responses={**FORECAST, **problems(400, 409, 413, 415)},
+    dependencies=[needs(Permission.OPERATE)],
 )
 def cancel_jobs(caller: Asking, asked: BulkCancel) -> Response:
     """Cancel many, as an operation. Another number than `expect` is a 409; a dry run says how many it would be."""
     return accepted(bulk.cancel(caller, asked))
 
 
-@router.post(
-    "/{id}:cancel",
-    responses={**_CANCELLING, **problems(404, 409)},
-)
+@router.post("/{id}:cancel", responses={**_CANCELLING, **problems(404, 409)}, dependencies=[needs(Permission.OPERATE)])
 def cancel_job(caller: Asking, piece: Piece, response: Response) -> JobView:
     """Cancel a job. Twice is once; one that ended otherwise is a 409."""
     job_id = _find(caller, piece)
@@ -50,7 +52,9 @@ def cancel_job(caller: Asking, piece: Piece, response: Response) -> JobView:
     return view
 
 
-@router.post("/{id}:retry", status_code=202, responses=problems(403, 404, 409))
+@router.post(
+    "/{id}:retry", status_code=202, responses=problems(403, 404, 409), dependencies=[needs(Permission.OPERATE)]
+)
 def retry_job(caller: Asking, piece: Piece) -> JobView:
     """Go on from the first stage that did not succeed."""
     job_id = _find(caller, piece)
@@ -58,7 +62,12 @@ def retry_job(caller: Asking, piece: Piece) -> JobView:
     return _view(caller, job_id)
 
 
-@router.post("/{id}:resume", status_code=202, responses=problems(400, 403, 404, 409, 415))
+@router.post(
+    "/{id}:resume",
+    status_code=202,
+    responses=problems(400, 403, 404, 409, 415),
+    dependencies=[needs(Permission.OPERATE)],
+)
 def resume_job(caller: Asking, piece: Piece, asked: Resume) -> JobView:
     """Go on from a stage, which is done again even if it had succeeded."""
     job_id = _find(caller, piece)
@@ -66,7 +75,9 @@ def resume_job(caller: Asking, piece: Piece, asked: Resume) -> JobView:
     return _view(caller, job_id)
 
 
-@router.post("/{id}:rerun", status_code=202, responses=problems(403, 404, 409))
+@router.post(
+    "/{id}:rerun", status_code=202, responses=problems(403, 404, 409), dependencies=[needs(Permission.OPERATE)]
+)
 def rerun_job(caller: Asking, piece: Piece, response: Response) -> JobView:
     """Submit its request again, and answer with the new job."""
     job_id: str = broker.intervention().rerun(caller.org_id, _find(caller, piece), caller.actor)

@@ -11,7 +11,7 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from gateway import intake, lookup, page, stream
-from gateway.auth import Asking, Caller, described
+from gateway.auth import Asking, Caller, described, needs
 from gateway.live import Live
 from gateway.lookup import Piece
 from gateway.openapi import problems
@@ -22,6 +22,7 @@ from gateway.vigil import Vigil
 from shared.broker.view import look
 from shared.contracts.events import Event
 from shared.contracts.finding import Finding, Severity
+from shared.contracts.identity import Permission
 from shared.contracts.job import JobState, JobView
 from shared.contracts.observation import Coverage
 from shared.contracts.query import MAX_LENGTH
@@ -32,7 +33,7 @@ from shared.store import evidence, findings, jobs, timeline
 from shared.store.engine import reading
 
 router = APIRouter(
-    prefix="/api/v1/jobs", tags=["jobs"], dependencies=[described], responses=problems(401, 422, 500, 503)
+    prefix="/api/v1/jobs", tags=["jobs"], dependencies=[described], responses=problems(401, 403, 422, 500, 503)
 )
 
 MAX_WAIT_S = 60
@@ -49,7 +50,13 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 Prefer = Annotated[str, Header(description="`wait=20` answers when the job is over, or after so many seconds (60).")]
 
 
-@router.post("", status_code=202, response_model=Receipt, responses=problems(400, 413, 415))
+@router.post(
+    "",
+    status_code=202,
+    response_model=Receipt,
+    responses=problems(400, 413, 415),
+    dependencies=[needs(Permission.SUBMIT)],
+)
 async def submit(request: Request, caller: Asking, asked: Submission, prefer: Prefer = "") -> Response:
     """Submit targets to be scanned; a network or range becomes one job per host. All jobs are made, or none."""
     receipt = await run_in_threadpool(intake.accept, caller, asked)
@@ -66,7 +73,7 @@ async def submit(request: Request, caller: Asking, asked: Submission, prefer: Pr
     return Response(receipt.model_dump_json(), status, headers, "application/json", rest)
 
 
-@router.get("")
+@router.get("", dependencies=[needs(Permission.READ)])
 def list_jobs(
     caller: Asking,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -83,7 +90,7 @@ def list_jobs(
     return Page(items=standing(found[:limit]), next=page.cursor(found[limit - 1].id) if more else None)
 
 
-@router.get("/{id}", responses=problems(404, 409))
+@router.get("/{id}", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
 async def get_job(request: Request, caller: Asking, piece: Piece, prefer: Prefer = "") -> JobView:
     """One job with its steps, and what it waits for."""
     job_id = await run_in_threadpool(_find, caller, piece)
@@ -91,7 +98,7 @@ async def get_job(request: Request, caller: Asking, piece: Piece, prefer: Prefer
     return (await run_in_threadpool(standing, [found]))[0]
 
 
-@router.get("/{id}/explain", responses=problems(404, 409))
+@router.get("/{id}/explain", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
 def explain_job(caller: Asking, piece: Piece) -> Explanation:
     """What holds the job up, or what works on it, in a sentence, with the command that helps."""
     with reading(caller.org_id) as connection:
@@ -99,7 +106,7 @@ def explain_job(caller: Asking, piece: Piece) -> Explanation:
         return explain(connection, look(), found)
 
 
-@router.get("/{id}/findings", responses=problems(404, 409))
+@router.get("/{id}/findings", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
 def list_findings(
     caller: Asking, piece: Piece, severity: Annotated[list[Severity], Query(default_factory=list)]
 ) -> Page[Finding]:
@@ -109,21 +116,26 @@ def list_findings(
     return Page(items=[finding for finding in found if not severity or finding.severity in severity])
 
 
-@router.get("/{id}/coverage", responses=problems(404, 409))
+@router.get("/{id}/coverage", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
 def get_coverage(caller: Asking, piece: Piece) -> Coverage:
     """How much of what was asked was checked, and what was not."""
     with reading(caller.org_id) as connection:
         return evidence.covered(connection, lookup.job_id(connection, caller, piece))
 
 
-@router.get("/{id}/timeline", responses=problems(404, 409))
+@router.get("/{id}/timeline", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
 def get_timeline(caller: Asking, piece: Piece, after: Annotated[int, Query(ge=0, le=2**62)] = 0) -> Page[Event]:
     """What happened to the job, oldest first."""
     with reading(caller.org_id) as connection:
         return Page(items=timeline.of_job(connection, lookup.job_id(connection, caller, piece), after))
 
 
-@router.get("/{id}/events", response_class=Response, responses={**problems(404, 409), **_STREAM})
+@router.get(
+    "/{id}/events",
+    response_class=Response,
+    responses={**problems(404, 409), **_STREAM},
+    dependencies=[needs(Permission.READ)],
+)
 async def follow(
     request: Request,
     caller: Asking,

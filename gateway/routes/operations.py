@@ -9,23 +9,27 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from gateway import lookup, page
-from gateway.auth import Asking, Caller, described
+from gateway.auth import Asking, Caller, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page
 from shared.contracts.dead_letter import Forecast
+from shared.contracts.identity import Permission
 from shared.contracts.operation import Operation
 from shared.store import audit, operations
 from shared.store.engine import Connection, reading, writing
 
 router = APIRouter(
-    prefix="/api/v1/operations", tags=["operations"], dependencies=[described], responses=problems(401, 422, 500, 503)
+    prefix="/api/v1/operations",
+    tags=["operations"],
+    dependencies=[described],
+    responses=problems(401, 403, 422, 500, 503),
 )
 
 FORECAST: dict[int | str, dict[str, Any]] = {200: {"model": Forecast, "description": "What a dry run would do"}}
 
 
-@router.get("")
+@router.get("", dependencies=[needs(Permission.READ)])
 def list_operations(
     caller: Asking,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -38,28 +42,28 @@ def list_operations(
     return Page(items=found[:limit], next=page.cursor(found[limit - 1].id) if more else None)
 
 
-@router.get("/{id}", responses=problems(404, 409))
+@router.get("/{id}", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
 def get_operation(caller: Asking, piece: Piece) -> Operation:
     """One operation as it is now."""
     with reading(caller.org_id) as connection:
         return operations.get(connection, lookup.operation_id(connection, caller, piece))
 
 
-@router.post("/{id}:pause", responses=problems(404, 409))
+@router.post("/{id}:pause", responses=problems(404, 409), dependencies=[needs(Permission.OPERATE)])
 def pause_operation(caller: Asking, piece: Piece) -> Operation:
     """Stop it until it is resumed. One that is paused stays so; one that is over is a 409."""
     with _acting(caller, piece, "pause") as (connection, operation_id):
         return operations.pause(connection, operation_id, f"Paused by {caller.actor}.")
 
 
-@router.post("/{id}:resume", responses=problems(404, 409))
+@router.post("/{id}:resume", responses=problems(404, 409), dependencies=[needs(Permission.OPERATE)])
 def resume_operation(caller: Asking, piece: Piece) -> Operation:
     """Let it go on where it was. One that is not paused goes on anyway; one that is over is a 409."""
     with _acting(caller, piece, "resume") as (connection, operation_id):
         return operations.resume(connection, operation_id)
 
 
-@router.post("/{id}:stop", responses=problems(404, 409))
+@router.post("/{id}:stop", responses=problems(404, 409), dependencies=[needs(Permission.OPERATE)])
 def stop_operation(caller: Asking, piece: Piece) -> Operation:
     """End it. What was acted on stays so."""
     with _acting(caller, piece, "stop") as (connection, operation_id):

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Header, Path, Response
 from pydantic import BaseModel
 
 from gateway import lookup
-from gateway.auth import Asking, described
+from gateway.auth import Asking, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page
+from shared.contracts.identity import Permission
 from shared.contracts.report import ReportDocument, ReportView
 from shared.store import deliveries, reports
 from shared.store.engine import reading
@@ -21,7 +22,7 @@ router = APIRouter(
     prefix="/api/v1/jobs/{id}",
     tags=["reports"],
     dependencies=[described],
-    responses=problems(401, 404, 409, 422, 500, 503),
+    responses=problems(401, 403, 404, 409, 422, 500, 503),
 )
 
 # A report shows text of the scanned machine: a browser must treat it as a stranger's page, without scripts.
@@ -42,7 +43,7 @@ class DeliveryView(BaseModel):
     answer: str
 
 
-@router.get("/reports")
+@router.get("/reports", dependencies=[needs(Permission.READ)])
 def list_reports(caller: Asking, piece: Piece) -> Page[ReportView]:
     """The report files of the job."""
     with reading(caller.org_id) as connection:
@@ -56,6 +57,7 @@ def list_reports(caller: Asking, piece: Piece) -> Page[ReportView]:
         200: {"description": "The file", "content": {"application/octet-stream": {}}},
         304: {"description": "`If-None-Match` names the file as it is."},
     },
+    dependencies=[needs(Permission.READ)],
 )
 def download_report(
     caller: Asking,
@@ -73,14 +75,14 @@ def download_report(
     return Response(content, headers=headers, media_type=view.media_type)
 
 
-@router.get("/document")
+@router.get("/document", dependencies=[needs(Permission.READ)])
 def get_document(caller: Asking, piece: Piece) -> ReportDocument:
     """Everything a report says, as JSON."""
     with reading(caller.org_id) as connection:
         return reports.document(connection, lookup.job_id(connection, caller, piece))
 
 
-@router.get("/deliveries")
+@router.get("/deliveries", dependencies=[needs(Permission.READ)])
 def list_deliveries(caller: Asking, piece: Piece) -> Page[DeliveryView]:
     """Who was told of the job, and what they answered."""
     with reading(caller.org_id) as connection:
