@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from gateway.auth import Caller, _caller
+from gateway.auth.caller import Caller, _caller
 from shared.contracts.identity import Role, permitted
 from shared.settings import settings
 from tests.gateway.driving import both_databases
