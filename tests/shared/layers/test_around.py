@@ -12,6 +12,7 @@ from sqlalchemy import insert, text, update
 from sqlalchemy.exc import StatementError
 
 from shared.broker import client, keys
+from shared.broker.limits import CpuTimeExceeded
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import JobState, JobView, Progress, StageName, StepState, StepView
 from shared.dlq import StageFailed
@@ -451,6 +452,16 @@ def test_a_stage_all_of_whose_parts_failed_has_failed_with_their_message() -> No
     assert (failed.message, failed.cure) == ("a is broken (and 2 more like it)", "Mend it.")
     run(job_id, nothing, NOTIFY)
     assert (view(job_id).state, kept()) == (JobState.FAILED, [])
+
+
+def test_the_cpu_time_of_a_stage_is_that_of_all_its_parts() -> None:
+    job_id, calls = job_at_report("a", "b", "c"), list[str]()
+    with pytest.raises(RetryLater):
+        run(job_id, parts(calls, {"b": CpuTimeExceeded("too much")}), REPORT)
+    assert (calls, kept()) == (["a", "b"], ["a"])
+    failure = step_of(job_id, REPORT).failure
+    assert failure is not None
+    assert (failure.code, failure.failure_class) == ("cpu-time-exceeded", FailureClass.RESOURCE)
 
 
 def test_a_retried_stage_runs_only_the_parts_that_are_left() -> None:
