@@ -164,7 +164,10 @@ def test_what_a_has_is_there_for_a_alone(app: FastAPI, of_a: Foreign) -> None:
 
 
 def test_the_socket_of_a_job_is_closed_to_others(as_b: TestClient, of_a: Foreign) -> None:
-    with pytest.raises(WebSocketDenialResponse) as refused, as_b.websocket_connect(f"/ws/jobs/{of_a.jobs[0]}"):
+    with (
+        pytest.raises(WebSocketDenialResponse) as refused,
+        as_b.websocket_connect(f"ws://127.0.0.1/ws/jobs/{of_a.jobs[0]}"),
+    ):
         pass
     assert (refused.value.status_code, CANARY in refused.value.text) == (404, False)
 

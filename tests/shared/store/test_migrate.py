@@ -6,14 +6,18 @@ import os
 import subprocess
 import sys
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from sqlalchemy import MetaData, insert, select
 
-from shared.store import engine, migrate
+from shared.store import engine, migrate, tables
 from shared.store.tables import metadata
 
 
@@ -54,3 +58,35 @@ def test_processes_that_migrate_at_once_all_succeed(empty: str) -> None:
     failed = [process.communicate(timeout=60)[1].decode() for process in started]
     assert [process.returncode for process in started] == [0, 0, 0], failed
     assert migrate.current() == migrate.head()
+
+
+def test_what_a_job_left_behind_is_of_its_organisation(empty: str) -> None:
+    _upgrade_to("0002")
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    with engine.writing() as connection:
+        old = MetaData()
+        old.reflect(connection, only=["jobs", "steps", "coverage"])
+        for org_id in ("local", "other"):
+            texts = dict.fromkeys(("kind", "target", "target_key", "profile", "priority", "lane", "state"), "x")
+            job = {"id": f"job-{org_id}", "org_id": org_id, **texts, "created_at": at}
+            documents: dict[str, object] = {"request": {}, "tags": {}, "severities": {}}
+            traces = {"trace_id": "", "traceparent": ""}
+            connection.execute(insert(old.tables["jobs"]).values(**job, **documents, **traces))
+            of_job = {"job_id": f"job-{org_id}"}
+            counts = dict.fromkeys(("attempt", "retries", "lost"), 0)
+            names = {"stage": "scan", "part": "", "state": "x", "delivery": "", "worker": "", "summary": ""}
+            connection.execute(insert(old.tables["steps"]).values(**of_job, **counts, **names))
+            connection.execute(insert(old.tables["coverage"]).values(**of_job, data={}))
+    migrate.upgrade()
+    for table in (tables.steps, tables.coverage):
+        with engine.reading() as connection:
+            found = {tuple(row) for row in connection.execute(select(table.c.job_id, table.c.org_id))}
+        assert found == {("job-local", "local"), ("job-other", "other")}
+
+
+def _upgrade_to(revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrate.MIGRATIONS))
+    with engine.writing() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
