@@ -3,6 +3,7 @@
 After `LIMIT` failures in a row it is open: nobody calls the host for `FIRST_S` seconds, twice as long each time, at
 most `LONGEST_S`. Then one caller may try; its success closes the breaker, its failure opens it anew. The state lies in
 Redis and forgets a host after `FORGET_S`. Without Redis everything is let through: this is politeness, not safety.
+Each organisation has breakers of its own: one cannot keep another from a host, nor learn whom it calls.
 """
 
 from __future__ import annotations
@@ -51,27 +52,27 @@ class HostPaused(External):
     is_attempt: ClassVar[bool] = False
 
 
-def check(host: str) -> None:
+def check(org_id: str, host: str) -> None:
     """Let the caller through to `host`. Raises HostPaused."""
-    if pause_s := wait_s(host):
+    if pause_s := wait_s(org_id, host):
         paused = HostPaused(f"{host} kept failing and is left alone for {pause_s:.0f} s.", cure="See to that host.")
         paused.retry_after_s = pause_s
         raise paused
 
 
-def wait_s(host: str) -> float:
+def wait_s(org_id: str, host: str) -> float:
     """Return how long to leave `host` alone, 0 when it may be called now. Of many callers one is let through to try."""
     try:
-        return float(_ASK.run(broker_client(), [_key(host)], [TRIAL_S]))
+        return float(_ASK.run(broker_client(), [_key(org_id, host)], [TRIAL_S]))
     except redis.RedisError as exc:
         log.warning("breaker.unknown", host=host, error=type(exc).__name__)
         return 0.0
 
 
-def failed(host: str) -> None:
+def failed(org_id: str, host: str) -> None:
     """Note that a call of `host` failed for its sake."""
     try:
-        opened_s = float(_FAILED.run(broker_client(), [_key(host)], [LIMIT, FIRST_S, LONGEST_S, FORGET_S]))
+        opened_s = float(_FAILED.run(broker_client(), [_key(org_id, host)], [LIMIT, FIRST_S, LONGEST_S, FORGET_S]))
     except redis.RedisError as exc:
         log.warning("breaker.unknown", host=host, error=type(exc).__name__)
         return
@@ -79,13 +80,13 @@ def failed(host: str) -> None:
         log.warning("breaker.opened", host=host, for_s=opened_s)
 
 
-def succeeded(host: str) -> None:
+def succeeded(org_id: str, host: str) -> None:
     """Note that `host` answered well: whatever it did before is forgotten."""
     try:
-        broker_client().delete(_key(host))
+        broker_client().delete(_key(org_id, host))
     except redis.RedisError as exc:
         log.warning("breaker.unknown", host=host, error=type(exc).__name__)
 
 
-def _key(host: str) -> str:
-    return f"breaker:{host.lower()[:255]}"
+def _key(org_id: str, host: str) -> str:
+    return f"breaker:{org_id}:{host.lower()[:255]}"

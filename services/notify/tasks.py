@@ -53,8 +53,8 @@ def _summary(ended: list[Failure | None]) -> str:
 
 def _send(part: Part, url: str, told: Notice) -> None:
     """Send once, and have the delivery's row say how that ended. A receiver that keeps failing is left alone."""
-    breaker.check(_receiver(url))
     key = part.taken.key
+    breaker.check(key.org_id, _receiver(url))
     with writing(key.org_id) as connection:
         delivery = deliveries.begin(connection, key, channels.name_of(url), url)
     try:
@@ -84,9 +84,9 @@ def _deliver(delivery: Delivery, url: str, told: Notice) -> str:
         _note(told, delivery, exc)
         raise
     except (External, Temporary):
-        breaker.failed(_receiver(url))
+        breaker.failed(told.org_id, _receiver(url))
         raise
-    breaker.succeeded(_receiver(url))
+    breaker.succeeded(told.org_id, _receiver(url))
     return answer
 
 

@@ -269,7 +269,7 @@ def test_a_receiver_that_keeps_failing_is_left_alone_and_told_when_it_is_well_ag
     assert failure.code == "host-paused"
 
     receiver.answers(204)
-    client().hset(f"breaker:127.0.0.1:{receiver.port}", "until", 1)
+    client().hset(f"breaker:{ORG}:127.0.0.1:{receiver.port}", "until", 1)
     tell(waiting)
     tell(job_for(url))
     assert len(receiver.requests) == asked + 2
