@@ -59,6 +59,8 @@ bench: $(VENV)/.dev ## measure against nmap and a bare Celery chain, paired, as 
 	@$(BIN)/python -m tests.bench.pipeline
 	@$(BIN)/python -m tests.bench.dead_letters sqlite
 	@$(BIN)/python -m tests.bench.dead_letters postgres
+	@$(BIN)/python -m tests.bench.live sqlite
+	@$(BIN)/python -m tests.bench.live postgres
 
 openapi: $(VENV)/.dev ## write gateway/openapi.json anew
 	@$(BIN)/python -m gateway.openapi > .openapi.new && mv .openapi.new gateway/openapi.json
