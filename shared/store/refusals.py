@@ -34,7 +34,16 @@ def note(
         with writing(org_id) as connection:
             for rule, found in by_rule.items():
                 shown = list(dict.fromkeys(found))[:SHOWN]
-                said = {"rule": rule, "count": len(found), "refused": shown, "address": address or None}
-                audit.add(connection, org_id, actor, action, subject, **said)
+                audit.add(
+                    connection,
+                    org_id,
+                    actor,
+                    action,
+                    subject,
+                    rule=rule,
+                    count=len(found),
+                    refused=shown,
+                    address=address,
+                )
     except Infrastructure as exc:
         log.warning("refusal.unaudited", action=action, org_id=org_id, error=exc.code)

@@ -145,6 +145,9 @@ def test_a_grant_is_the_operators_to_make(client: TestClient, app: FastAPI) -> N
     owner = Caller(actor="user:ann@example.org", permissions=permitted(Role.OWNER))
     app.dependency_overrides[_caller] = lambda: owner
     assert client.post(RULES, json={"effect": "grant", "what": "10.0.0.0/8"}).status_code == 403
+    app.dependency_overrides.clear()
+    assert audited(client, "access.denied")[0]["detail"]["asked"] == "grant 10.0.0.0/8"
+    app.dependency_overrides[_caller] = lambda: owner
     assert client.post(RULES, json={"effect": "deny", "what": "10.0.0.0/8"}).status_code == 201
 
 
