@@ -19,6 +19,7 @@ from starlette.routing import Match
 from gateway import auth, broker, openapi, problems, tickets
 from gateway.audience import Audience
 from gateway.edge import PROBES, BodyLimit, Edge, Hosts
+from gateway.idempotency import Idempotency
 from gateway.live import Live
 from gateway.routes import (
     audit,
@@ -64,6 +65,7 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
             Middleware(tickets.Tickets),
             Middleware(auth.Auth, token=auth.required(token)),
             Middleware(BodyLimit),
+            Middleware(Idempotency),
         ],
         telemetry={
             "metrics": False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gateway import lookup
+from gateway import idempotency, lookup
 from gateway.auth import Caller
 from gateway.lookup import IdAmbiguous
 from gateway.problems import InvalidRequest
@@ -34,6 +34,8 @@ class CountDiffers(Conflict):
 
 def replay(caller: Caller, asked: BulkReplay) -> Operation:
     """Write the operation that replays a selection. Raises what is wrong with it."""
+    if begun := _begun(caller):
+        return begun
     asked = asked.model_copy(update={"selection": whole(caller, asked.selection)})
     with writing(caller.org_id) as connection:
         params = asked.model_dump(mode="json", exclude={"dry_run"})
@@ -42,6 +44,8 @@ def replay(caller: Caller, asked: BulkReplay) -> Operation:
 
 def discard(caller: Caller, asked: BulkDiscard) -> Operation | Forecast:
     """Write the operation that discards a selection. Raises CountDiffers, and what is wrong with the selection."""
+    if begun := _begun(caller):
+        return begun
     selection = whole(caller, asked.selection)
     with writing(caller.org_id) as connection:
         count = dead_letters.count(connection, caller.org_id, selection)
@@ -55,6 +59,8 @@ def discard(caller: Caller, asked: BulkDiscard) -> Operation | Forecast:
 
 def cancel(caller: Caller, asked: BulkCancel) -> Operation | Forecast:
     """Write the operation that cancels jobs. Raises CountDiffers, and what is wrong with what it is about."""
+    if begun := _begun(caller):
+        return begun
     check_query(asked.q, JOBS, "/q")
     with reading(caller.org_id) as connection:
         ids = _whole(asked.ids, lambda piece: lookup.job_id(connection, caller, piece), "/ids")
@@ -116,8 +122,17 @@ def _begin(
 ) -> Operation:
     params = params | {"until": until}
     made = operations.create(connection, caller.org_id, kind, params, total=total, by=caller.actor)
+    idempotency.note(connection, [made.id])
     audit.add(connection, caller.org_id, caller.actor, kind, f"operation:{made.id}", total=total, **params)
     return made
+
+
+def _begun(caller: Caller) -> Operation | None:
+    """Return the operation that this request began when it came before, where its answer was lost."""
+    if not (made := idempotency.made()):
+        return None
+    with reading(caller.org_id) as connection:
+        return operations.get(connection, made[0])
 
 
 def _sure(count: int, samples: Sequence[str]) -> Forecast:

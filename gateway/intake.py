@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway import broker, pressure
+from gateway import broker, idempotency, pressure
 from gateway.auth import Caller
 from gateway.submission import Submission, TargetsRefused, admit, check_plugins
 from shared import admission, bus, telemetry
@@ -21,6 +21,8 @@ def accept(caller: Caller, asked: Submission) -> Receipt:
 
     Raises what `submission` does, BrokerFull and DatabaseAway.
     """
+    if made := idempotency.made():  # by a gateway that died before it could answer
+        return _receipt(caller, made)
     pressure.admit()
     options = asked.options()
     with reading(caller.org_id) as connection:
@@ -36,9 +38,8 @@ def accept(caller: Caller, asked: Submission) -> Receipt:
     new = [admission.draft(caller.org_id, target, options, _trace(batch_id), batch_id=batch_id) for target in targets]
     with writing(caller.org_id) as connection:
         ids = admission.write(connection, new)
-    broker.publish(ids[:AT_ONCE])
-    with reading(caller.org_id) as connection:
-        return Receipt(batch_id=batch_id, jobs=jobs.views(connection, ids))
+        idempotency.note(connection, ids)
+    return _receipt(caller, ids)
 
 
 def follow_up(caller: Caller, ids: Sequence[str]) -> None:
@@ -51,6 +52,13 @@ def follow_up(caller: Caller, ids: Sequence[str]) -> None:
     with reading(caller.org_id) as connection:
         first = [event for job_id in ids for event in timeline.of_job(connection, job_id, limit=2)]
     bus.publish(first)
+
+
+def _receipt(caller: Caller, ids: Sequence[str]) -> Receipt:
+    broker.publish(ids[:AT_ONCE])
+    with reading(caller.org_id) as connection:
+        found = jobs.views(connection, ids)
+    return Receipt(batch_id=found[0].batch_id, jobs=found)
 
 
 def _trace(batch_id: str | None) -> tuple[str, str]:

@@ -6,7 +6,7 @@ is no failure: what is in the store is sent when it is back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import redis
@@ -27,6 +27,8 @@ from shared.store.revival import JobNotOver, Reopened
 from shared.store.step import DONE
 
 log = structlog.get_logger()
+
+Noting = Callable[[Connection, Sequence[str]], None]
 
 
 class JobOver(Conflict):
@@ -75,8 +77,10 @@ def resume(org_id: str, job_id: str, stage: StageName, by: str) -> Reopened:
     return _revive(org_id, job_id, stage, by)
 
 
-def rerun(org_id: str, job_id: str, by: str) -> str:
+def rerun(org_id: str, job_id: str, by: str, note: Noting | None = None) -> str:
     """Submit the request of a job again, to begin at once, as a new job; return its id.
+
+    note: gets the new id in the transaction that makes the job.
 
     Raises JobNotFound, PluginGone, and what `policy.check` does.
     """
@@ -91,6 +95,8 @@ def rerun(org_id: str, job_id: str, by: str) -> str:
     made = admission.draft(org_id, target, options.model_copy(update={"not_before": None}), trace)
     with writing(org_id) as connection:
         [new_id] = admission.write(connection, [replace(made, origin_id=job_id)])
+        if note:
+            note(connection, [new_id])
         audit.add(connection, org_id, by, "job.rerun", f"job:{job_id}", new_job_id=new_id)
     with reading(org_id) as connection:
         bus.publish(timeline.of_job(connection, new_id))

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from gateway import broker, bulk, lookup, standing
+from gateway import broker, bulk, idempotency, lookup, standing
 from gateway.auth import Asking, Caller, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
@@ -80,7 +80,9 @@ def resume_job(caller: Asking, piece: Piece, asked: Resume) -> JobView:
 )
 def rerun_job(caller: Asking, piece: Piece, response: Response) -> JobView:
     """Submit its request again, and answer with the new job."""
-    job_id: str = broker.intervention().rerun(caller.org_id, _find(caller, piece), caller.actor)
+    before = idempotency.made()
+    asked = (caller.org_id, _find(caller, piece), caller.actor, idempotency.note)
+    job_id: str = before[0] if before else broker.intervention().rerun(*asked)
     response.headers["Location"] = f"{router.prefix}/{job_id}"
     return _view(caller, job_id)
 

@@ -7,8 +7,8 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
-    LargeBinary,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -101,9 +101,11 @@ idempotent_requests = Table(
     Column("actor", Line(255), primary_key=True),
     Column("key", Line(255), primary_key=True),
     Column("request_hash", Line(64), nullable=False),
+    Column("claim", Id, nullable=False),
+    Column("made", Json),
     Column("status", Integer),
     Column("headers", Json, nullable=False, default=dict),
-    Column("body", LargeBinary, nullable=False, default=b""),
+    Column("body", Text),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Index(None, "expires_at"),
