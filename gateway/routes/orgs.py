@@ -65,7 +65,7 @@ def change_org(caller: Asking, org_id: str, asked: OrgChange) -> OrgView:
 @router.get("/members", dependencies=[needs(Permission.READ)])
 def list_members(caller: Asking) -> Page[MemberView]:
     """Who belongs to the organisation, and as what."""
-    with reading() as connection:
+    with reading(caller.org_id) as connection:
         return Page(items=members.all_of(connection, caller.org_id))
 
 
@@ -73,7 +73,7 @@ def list_members(caller: Asking) -> Page[MemberView]:
 def add_member(caller: Asking, asked: MemberNew) -> MemberView:
     """Take a user in who exists already. Nobody gives a role above their own."""
     _check_role(caller, asked.role)
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         account = users.account(connection, asked.email)
         if account is None:
             raise users.UserNotFound(f"There is no user {asked.email}.", cure="Make one: vedette users create")
@@ -86,7 +86,7 @@ def add_member(caller: Asking, asked: MemberNew) -> MemberView:
 def change_member(caller: Asking, user_id: str, asked: MemberChange) -> MemberView:
     """Give a member another role. Nobody changes who stands above them, or gives a role above their own."""
     _check_role(caller, asked.role)
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         before = members.get(connection, caller.org_id, user_id)
         _check_role(caller, before.role)
         after = members.change(connection, caller.org_id, user_id, asked.role)
@@ -100,7 +100,7 @@ def change_member(caller: Asking, user_id: str, asked: MemberChange) -> MemberVi
 )
 def remove_member(caller: Asking, user_id: str) -> Response:
     """Let a member go; their API keys of this organisation hold no more."""
-    with writing() as connection:
+    with writing(caller.org_id) as connection:
         before = members.get(connection, caller.org_id, user_id)
         _check_role(caller, before.role)
         members.remove(connection, caller.org_id, user_id)

@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import Table, insert, select
 
+from shared.contracts.access import KeyNew
 from shared.contracts.dead_letter import DeadLetterState
 from shared.contracts.finding import Assessment, Finding, Severity
+from shared.contracts.identity import Role
 from shared.contracts.job import StageName
 from shared.contracts.observation import Coverage, Observation
 from shared.contracts.operation import OperationKind
@@ -32,6 +34,7 @@ from shared.store import (
     tables,
 )
 from shared.store.engine import reading, writing
+from shared.store.identity import keys, members, organisations, users
 from shared.store.narrowing import OURS
 from shared.store.step import Key
 from tests.gateway.driving import finish
@@ -48,12 +51,15 @@ class Foreign:
     jobs: list[str]
     batch: str
     letters: list[str]
+    key: str
+    user: str
     ids: set[str] = field(default_factory=set)
 
 
 def found(make_job: Callable[..., str], bury: Callable[..., str]) -> Foreign:
     """Fill every table with rows of A."""
     batch = new_id()
+    user = _user()
     jobs = [make_job(f"{CANARY}-{n}.example", org_id=A, tags={"owner": CANARY}, notify=[_URL]) for n in range(3)]
     finish(jobs[0])
     letters = [_bury(bury, jobs[1], state) for state in (DeadLetterState.OPEN, DeadLetterState.QUARANTINED)]
@@ -66,9 +72,19 @@ def found(make_job: Callable[..., str], bury: Callable[..., str]) -> Foreign:
         to = PolicyChange(retries=7, back_off=BackOff.LINEAR, base_s=77.0, cap_s=777.0)
         policies.change(connection, A, FailureClass.TEMPORARY, to, CANARY)
         operations.create(connection, A, OperationKind.REPLAY, {"note": CANARY}, total=3, by=CANARY)
+        key = keys.create(connection, A, user, KeyNew(name=CANARY, role=Role.OWNER), CANARY)
         audit.add(connection, A, CANARY, "job.cancel", f"job:{jobs[0]}", note=CANARY)
     _fill_the_rest(batch)
-    return Foreign(jobs, batch, letters, _ids())
+    return Foreign(jobs, batch, letters, key.id, user, _ids())
+
+
+def bearer(org_id: str) -> dict[str, str]:
+    """Make an organisation with an API key of an owner; return the header that shows it."""
+    with writing() as connection:
+        organisations.ensure(connection, org_id, org_id)
+        made = keys.create(connection, org_id, None, KeyNew(name="owner", role=Role.OWNER), "test")
+    assert made.secret is not None
+    return {"Authorization": f"Bearer {made.secret}"}
 
 
 def rows() -> dict[str, list[tuple[Any, ...]]]:
@@ -78,6 +94,14 @@ def rows() -> dict[str, list[tuple[Any, ...]]]:
             one.name: sorted((tuple(row) for row in connection.execute(select(one).where(one.c.org_id == A))), key=repr)
             for one in TABLES
         }
+
+
+def _user() -> str:
+    with writing() as connection:
+        organisations.ensure(connection, A, CANARY)
+        user_id = users.create(connection, f"{CANARY}@example.org", "x", CANARY, name=CANARY, is_root=False)
+        members.add(connection, A, user_id, Role.OWNER, CANARY)
+    return user_id
 
 
 _URL = f"https://hooks.example/{CANARY}"

@@ -17,15 +17,14 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketDenialResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.app import create_app
-from gateway.auth import Caller
-from shared.contracts.identity import Role, permitted
+from shared.contracts.identity import Permission, Role, permitted
 from tests.gateway import foreign
 from tests.gateway.driving import HOSTS, TOKEN, both_databases
 from tests.gateway.foreign import CANARY, A, B, Foreign
 
+HERE = "http://127.0.0.1"
 Bodies = Callable[[Foreign], list[Any]]
 
 # What a body says that names something of A. A route whose body names nothing gets one that is right.
@@ -62,10 +61,27 @@ BODIES: dict[str, Bodies] = {
     "PUT /api/v1/policies/{class}": lambda a: [{"retries": 1, "back_off": "none"}],
     "POST /api/v1/targets:check": lambda a: [{"targets": [{"kind": "host", "host": "127.0.0.1"}]}],
     "POST /api/v1/scan-rules": lambda a: [{"effect": "deny", "what": "10.9.9.9"}],
+    "POST /api/v1/auth/login": lambda a: [{"email": "nobody@example.org", "password": "correct-horse", "org": A}],
+    "POST /api/v1/auth/session": lambda a: [{"email": "nobody@example.org", "password": "correct-horse", "org": A}],
+    "POST /api/v1/auth/refresh": lambda a: [{"refresh_token": CANARY}],
+    "POST /api/v1/auth/logout": lambda a: [{"everywhere": True}],
+    "POST /api/v1/auth/switch": lambda a: [{"org": A}],
+    "POST /api/v1/auth/password": lambda a: [{"current": "correct-horse", "new": "battery-staple-9"}],
+    "POST /api/v1/orgs": lambda a: [{"id": A, "name": "Taken"}],
+    "PATCH /api/v1/orgs/{org_id}": lambda a: [{"name": "Taken"}],
+    "POST /api/v1/members": lambda a: [{"email": "nobody@example.org", "role": "viewer"}],
+    "PATCH /api/v1/members/{user_id}": lambda a: [{"role": "viewer"}],
+    "POST /api/v1/users": lambda a: [{"email": "b@example.org", "org": A}],
+    "PATCH /api/v1/users/{user_id}": lambda a: [{"disabled": True}, {"reset_password": True}],
+    "POST /api/v1/api-keys": lambda a: [{"name": "b", "role": "viewer"}],
+    "POST /api/v1/api-keys/{key_id}:rotate": lambda a: [{"overlap_s": 0}],
 }
 
 # Values of parameters of a path that name no thing of an organisation.
+IDS = frozenset({"id", "org_id", "user_id", "key_id"})
 NAMES = {"name": ["scan"], "class": ["temporary"], "format": ["html", "json", "pdf"]}
+
+AUDIT = "/api/v1/audit"  # tells B what B was refused, with the ids that B had asked for
 
 # Streams do not end by themselves: who proves there that nothing of another organisation is told.
 ELSEWHERE = {
@@ -85,23 +101,11 @@ class Route:
     has_body: bool
     queries: tuple[str, ...]
     parameters: tuple[str, ...]
+    needs: frozenset[Permission] = frozenset()
 
     @property
     def key(self) -> str:
         return f"{self.method} {self.path}"
-
-
-class As:
-    """Says who asks before the gateway does."""
-
-    def __init__(self, app: ASGIApp, caller: Caller) -> None:
-        self._app, self._caller = app, caller
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in {"http", "websocket"}:
-            state = scope.setdefault("state", {})
-            state["caller"], state["again"] = self._caller, lambda: self._caller
-        await self._app(scope, receive, send)
 
 
 def routes(app: FastAPI) -> Iterator[Route]:
@@ -113,7 +117,10 @@ def routes(app: FastAPI) -> Iterator[Route]:
             queries = tuple(each.alias for each in one.dependant.query_params)
             for method in sorted(one.methods):
                 parameters = tuple(each.alias for each in one.dependant.path_params)
-                yield Route(method, one.path, one.body_field is not None, queries, parameters)
+                needs = frozenset(
+                    each.call.permission for each in one.dependant.dependencies if hasattr(each.call, "permission")
+                )
+                yield Route(method, one.path, one.body_field is not None, queries, parameters, needs)
         elif isinstance(one, APIWebSocketRoute):
             yield Route("WS", one.path, False, (), ())
         else:
@@ -127,9 +134,8 @@ def of_a(make_job: Callable[..., str], bury: Callable[..., str]) -> Foreign:
 
 @pytest.fixture
 def as_b(app: FastAPI, of_a: Foreign) -> Iterator[TestClient]:
-    """A client of an owner of B."""
-    caller = Caller(org_id=B, actor="user:b@example.org", permissions=permitted(Role.OWNER))
-    with TestClient(As(app, caller), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+    """A client with the API key of an owner of B."""
+    with TestClient(app, base_url=HERE, headers=foreign.bearer(B), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -154,13 +160,33 @@ def test_nothing_of_another_organisation_is_found_or_changed(app: FastAPI, as_b:
     assert foreign.rows() == before
 
 
-def test_what_a_has_is_there_for_a_alone(app: FastAPI, of_a: Foreign) -> None:
-    caller = Caller(org_id=A, actor="user:a@example.org", permissions=permitted(Role.OWNER))
-    with TestClient(As(app, caller), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
-        for path in ("/jobs", "/dlq", "/dlq/export", "/dlq/rules", "/scan-rules", "/operations", "/audit"):
-            assert CANARY in client.get(f"/api/v1{path}").text, path
-        for path in ("", "/findings", "/reports", "/reports/html", "/document", "/deliveries", "/timeline"):
-            assert client.get(f"/api/v1/jobs/{of_a.jobs[0]}{path}").status_code == 200, path
+def test_what_a_has_is_there_for_a_alone(as_b: TestClient, of_a: Foreign) -> None:
+    headers = foreign.bearer(A)
+    for path in ("/jobs", "/dlq", "/dlq/export", "/dlq/rules", "/scan-rules", "/operations", "/audit", "/members"):
+        assert CANARY in as_b.get(f"/api/v1{path}", headers=headers).text, path
+        assert CANARY not in as_b.get(f"/api/v1{path}").text, path
+    for path in ("", "/findings", "/reports", "/reports/html", "/document", "/deliveries", "/timeline"):
+        asked = f"/api/v1/jobs/{of_a.jobs[0]}{path}"
+        assert (as_b.get(asked, headers=headers).status_code, as_b.get(asked).status_code) == (200, 404), path
+
+
+def test_a_header_does_not_lead_to_another_organisation(as_b: TestClient, of_a: Foreign) -> None:
+    before = foreign.rows()
+    for name in ("Vedette-Organisation", "vedette-organisation"):
+        answer = as_b.get("/api/v1/jobs", headers={name: A})
+        assert (answer.status_code, CANARY in answer.text) == (403, False)
+    assert foreign.rows() == before
+
+
+def test_the_key_of_a_repeated_request_is_of_one_organisation(as_b: TestClient, of_a: Foreign) -> None:
+    body = {"target": {"kind": "host", "host": "127.0.0.1"}}
+    headers = {"Idempotency-Key": "the-same-for-both"}
+    of_both = [
+        as_b.post("/api/v1/jobs", json=body, headers=headers | more).json()["jobs"][0]["id"]
+        for more in (foreign.bearer(A), {})
+    ]
+    assert of_both[0] != of_both[1]
+    assert as_b.get(f"/api/v1/jobs/{of_both[0]}").status_code == 404
 
 
 def test_the_socket_of_a_job_is_closed_to_others(as_b: TestClient, of_a: Foreign) -> None:
@@ -173,14 +199,14 @@ def test_the_socket_of_a_job_is_closed_to_others(as_b: TestClient, of_a: Foreign
 
 
 def _is_known(route: Route) -> bool:
-    is_named = set(route.parameters) <= {"id", *NAMES}
+    is_named = set(route.parameters) <= {*IDS, *NAMES}
     return is_named and route.method != "WS" and (not route.has_body or route.key in BODIES)
 
 
 def _tries(route: Route, of_a: Foreign) -> Iterator[tuple[str, Any]]:
     paths = [route.path]
     for name in route.parameters:
-        values = sorted(of_a.ids) if name == "id" else NAMES[name]
+        values = NAMES.get(name) or ([A] if name == "org_id" else sorted(of_a.ids))
         paths = [path.replace(f"{{{name}}}", value) for path in paths for value in values]
     for path in paths:
         for query in _queries(route, of_a):
@@ -194,12 +220,15 @@ def _queries(route: Route, of_a: Foreign) -> list[str]:
 
 
 def _try(client: TestClient, route: Route, url: str, body: Any, of_a: Foreign) -> None:
-    given = {"json": body} if body is not None else {}
+    given: dict[str, Any] = {"json": body} if body is not None else {}
     answer = client.request(route.method, url, **given)
     sent = f"{url} {json.dumps(body)}"
     said = f"{answer.text} {dict(answer.headers)}"
-    told = [mark for mark in (CANARY, *of_a.ids) if mark in said and mark not in sent]
+    marks = {CANARY} if route.path.startswith(AUDIT) else {CANARY, *of_a.ids}
+    told = [mark for mark in marks if mark in said and mark not in sent]
     assert not told, f"{route.method} {sent} tells of A: {said[:500]}"
-    if "id" in route.parameters:
+    if not route.needs <= permitted(Role.OWNER):
+        assert answer.status_code == 403, f"{route.method} {sent}: {answer.status_code} {answer.text[:300]}"
+    elif IDS & set(route.parameters):
         assert answer.status_code == 404, f"{route.method} {sent}: {answer.status_code} {answer.text[:300]}"
     assert answer.status_code < 500, f"{route.method} {sent}: {answer.status_code} {answer.text[:300]}"
