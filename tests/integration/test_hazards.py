@@ -17,8 +17,11 @@ from shared.broker import flags, keys, presence
 from shared.broker.message import MAX_DELIVERIES
 from shared.contracts.dead_letter import DeadLetterEntry, Reason
 from shared.contracts.job import JobState, StageName
-from shared.errors import FailureClass
+from shared.contracts.policy import PolicyChange
+from shared.errors import BackOff, FailureClass
 from shared.queue import app
+from shared.store import policies
+from shared.store.engine import writing
 from tests.integration.conftest import Stack, built
 from tests.shared.store.making import ORG
 
@@ -222,3 +225,20 @@ def _reads(path: Path, text: str) -> bool:
     with contextlib.suppress(OSError):
         return text.encode() in path.read_bytes()
     return False
+
+
+@pytest.mark.usefixtures("same_worker")
+def test_a_job_that_burns_its_cpu_time_ends_as_resource_and_the_next_one_runs(hazardous: Stack, banner: int) -> None:
+    at_once = PolicyChange(retries=0, back_off=BackOff.NONE)
+    with writing(ORG) as connection:
+        policies.change(connection, ORG, FailureClass.RESOURCE, at_once, "ann")
+    try:
+        burning = hazardous.submit("127.0.0.1", "65533")
+        failed = next(step for step in hazardous.ended(burning).steps if step.stage is StageName.SCAN)
+        after = hazardous.ended(hazardous.submit("127.0.0.1", str(banner)))
+    finally:
+        with writing(ORG) as connection:
+            policies.reset(connection, ORG, FailureClass.RESOURCE)
+    assert failed.failure is not None
+    assert (failed.failure.code, failed.failure.failure_class) == ("cpu-time-exceeded", FailureClass.RESOURCE)
+    assert after.state is JobState.SUCCEEDED
