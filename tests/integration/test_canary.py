@@ -149,13 +149,13 @@ def _redis(site: Site) -> dict[str, bytes]:
 
 
 def _content(client: redis.Redis, key: bytes) -> object:
-    read: dict[bytes, Callable[[], object]] = {
+    read: dict[Any, Callable[[], object]] = {
         b"string": lambda: client.get(key),
         b"list": lambda: client.lrange(key, 0, -1),
         b"hash": lambda: client.hgetall(key),
         b"set": lambda: client.smembers(key),
         b"zset": lambda: client.zrange(key, 0, -1),
-        b"stream": lambda: [[_plain(entry) for entry in client.xrange(key)]],
+        b"stream": lambda: [_plain(entry) for entry in client.xrange(key) or []],
     }
     return read[client.type(key)]()
 

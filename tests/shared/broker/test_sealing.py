@@ -35,8 +35,10 @@ def _pointed(server: testing.RedisServer, fresh_settings: pytest.MonkeyPatch) ->
         yield
 
 
-def signature(**options: Any) -> Signature:
-    return app.signature("scan.run", args=(ENVELOPE,), options={"queue": "scan", "task_id": "j.scan", **options})
+def signature(**options: Any) -> Signature[Any]:
+    known = {"queue": "scan", "task_id": "j.scan", **options}
+    made: Signature[Any] = app.signature("scan.run", args=(ENVELOPE,), options=known)
+    return made
 
 
 def send() -> None:
@@ -114,7 +116,7 @@ def test_a_body_of_another_job_organisation_or_stage_is_misplaced(changed: dict[
 
 def test_a_message_that_does_not_open_stays_as_it_was() -> None:
     made = Message("x", content_type=codec.SEALED, headers={codec.JOB: "", codec.ORG: "", codec.KEY: "test"})
-    made.body, made.headers[codec.SIGNATURE] = b"x", "y"  # type: ignore[assignment, index]  # as above
+    made.body, made.headers[codec.SIGNATURE] = b"x", "y"  # type: ignore[assignment]  # as above
     with pytest.raises(BadSignature):
         open_message(made)
     assert made.content_type == codec.SEALED
