@@ -126,6 +126,10 @@ def new_database(
     return make
 
 
+LOCAL = """INSERT INTO organisations (id, name, limits, created_by, created_at)
+VALUES ('local', 'Local', '{}', 'installation', CURRENT_TIMESTAMP)"""  # as the migration makes it
+
+
 def _empty(url: str) -> None:
     """Delete all rows, and begin counting anew. Connections that a test before left open are closed."""
     others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
@@ -133,7 +137,7 @@ def _empty(url: str) -> None:
     restarts = [f"ALTER SEQUENCE {name}_id_seq RESTART" for name in ("audit", "events", "observations")]
     with psycopg.connect(url) as connection:
         connection.execute(f"{others} AND pid <> pg_backend_pid()".encode())
-        connection.execute("; ".join([*deletions, *restarts]).encode())
+        connection.execute("; ".join([*deletions, *restarts, LOCAL]).encode())
 
 
 def _sqlite(_server: str, folder: Path, template: str) -> str:
