@@ -57,8 +57,9 @@ def classify(caller: Caller, piece: str, asked: Reclassify) -> DeadLetterView:
         found = triage.reclassify(
             connection, caller.org_id, letter_id, asked.failure_class, caller.actor, learn=asked.learn
         )
-        plain = {"failure_class": asked.failure_class, "learn": asked.learn}
-        audit.add(connection, caller.org_id, caller.actor, "dlq.classify", _subject(letter_id), **plain)
+        failure_class, learn = asked.failure_class, asked.learn
+        about = caller.org_id, caller.actor, "dlq.classify", _subject(letter_id)
+        audit.add(connection, *about, failure_class=failure_class, learn=learn)
     return found
 
 

@@ -133,7 +133,8 @@ VALUES ('local', 'Local', '{}', 'installation', CURRENT_TIMESTAMP)"""  # as the 
 def _empty(url: str) -> None:
     """Delete all rows, and begin counting anew. Connections that a test before left open are closed."""
     others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-    deletions = [f"DELETE FROM {table.name}" for table in reversed(tables.metadata.sorted_tables)]
+    names = [table.name for table in reversed(tables.metadata.sorted_tables)]
+    deletions = [f"DELETE FROM {name}" if name != "audit" else "TRUNCATE audit" for name in names]  # append-only
     restarts = [f"ALTER SEQUENCE {name}_id_seq RESTART" for name in ("audit", "events", "observations")]
     with psycopg.connect(url) as connection:
         connection.execute(f"{others} AND pid <> pg_backend_pid()".encode())

@@ -31,4 +31,4 @@ def list_audit(
     with reading(caller.org_id) as connection:
         found = audit.page(connection, caller.org_id, limit=limit + 1, before=page.number(cursor), action=action)
     more = len(found) > limit
-    return Page(items=found[:limit], next=page.cursor(str(found[limit - 1].id)) if more else None)
+    return Page(items=found[:limit], next=page.cursor(str(found[limit - 1].seq)) if more else None)

@@ -71,8 +71,8 @@ def purge_queue(caller: Asking, name: Name, asked: PurgeRequest) -> Purge:
         return broker.purge().forecast(name)  # type: ignore[no-any-return]  # a module that is imported late
     done: Purge = broker.purge().purge(name, caller.actor, expect=asked.expect)
     with writing(caller.org_id) as connection:
-        detail = {"jobs": done.jobs, "messages": done.messages}
-        audit.add(connection, caller.org_id, caller.actor, "queue.purge", f"queue:{name}", **detail)
+        about = caller.org_id, caller.actor, "queue.purge", f"queue:{name}"
+        audit.add(connection, *about, jobs=done.jobs, messages=done.messages)
     return done
 
 

@@ -12,7 +12,8 @@ class AuditEntry(Contract):
     """One action. subject: what it was done to, as `dead-letter:<id>`, `job:<id>`, `queue:<name>`.
 
     seq: its place in the chain of its organisation, from 1.  address: from where it was asked for.
-    hash: of this entry and of `previous_hash`, so that none can be changed, removed or moved unnoticed.
+    hash: SHA-256 of this entry and of `previous_hash`, so that none can be changed, removed or moved unnoticed.
+    seal: the id of a key, and what only this installation makes of the hash with it.
     """
 
     id: int
@@ -30,3 +31,4 @@ class AuditEntry(Contract):
     trace_id: str = ""
     previous_hash: str = ""
     hash: str = ""
+    seal: str = ""

@@ -42,7 +42,7 @@ def test_a_queue_is_paused_by_somebody_for_a_reason_and_resumed(client: TestClie
         ("queue.resume", "queue:scan.heavy"),
         ("queue.pause", "queue:scan.heavy"),
     ]
-    assert lines[1]["detail"] == {"reason": "window"}
+    assert lines[1]["reason"] == "window"
     assert len(lines[1]["trace_id"]) == 32
 
 

@@ -147,6 +147,7 @@ audit = Table(
     Column("trace_id", Line(32), nullable=False, default=""),
     Column("previous_hash", Line(64), nullable=False),
     Column("hash", Line(64), nullable=False),
+    Column("seal", Line(128), nullable=False),
     UniqueConstraint("org_id", "seq"),
     Index(None, "org_id", "id"),
 )
@@ -157,4 +158,5 @@ audit_heads = Table(
     Column("org_id", Line(64), primary_key=True),
     Column("seq", Integer, nullable=False),
     Column("hash", Line(64), nullable=False),
+    Column("seal", Line(128), nullable=False),
 )

@@ -8,14 +8,14 @@ from tests.shared.store.making import ORG
 def test_lines_come_back_newest_first_in_pages_and_by_action(database: str) -> None:
     with writing() as connection:
         for number in range(3):
-            audit.add(connection, ORG, "token", "queue.pause", f"queue:q{number}", reason="x" * 9999, nothing=None)
+            audit.add(connection, ORG, "token", "queue.pause", f"queue:q{number}", why="x" * 9999, nothing=None)
         audit.add(connection, ORG, "token", "job.cancel", "job:1")
         audit.add(connection, "other", "token", "job.cancel", "job:2")
     with reading() as connection:
         newest, *rest = audit.page(connection, ORG, limit=2)
         assert (newest.action, newest.subject, newest.actor) == ("job.cancel", "job:1", "token")
-        assert rest[0].detail == {"reason": "x" * audit.MAX_DETAIL}
-        assert [line.subject for line in audit.page(connection, ORG, limit=9, before=rest[0].id)] == [
+        assert rest[0].detail == {"why": "x" * audit.MAX_DETAIL}
+        assert [line.subject for line in audit.page(connection, ORG, limit=9, before=rest[0].seq)] == [
             "queue:q1",
             "queue:q0",
         ]

@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("org_id", sa.String(length=64), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("seal", sa.String(length=128), nullable=False),
         sa.PrimaryKeyConstraint("org_id", name=op.f("pk_audit_heads")),
     )
     op.create_table(
@@ -196,11 +197,13 @@ def upgrade() -> None:
         sa.Column("trace_id", sa.String(length=32), nullable=False),
         sa.Column("previous_hash", sa.String(length=64), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("seal", sa.String(length=128), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
         sa.UniqueConstraint("org_id", "seq", name=op.f("uq_audit_org_id_seq")),
     )
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_audit_org_id_id"), ["org_id", "id"], unique=False)
+    _keep_as_written("audit")
 
     op.execute(
         "INSERT INTO organisations (id, name, limits, created_by, created_at) "
@@ -214,3 +217,22 @@ def _give_organisation(name: str) -> None:
     op.execute(f"UPDATE {name} SET org_id = (SELECT jobs.org_id FROM jobs WHERE jobs.id = {name}.job_id)")  # noqa: S608
     with op.batch_alter_table(name, schema=None) as batch_op:
         batch_op.alter_column("org_id", existing_type=sa.String(length=64), nullable=False)
+
+
+def _keep_as_written(name: str) -> None:
+    """Have the database refuse to change and to delete rows. Whoever makes the table anew makes this anew."""
+    if op.get_bind().dialect.name == "sqlite":
+        for verb in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER {name}_refuses_{verb.lower()} BEFORE {verb} ON {name} "
+                f"BEGIN SELECT RAISE(ABORT, '{name} is append-only'); END"
+            )
+        return
+    op.execute(
+        f"CREATE FUNCTION {name}_refuses() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{name} is append-only'; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER {name}_refuses_change BEFORE UPDATE OR DELETE ON {name} "
+        f"FOR EACH ROW EXECUTE FUNCTION {name}_refuses()"
+    )
