@@ -1,8 +1,8 @@
 """The one way out: every connection of a stage to somebody else's machine begins here, with an address that was judged.
 
 `destination` is the only thing that turns an address into something a socket can connect to; scanners that open
-thousands of sockets use it directly, everybody else `connect`. A name is resolved once: no second answer of a name
-server (DNS rebinding) is ever asked for.
+thousands of sockets use it directly, everybody else `connect` or `dial`. A name is resolved once: no second answer of a
+name server (DNS rebinding) is ever asked for.
 """
 
 from __future__ import annotations
@@ -136,9 +136,14 @@ class Link:
 
 
 def connect(host: str, port: int, within: Reach, *, ends_at: float, limit: int) -> Link:
+    """Connect to `host`. limit: bytes to read. The rest, and what is raised: see `dial`."""
+    return Link(dial(host, port, within, ends_at=ends_at), ends_at, limit)
+
+
+def dial(host: str, port: int, within: Reach, *, ends_at: float) -> socket.socket:
     """Connect to the first address of `host` that answers. All of them are judged before the first packet.
 
-    ends_at: on the monotonic clock; each address has its share of the time until then.  limit: bytes to read.
+    ends_at: on the monotonic clock; each address has its share of the time until then.
     Raises TargetRefused, TargetUnresolvable, ResolverAway, TooLate, OSError.
     """
     found = resolver.addresses(host, left(ends_at))
@@ -155,7 +160,7 @@ def connect(host: str, port: int, within: Reach, *, ends_at: float, limit: int) 
                     raise TooLate("no answer in time") from exc
                 raise
         else:
-            return Link(sock, ends_at, limit)
+            return sock
     raise OSError(f"{host} has no address")
 
 

@@ -24,7 +24,6 @@ from shared.policy import Reach
 
 _DEFERRED = "See to the mail server; it is tried a few times, then told as not delivered."
 IN_ALL = 6  # times the time-out of one operation, for a whole mail: a server may answer slowly, but not forever
-MAX_BYTES = 256 * 1024  # smtplib itself reads lines of at most 8 KiB
 _PORTS = {"smtp": 587, "smtps": 465}
 
 
@@ -141,7 +140,7 @@ class _Smtp(smtplib.SMTP):
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         ends_at = time.monotonic() + timeout
-        sock = egress.connect(host, port, Reach(private=True), ends_at=ends_at, limit=MAX_BYTES).sock
+        sock = egress.dial(host, port, Reach(private=True), ends_at=ends_at)
         sock.settimeout(timeout)
         return sock
 
