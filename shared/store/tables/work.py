@@ -117,6 +117,7 @@ events = Table(
     Column("xid", BigInteger, nullable=False, default=ThisTransaction(), server_default="0"),
     Column("snapshot", Text, nullable=False, default=WhatItSees(), server_default=""),
     Index(None, "job_id", "id"),
+    Index(None, "org_id", "id"),
     Index("ix_events_xid", "xid", sqlite_where=Column("xid") > 0),
     sqlite_autoincrement=True,
 )

@@ -82,6 +82,14 @@ def filled(database: str) -> str:
     return database
 
 
+def test_every_row_says_whose_it_is() -> None:
+    shared = {"organisations", "users", "plugins"}
+    assert {each.name for each in tables.metadata.sorted_tables} - shared == OURS
+    for one in TABLES:
+        assert not one.c.org_id.nullable, one.name
+        assert one.c.org_id.default is one.c.org_id.server_default is None, one.name
+
+
 def rows(connection: Connection, query: Executable) -> list[Any]:
     return [tuple(row) for row in connection.execute(query)]
 

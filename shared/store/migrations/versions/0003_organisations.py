@@ -171,6 +171,7 @@ def upgrade() -> None:
     ) as batch_op:
         batch_op.add_column(sa.Column("xid", sa.BigInteger(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("snapshot", sa.Text(), server_default="", nullable=False))
+    op.create_index(op.f("ix_events_org_id_id"), "events", ["org_id", "id"], unique=False)
     op.create_index("ix_events_xid", "events", ["xid"], unique=False, sqlite_where=sa.text("xid > 0"))
 
     with op.batch_alter_table("jobs", schema=None) as batch_op:
