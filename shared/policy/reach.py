@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from shared.contracts.scan_rule import Effect, ScanRule, network
 from shared.errors import Security
@@ -80,20 +81,41 @@ class Reach:
         return any(rule.effect is Effect.ALLOW for rule in self.rules)
 
     def _matching(self, effect: Effect, ip: Address, name: str, at: datetime) -> ScanRule | None:
-        rules = (rule for rule in self.rules if rule.effect is effect and not rule.is_over(at))
-        return next((rule for rule in rules if matches(rule, ip, name)), None)
+        """Return a rule that is about this address, or about this name of it.
+
+        An address inside another (RFC 4291, NAT64, tunnels) is what counts; for denying, its coat counts too.
+        """
+        inner = carried(ip)
+        both = [(inner.version, int(inner))] + ([(ip.version, int(ip))] if effect is Effect.DENY else [])
+        asked = name.lower().rstrip(".")
+        found = (each.rule for each in self._by_effect[effect] if each.is_about(both, asked))
+        return next((rule for rule in found if not rule.is_over(at)), None)
+
+    @cached_property
+    def _by_effect(self) -> dict[Effect, list[_Matcher]]:
+        return {effect: [_matcher(rule) for rule in self.rules if rule.effect is effect] for effect in Effect}
 
 
-def matches(rule: ScanRule, ip: Address, name: str) -> bool:
-    """Whether a rule is about this address, or this name of it.
+@dataclass(frozen=True, slots=True)
+class _Matcher:
+    """A rule taken apart once: it is compared with every address of a network. version: 0 for one about names."""
 
-    An address inside another (RFC 4291, NAT64, tunnels) is what counts; for denying, its coat counts too.
-    """
+    rule: ScanRule
+    version: int = 0
+    mask: int = 0
+    value: int = 0
+
+    def is_about(self, addresses: Sequence[tuple[int, int]], name: str) -> bool:
+        if not self.version:
+            return _is_name(self.rule.what, name)
+        return any(version == self.version and number & self.mask == self.value for version, number in addresses)
+
+
+def _matcher(rule: ScanRule) -> _Matcher:
     wanted = network(rule.what)
     if wanted is None:
-        return _is_name(rule.what, name.lower().rstrip("."))
-    both = {carried(ip), ip} if rule.effect is Effect.DENY else {carried(ip)}
-    return any(each.version == wanted.version and each in wanted for each in both)
+        return _Matcher(rule)
+    return _Matcher(rule, wanted.version, int(wanted.netmask), int(wanted.network_address))
 
 
 def _is_name(pattern: str, name: str) -> bool:

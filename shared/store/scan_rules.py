@@ -12,7 +12,7 @@ from shared.policy import Reach
 from shared.store import pieces
 from shared.store.tables import scan_rules as rules
 
-MAX_RULES = 1000  # of one organisation; every address of every target is compared with all of them
+MAX_RULES = 500  # of one organisation; every address of every target is compared with all of them
 
 
 class ScanRuleNotFound(NotFound):
