@@ -7,7 +7,6 @@ behind it; of progress and of queues it holds the newest. So what it costs does 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import time
 from collections import deque
@@ -21,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from gateway import topics
 from gateway.auth import Caller
 from gateway.live import Live
-from gateway.tail import Batch, Told
+from gateway.tail import Batch, Told, until
 from shared.contracts.events import Event
 from shared.contracts.job import JobView
 from shared.contracts.live import Beat, Changed, JobsNow, Reset, Snapshot, Subscribed
@@ -122,8 +121,7 @@ class Feed:
                 await self._wait()
 
     async def _wait(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), max(self._beat_at - time.monotonic(), 0.0))
+        await until(self._wake, max(self._beat_at - time.monotonic(), 0.0))
         self._wake.clear()
 
     def _beat(self) -> Sent:

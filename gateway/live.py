@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from gateway.tail import Tail
+from gateway.tail import Tail, until
 from shared import bus
 from shared.broker import refusals
 from shared.broker.client import BrokerAway
@@ -55,8 +55,7 @@ class Watch:
 
     async def wait(self, timeout_s: float) -> None:
         """Wait until something was offered, at most `timeout_s`."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), timeout_s)
+        await until(self._wake, timeout_s)
         self._wake.clear()
 
     @property
@@ -116,8 +115,7 @@ class Live:
 
     async def pause(self, seconds: float) -> None:
         """Wait, but not beyond `close`."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._closing.wait(), seconds)
+        await until(self._closing, seconds)
 
     async def run(self) -> None:
         """Stay subscribed, and read the log for those who follow it, until `close`."""

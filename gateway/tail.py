@@ -129,7 +129,8 @@ class Tail:
     async def run(self, is_connected: Callable[[], bool]) -> None:
         """Read on whenever there may be something new, until `close`. is_connected: whether the bus would say so."""
         while not self._is_closing:
-            await _set(self._wake, POLL_CONNECTED_S if is_connected() else POLL_S)
+            await until(self._wake, POLL_CONNECTED_S if is_connected() else POLL_S)
+            self._wake.clear()
             if not self.readers:
                 self._forget()
                 continue
@@ -155,7 +156,8 @@ class Tail:
                 await asyncio.to_thread(self.boards.look, orgs, bus_answers=is_connected())
                 for one in watching if self.boards.number > before else ():
                     one.wake()
-            await _set(self._look, LOOK_EVERY_S)
+            await until(self._look, LOOK_EVERY_S)
+            self._look.clear()
 
     def _take(self, found: Sequence[Entry] | None, place: Place) -> None:
         before = self.end
@@ -183,10 +185,11 @@ class Tail:
             one.wake()
 
 
-async def _set(event: asyncio.Event, timeout_s: float) -> None:
+async def until(event: asyncio.Event, timeout_s: float) -> None:
+    """Wait for an event, at most `timeout_s`."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), timeout_s)
-    event.clear()
+        async with asyncio.timeout(timeout_s):  # `wait_for` of Python 3.11 may keep a cancellation to itself
+            await event.wait()
 
 
 def _read(start: Place | None) -> tuple[list[Entry] | None, Place]:
