@@ -23,6 +23,7 @@ from gateway.idempotency import Idempotency
 from gateway.live import Live
 from gateway.routes import (
     audit,
+    batches,
     dlq,
     events,
     health,
@@ -85,6 +86,7 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
         events,
         ws,
         jobs,
+        batches,
         interventions,
         reports,
         rules,

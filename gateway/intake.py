@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from gateway import broker, idempotency, pressure
 from gateway.auth import Caller
-from gateway.submission import Submission, TargetsRefused, admit, check_plugins
+from gateway.submission import MAX_JOBS, BatchSubmission, Submission, TargetsRefused, admit, check_plugins
 from shared import admission, bus, telemetry
-from shared.contracts.submission import Receipt
+from shared.contracts.batch import MAX_ENTRIES, BatchView
+from shared.contracts.submission import Options, Receipt
+from shared.contracts.target import TargetModel
 from shared.ids import new_id
-from shared.store import jobs, refusals, scan_rules, timeline
+from shared.store import batches, jobs, refusals, scan_rules, timeline
+from shared.store.batches import NewBatch
 from shared.store.engine import reading, writing
 
 AT_ONCE = 50  # jobs published before the answer: about 0.1 s
+TOLD_AT_ONCE = 500  # jobs whose first events are read and put on the bus together
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was written: the jobs, and their batch if they have one."""
+
+    ids: list[str]
+    batch_id: str | None = None
 
 
 def accept(caller: Caller, asked: Submission) -> Receipt:
@@ -21,25 +34,16 @@ def accept(caller: Caller, asked: Submission) -> Receipt:
 
     Raises what `submission` does, BrokerFull and DatabaseAway.
     """
-    if made := idempotency.made():  # by a gateway that died before it could answer
-        return _receipt(caller, made)
-    pressure.admit()
-    options = asked.options()
+    made = _taken(caller, asked, MAX_JOBS)
     with reading(caller.org_id) as connection:
-        check_plugins(connection, options)
-        within = scan_rules.reach(connection, caller.org_id)
-    admission.due(options)  # before names are resolved: that takes time
-    try:
-        targets = admit(asked, within)
-    except TargetsRefused as exc:
-        refusals.note(caller.org_id, caller.actor, "target.refused", "submission", exc.refused, address=caller.address)
-        raise
-    batch_id = new_id() if len(targets) > 1 else None
-    new = [admission.draft(caller.org_id, target, options, _trace(batch_id), batch_id=batch_id) for target in targets]
-    with writing(caller.org_id) as connection:
-        ids = admission.write(connection, new)
-        idempotency.note(connection, ids)
-    return _receipt(caller, ids)
+        return Receipt(batch_id=made.batch_id, jobs=jobs.views(connection, made.ids))
+
+
+def accept_batch(caller: Caller, asked: BatchSubmission) -> tuple[BatchView, list[str]]:
+    """Write the jobs of a batch and publish the first of them; return the batch and their ids. Raises as `accept`."""
+    made = _taken(caller, asked, MAX_ENTRIES)
+    with reading(caller.org_id) as connection:
+        return batches.get(connection, str(made.batch_id)), made.ids
 
 
 def follow_up(caller: Caller, ids: Sequence[str]) -> None:
@@ -47,18 +51,59 @@ def follow_up(caller: Caller, ids: Sequence[str]) -> None:
 
     What a crash cuts off here is done by the reconciler.
     """
-    if len(ids) > AT_ONCE:
-        broker.publish(ids[AT_ONCE:])
-    with reading(caller.org_id) as connection:
-        first = [event for job_id in ids for event in timeline.of_job(connection, job_id, limit=2)]
-    bus.publish(first)
+    for start in range(0, len(ids), TOLD_AT_ONCE):
+        several = ids[start : start + TOLD_AT_ONCE]
+        if rest := several if start else several[AT_ONCE:]:
+            broker.publish(rest)
+        with reading(caller.org_id) as connection:
+            first = timeline.of_jobs(connection, several)
+        bus.publish(first)
 
 
-def _receipt(caller: Caller, ids: Sequence[str]) -> Receipt:
-    broker.publish(ids[:AT_ONCE])
+def _taken(caller: Caller, asked: Submission | BatchSubmission, most: int) -> Made:
+    made = _before(caller) or _new(caller, asked, most)
+    broker.publish(made.ids[:AT_ONCE])
+    return made
+
+
+def _before(caller: Caller) -> Made | None:
+    """Return what the same request made, by a gateway that died before it could answer."""
+    if not (ids := idempotency.made()):
+        return None
     with reading(caller.org_id) as connection:
-        found = jobs.views(connection, ids)
-    return Receipt(batch_id=found[0].batch_id, jobs=found)
+        return Made(ids, jobs.view(connection, ids[0]).batch_id)
+
+
+def _new(caller: Caller, asked: Submission | BatchSubmission, most: int) -> Made:
+    pressure.admit()
+    options = asked.options()
+    with reading(caller.org_id) as connection:
+        check_plugins(connection, options)
+        within = scan_rules.reach(connection, caller.org_id)
+    admission.due(options)  # before names are resolved: that takes time
+    try:
+        targets = admit(asked.entries(), within, most)
+    except TargetsRefused as exc:
+        refusals.note(caller.org_id, caller.actor, "target.refused", "submission", exc.refused, address=caller.address)
+        raise
+    return _write(caller, asked, targets, options)
+
+
+def _write(
+    caller: Caller, asked: Submission | BatchSubmission, targets: Sequence[TargetModel], options: Options
+) -> Made:
+    is_batch = len(targets) > 1 or isinstance(asked, BatchSubmission)
+    batch_id = new_id() if is_batch else None
+    new = [admission.draft(caller.org_id, target, options, _trace(batch_id), batch_id=batch_id) for target in targets]
+    with writing(caller.org_id) as connection:
+        if batch_id:
+            name = asked.name if isinstance(asked, BatchSubmission) else ""
+            trace_id = telemetry.trace_id()
+            batch = NewBatch(batch_id, caller.org_id, len(new), options, name, caller.actor, trace_id)
+            batches.create(connection, batch)
+        ids = admission.write(connection, new)
+        idempotency.note(connection, ids)
+    return Made(ids, batch_id)
 
 
 def _trace(batch_id: str | None) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from fastapi import Path
 
 from gateway.auth import Caller
 from shared.errors import Conflict
-from shared.store import dead_letters, dlq_rules, jobs, operations, pieces, scan_rules
+from shared.store import batches, dead_letters, dlq_rules, jobs, operations, pieces, scan_rules
 from shared.store.engine import Connection
 
 _PIECE = re.compile(r"[0-9a-f-]{4,36}")
@@ -32,6 +32,10 @@ class JobAmbiguous(IdAmbiguous):
     """Several jobs have it."""
 
 
+class BatchAmbiguous(IdAmbiguous):
+    """Several batches have it."""
+
+
 class OperationAmbiguous(IdAmbiguous):
     """Several operations have it."""
 
@@ -50,6 +54,14 @@ def job_id(connection: Connection, caller: Caller, piece: str) -> str:
     if not found:
         raise jobs.JobNotFound("There is no job with this id.", cure="List them: vedette jobs list")
     return _only(found, piece, JobAmbiguous, "jobs")
+
+
+def batch_id(connection: Connection, caller: Caller, piece: str) -> str:
+    """Return the id of the batch. Raises batches.BatchNotFound or BatchAmbiguous."""
+    found = _matches(batches.ids_like, connection, caller, piece)
+    if not found:
+        raise batches.BatchNotFound("There is no batch with this id.", cure="List them: vedette batch list")
+    return _only(found, piece, BatchAmbiguous, "batches")
 
 
 def operation_id(connection: Connection, caller: Caller, piece: str) -> str:

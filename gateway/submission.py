@@ -13,6 +13,8 @@ from pydantic import Field, WithJsonSchema, model_validator
 from gateway import openapi
 from gateway.problems import MAX_ERRORS, InvalidRequest
 from shared import policy, registry, resolver
+from shared.contracts.addresses import span
+from shared.contracts.batch import MAX_ENTRIES
 from shared.contracts.problems import FieldError
 from shared.contracts.submission import MAX_TARGETS, Options
 from shared.contracts.target import TargetModel
@@ -64,7 +66,30 @@ _Wrong = tuple[str, InvalidInput | TargetRefused, str]  # the pointer of a targe
 AnyTarget = Annotated[Any, WithJsonSchema({"$ref": openapi.ref("Target")})]
 
 
-class Submission(Options):
+class Asked(Options):
+    """What every submission has: options, and entries of targets."""
+
+    def entries(self) -> list[tuple[str, Any]]:
+        """Return each entry with its pointer in the body."""
+        raise NotImplementedError
+
+    def options(self) -> Options:
+        """Return the options alone, without repetitions."""
+        chosen = {name: getattr(self, name) for name in Options.model_fields}
+        return Options(**{name: _once(value) if isinstance(value, list) else value for name, value in chosen.items()})
+
+
+class BatchSubmission(Asked):
+    """Many targets under one name."""
+
+    name: str = Field(default="", max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+    targets: list[AnyTarget] = Field(min_length=1, max_length=MAX_ENTRIES)
+
+    def entries(self) -> list[tuple[str, Any]]:
+        return [(f"/targets/{place}", data) for place, data in enumerate(self.targets)]
+
+
+class Submission(Asked):
     """One target or several, and what holds for each of them."""
 
     target: AnyTarget | None = Field(default=None, description="The only target. Give this or `targets`.")
@@ -76,19 +101,17 @@ class Submission(Options):
             raise ValueError("give either `target` or `targets`")
         return self
 
-    def options(self) -> Options:
-        """Return the options alone, without repetitions."""
-        chosen = {name: getattr(self, name) for name in Options.model_fields}
-        return Options(**{name: _once(value) if isinstance(value, list) else value for name, value in chosen.items()})
+    def entries(self) -> list[tuple[str, Any]]:
+        if self.targets is None:
+            return [("/target", self.target)]
+        return [(f"/targets/{place}", data) for place, data in enumerate(self.targets)]
 
 
-def admit(asked: Submission, within: Reach) -> list[TargetModel]:
-    """Return the single targets of a submission, all allowed. within: what the organisation may scan.
+def admit(entries: Sequence[tuple[str, Any]], within: Reach, most: int = MAX_JOBS) -> list[TargetModel]:
+    """Return the single targets of the entries of a submission, all allowed. within: what the organisation may scan.
 
     Raises InvalidRequest or TargetsRefused, each naming the targets by pointer; TooManyJobs; ResolverAway.
     """
-    entries = [("/target", asked.target)] if asked.targets is None else []
-    entries += [(f"/targets/{place}", data) for place, data in enumerate(asked.targets or ())]
     singles: list[tuple[str, TargetModel]] = []
     wrong: list[_Wrong] = []
     for where, data in entries:
@@ -96,9 +119,9 @@ def admit(asked: Submission, within: Reach) -> list[TargetModel]:
             singles += [(where, single) for single in expanded(data)]
         except InvalidInput as exc:
             wrong.append((where, exc, ""))
-        if len(singles) > MAX_JOBS:
+        if len(singles) > most:
             raise TooManyJobs(
-                f"The targets up to {where} are more than {MAX_JOBS} single ones.", cure="Send several submissions."
+                f"The targets up to {where} are more than {most} single ones.", cure="Send several submissions."
             )
     if wrong or (wrong := _unscannable(singles, within)):
         raise _refused(wrong, len(entries))
@@ -160,18 +183,25 @@ def _refused(wrong: Sequence[_Wrong], asked: int) -> InvalidRequest | TargetsRef
 
 
 def _unscannable(singles: Sequence[tuple[str, TargetModel]], within: Reach) -> list[_Wrong]:
-    places = {single.key: (where, single) for where, single in reversed(singles)}
-    if len(places) == 1:
-        return [error for where, single in places.values() if (error := _refusal(where, single, within))]
+    """Judge each target once. Threads are for names alone: to resolve them takes time, and an address takes none."""
+    asked = list({single.key: (where, single) for where, single in reversed(singles)}.values())[::-1]
+    named = [place for place, (_, single) in enumerate(asked) if len(asked) > 1 and not _is_numeric(single)]
     pool = ThreadPoolExecutor(RESOLVE_AT_ONCE, thread_name_prefix="admit")
     try:
-        tasks = [pool.submit(_refusal, where, single, within) for where, single in reversed(places.values())]
-        _, open_tasks = wait(tasks, RESOLVE_ALL_TIMEOUT_S)
+        tasks = {place: pool.submit(_refusal, *asked[place], within) for place in named}
+        _, open_tasks = wait(tasks.values(), RESOLVE_ALL_TIMEOUT_S)
         if open_tasks:
             raise resolver.ResolverAway(f"{len(open_tasks)} names were not resolved in {RESOLVE_ALL_TIMEOUT_S:g} s.")
-        return [error for task in tasks if (error := task.result())]
+        found = [
+            tasks[place].result() if place in tasks else _refusal(*each, within) for place, each in enumerate(asked)
+        ]
+        return [error for error in found if error]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _is_numeric(single: TargetModel) -> bool:
+    return all(span(host) is not None for host in single.hosts)
 
 
 def _refusal(where: str, single: TargetModel, within: Reach) -> _Wrong | None:

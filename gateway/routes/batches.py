@@ -1,0 +1,92 @@
+"""Batches: many targets under one name, made together or not at all."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from starlette.background import BackgroundTask
+
+from gateway import bulk, intake, lookup, page
+from gateway.auth import Asking, described, needs
+from gateway.lookup import Piece
+from gateway.openapi import problems
+from gateway.page import Page
+from gateway.routes.operations import accepted
+from gateway.standing import standing
+from gateway.submission import BatchSubmission
+from shared.contracts.batch import BatchView
+from shared.contracts.identity import Permission
+from shared.contracts.job import JobState, JobView
+from shared.contracts.operation import BulkCancel, Operation
+from shared.store import batches, jobs
+from shared.store.engine import reading
+
+router = APIRouter(
+    prefix="/api/v1/batches", tags=["batches"], dependencies=[described], responses=problems(401, 403, 422, 500, 503)
+)
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=BatchView,
+    responses=problems(400, 413, 415),
+    dependencies=[needs(Permission.SUBMIT)],
+)
+def create_batch(caller: Asking, asked: BatchSubmission) -> Response:
+    """Submit up to 10,000 targets; networks become one job per host. All jobs are made, or none."""
+    made, ids = intake.accept_batch(caller, asked)
+    headers = {"Location": f"{router.prefix}/{made.id}", "Retry-After": "1"}
+    rest = BackgroundTask(intake.follow_up, caller, ids)
+    return Response(made.model_dump_json(), 202, headers, "application/json", rest)
+
+
+@router.get("", dependencies=[needs(Permission.READ)])
+def list_batches(
+    caller: Asking,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
+) -> Page[BatchView]:
+    """Batches, newest first."""
+    with reading(caller.org_id) as connection:
+        found = batches.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor))
+    more = len(found) > limit
+    return Page(items=found[:limit], next=page.cursor(found[limit - 1].id) if more else None)
+
+
+@router.get("/{id}", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
+def get_batch(caller: Asking, piece: Piece) -> BatchView:
+    """One batch: how many of its jobs are in which state, and what they found."""
+    with reading(caller.org_id) as connection:
+        return batches.get(connection, lookup.batch_id(connection, caller, piece))
+
+
+@router.get("/{id}/jobs", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
+def list_batch_jobs(
+    caller: Asking,
+    piece: Piece,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
+    state: JobState | None = None,
+) -> Page[JobView]:
+    """The jobs of a batch, newest first."""
+    with reading(caller.org_id) as connection:
+        asked = f"batch:{lookup.batch_id(connection, caller, piece)}"
+        found = jobs.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor), state=state, q=asked)
+    more = len(found) > limit
+    return Page(items=standing(found[:limit]), next=page.cursor(found[limit - 1].id) if more else None)
+
+
+@router.post(
+    "/{id}:cancel",
+    status_code=202,
+    response_model=Operation,
+    responses=problems(404, 409),
+    dependencies=[needs(Permission.OPERATE)],
+)
+def cancel_batch(caller: Asking, piece: Piece) -> Response:
+    """Cancel those of its jobs that are not over, as an operation."""
+    with reading(caller.org_id) as connection:
+        batch_id = lookup.batch_id(connection, caller, piece)
+    return accepted(bulk.cancel(caller, BulkCancel(batch_id=batch_id)))
