@@ -34,9 +34,7 @@ def accept(caller: Caller, asked: Submission) -> Receipt:
 
     Raises what `submission` does, BrokerFull and DatabaseAway.
     """
-    made = _taken(caller, asked, MAX_JOBS)
-    with reading(caller.org_id) as connection:
-        return Receipt(batch_id=made.batch_id, jobs=jobs.views(connection, made.ids))
+    return _receipt(caller, _taken(caller, asked, MAX_JOBS))
 
 
 def accept_batch(caller: Caller, asked: BatchSubmission) -> tuple[BatchView, list[str]]:
@@ -71,7 +69,7 @@ def _before(caller: Caller) -> Made | None:
     if not (ids := idempotency.made()):
         return None
     with reading(caller.org_id) as connection:
-        return Made(ids, jobs.view(connection, ids[0]).batch_id)
+        return Made(list(ids), jobs.view(connection, ids[0]).batch_id)
 
 
 def _new(caller: Caller, asked: Submission | BatchSubmission, most: int) -> Made:
@@ -104,6 +102,11 @@ def _write(
         ids = admission.write(connection, new)
         idempotency.note(connection, ids)
     return Made(ids, batch_id)
+
+
+def _receipt(caller: Caller, made: Made) -> Receipt:
+    with reading(caller.org_id) as connection:
+        return Receipt(batch_id=made.batch_id, jobs=jobs.views(connection, made.ids))
 
 
 def _trace(batch_id: str | None) -> tuple[str, str]:
