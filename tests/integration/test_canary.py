@@ -7,7 +7,7 @@ import json
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,10 +104,12 @@ def test_no_secret_turns_up_anywhere(site: Site, banner: int) -> None:
     site.post("/api/v1/dlq:replay", {"selection": {"all": True}, "how": how, "dry_run": False})
     site.post("/api/v1/jobs", {"target": {"kind": "host", "host": "127.0.0.1"}, "notify": [f"no://a:{CANARY}@h"]})
     site.client.get("/api/v1/jobs", headers={"authorization": f"Bearer {TOKEN}x"})
+    told = _come_in(site)
     for path in _paths(site, {"jobs": bad, "dlq": str(letter["id"])}):
         site.get(path)
 
-    found = [*_in(site.kept), *_in(_files(site)), *_in(_redis(site))]
+    places = {**_files(site), **_redis(site)}
+    found = [*_in(site.kept), *_in(places), *_in(places | site.kept, told)]
     assert found == []
     assert any(codec.MARK.encode() in content for content in _files(site).values())  # that is what lies there instead
     assert len(site.kept) > 20
@@ -120,6 +122,20 @@ def test_no_secret_is_in_what_objects_say_of_themselves(site: Site) -> None:
     with pytest.raises(keyring.KeyMalformed) as refused:
         keyring.parse(f"c:{MASTER}x")
     assert MASTER not in repr(refused.value)
+
+
+def _come_in(site: Site) -> list[str]:
+    """Make a user and a key, log in rightly and wrongly; return what was told once and must be kept nowhere."""
+    who = {"email": "ann@example.org", "password": f"{CANARY} is a long word"}
+    assert site.post("/api/v1/users", {**who, "org": "local"}).status_code == 201
+    tokens = site.client.post("/api/v1/auth/login", json=who).json()
+    site.post("/api/v1/auth/login", {**who, "password": f"{CANARY} is another"})
+    again = site.client.post("/api/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]}).json()
+    once = {"idempotency-key": "once"}
+    key = site.client.post("/api/v1/api-keys", json={"name": "ci"}, headers=once).json()["secret"]
+    assert site.client.post("/api/v1/api-keys", json={"name": "ci"}, headers=once).json()["secret"] == key
+    assert site.client.get("/api/v1/jobs", headers={"authorization": f"Bearer {key}"}).status_code == 200
+    return [key, *(each[name] for each in (tokens, again) for name in ("access_token", "refresh_token"))]
 
 
 def _paths(site: Site, ids: dict[str, str]) -> list[str]:
@@ -169,5 +185,5 @@ def _plain(entry: Any) -> Any:
         return entry
 
 
-def _in(places: dict[str, bytes]) -> list[tuple[str, str]]:
-    return [(place, word) for place, content in places.items() for word in WORDS if word.encode() in content]
+def _in(places: dict[str, bytes], words: Sequence[str] = WORDS) -> list[tuple[str, str]]:
+    return [(place, word) for place, content in places.items() for word in words if word.encode() in content]
