@@ -1,4 +1,4 @@
-"""Refusals by policy in the audit: one line per rule with a count, in a transaction of its own.
+"""Refusals by policy in the audit: one line per rule with a count, each in a transaction of its own.
 
 What was refused fails, and its transaction with it; the line stays.
 """
@@ -9,13 +9,13 @@ from collections.abc import Iterable
 
 import structlog
 
-from shared.errors import Infrastructure
 from shared.store import audit
-from shared.store.engine import writing
 
 log = structlog.get_logger()
 
 SHOWN = 5  # of what one rule refused, named in its line
+MAX_LINES = 20  # of one request or step; the rules beyond share the last one
+OTHERS = "others"
 
 
 def note(
@@ -27,23 +27,9 @@ def note(
     """
     by_rule: dict[str, list[str]] = {}
     for rule, what in refused:
-        by_rule.setdefault(rule, []).append(what)
+        named = rule if rule in by_rule or len(by_rule) < MAX_LINES - 1 else OTHERS
+        by_rule.setdefault(named, []).append(what)
     for rule, found in by_rule.items():
-        log.warning(action, org_id=org_id, subject=subject, rule=rule, count=len(found))
-    try:
-        with writing(org_id) as connection:
-            for rule, found in by_rule.items():
-                shown = list(dict.fromkeys(found))[:SHOWN]
-                audit.add(
-                    connection,
-                    org_id,
-                    actor,
-                    action,
-                    subject,
-                    rule=rule,
-                    count=len(found),
-                    refused=shown,
-                    address=address,
-                )
-    except Infrastructure as exc:
-        log.warning("refusal.unaudited", action=action, org_id=org_id, error=exc.code)
+        count, shown = len(found), list(dict.fromkeys(found))[:SHOWN]
+        log.warning(action, org_id=org_id, subject=subject, rule=rule, count=count)
+        audit.refused(org_id, actor, action, subject, rule=rule, count=count, refused=shown, address=address)
