@@ -5,11 +5,12 @@ Spans are made with the OpenTelemetry SDK; where they go is decided by whoever a
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from opentelemetry import propagate, trace
@@ -18,6 +19,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from shared.settings import Settings
+from shared.text import inert
 
 _NOISY = ("celery", "kombu", "amqp", "urllib3", "httpx2", "httpcore2", "faststream", "alembic", "sqlalchemy")
 
@@ -36,7 +38,7 @@ def start(service: str, settings: Settings) -> None:
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if is_json
         # Its own choice of tracebacks shows local variables, and among them secrets.
-        else [structlog.dev.ConsoleRenderer(sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
+        else [_inert, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_traceback)]
     )
     structlog.configure(
         processors=[*shared_steps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -91,3 +93,15 @@ def _add_trace(_logger: Any, _method: str, line: structlog.types.EventDict) -> s
     if found := trace_id():
         line["trace_id"] = found
     return line
+
+
+def _inert(_logger: Any, _method: str, line: structlog.types.EventDict) -> structlog.types.EventDict:  # noqa: ANN401
+    # What strangers sent is in messages of libraries and in values; JSON escapes it by itself.
+    return {key: inert(value) if isinstance(value, str) else value for key, value in line.items()}
+
+
+def _traceback(out: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    """Write a traceback of which every line is indented, so that none looks like an event of its own."""
+    plain = io.StringIO()
+    structlog.dev.plain_traceback(plain, exc_info)
+    out.writelines(f"\n  {inert(each)}" for each in plain.getvalue().strip("\n").split("\n"))

@@ -10,12 +10,18 @@ from typing import Any
 
 _UNKEPT = re.compile("[\x00\ud800-\udfff]")
 _ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")  # not the six letters after a backslash that is itself escaped
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
 
 
 def kept(text: str) -> str:
     """Return `text` with U+FFFD for what cannot be stored; the same on every database."""
     return _UNKEPT.sub(REPLACEMENT, text)
+
+
+def inert(text: str) -> str:
+    """Return `text` in one line, with escapes for what would steer a terminal or turn the reading direction."""
+    return _STEERING.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def as_json(value: object) -> str:

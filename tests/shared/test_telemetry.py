@@ -85,6 +85,42 @@ def test_a_traceback_for_people_shows_no_local_variables() -> None:
     assert b"hunter2" not in done.stderr
 
 
+FORGED = "2026-11-25T12:00:00.000000Z [info     ] forged"
+INJECTION = """
+import logging
+import structlog
+from shared import telemetry
+from shared.settings import settings
+
+telemetry.start("gateway", settings())
+evil = "x\\r\\n" + {forged!r} + "\\x1b[2J\\x9b31m\\x07\\u2028\\u202e"
+log = structlog.get_logger()
+log.info("a.path", path=evil, short="\\x1b[31mred", held=[evil], inner={{evil: evil}})
+log.info(evil)
+logging.getLogger("some.library").warning("it sent %s", evil)
+try:
+    raise ValueError(evil)
+except ValueError:
+    log.exception("a.failure", error=evil)
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_what_strangers_send_makes_no_line_of_its_own_and_steers_no_terminal(form: str) -> None:
+    environment = {**os.environ, "VEDETTE_LOG_FORMAT": form}
+    program = INJECTION.format(forged=FORGED)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=True, env=environment)
+    said = done.stderr.decode()
+    assert not set(said) & set("\r\x1b\x9b\x07\u2028\u202e")
+    lines = said.splitlines()
+    assert not [line for line in lines if line.startswith(FORGED)]
+    assert said.count("forged") >= 4
+    if form == "json":
+        assert len([json.loads(line) for line in lines]) == 4
+    else:
+        assert len([line for line in lines if not line.startswith("  ")]) == 4
+
+
 def test_a_span_continues_the_trace_it_is_given() -> None:
     with telemetry.span("child", traceparent=TRACEPARENT):
         assert telemetry.trace_id() == "4bf92f3577b34da6a3ce929d0e0e4736"
