@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from control import ingester, operations, reconciler
+from control import ingester, operations, places, reconciler
 from control.leader import Leader
 from control.loop import Loop, Run
 from shared import heartbeat, keyring, telemetry
@@ -25,7 +25,12 @@ from shared.store.engine import engine
 log = structlog.get_logger()
 
 NAME = "control"
-LOOPS: dict[str, Run] = {"ingester": ingester.run, "reconciler": reconciler.run, "operations": operations.run}
+LOOPS: dict[str, Run] = {
+    "ingester": ingester.run,
+    "reconciler": reconciler.run,
+    "operations": operations.run,
+    "places": places.run,
+}
 END_S = 10.0  # for a loop to end what it is at
 
 

@@ -99,7 +99,7 @@ def _write(
             trace_id = telemetry.trace_id()
             batch = NewBatch(batch_id, caller.org_id, len(new), options, name, caller.actor, trace_id)
             batches.create(connection, batch)
-        ids = admission.write(connection, new)
+        ids = admission.write(connection, new, caller.actor)
         idempotency.note(connection, ids)
     return Made(ids, batch_id)
 

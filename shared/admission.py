@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.contracts.events import EventType
@@ -13,7 +14,7 @@ from shared.contracts.target import TargetModel
 from shared.errors import InvalidInput
 from shared.ids import now
 from shared.settings import settings
-from shared.store import jobs, timeline
+from shared.store import jobs, quotas, timeline
 from shared.store.engine import Connection
 from shared.store.jobs import NewJob
 from shared.store.timeline import Fact
@@ -45,9 +46,15 @@ def draft(
     )
 
 
-def write(connection: Connection, new: Sequence[NewJob]) -> list[str]:
-    """Write jobs and their first events; return their ids in order. They are to be submitted after the commit."""
-    ids = jobs.create(connection, new)
+def write(connection: Connection, new: Sequence[NewJob], by: str = "") -> list[str]:
+    """Write jobs of one organisation and their first events; return their ids. They are submitted after the commit.
+
+    by: the actor who asked for them.  Raises TooManyTargets, QuotaExceeded.
+    """
+    if new:
+        quotas.admit(connection, new[0].org_id, by, len(new))
+    ids = jobs.create(connection, [replace(job, created_by=by) for job in new])
+    quotas.queue(connection, [(job.org_id, job_id) for job_id, job in zip(ids, new, strict=True) if not job.due_at])
     timeline.add(connection, [_first(job_id, job) for job_id, job in zip(ids, new, strict=True)])
     return ids
 

@@ -9,7 +9,7 @@ from shared.contracts.events import EventType
 from shared.contracts.job import JobState, JobView, StepState, Waiting, WaitingReason
 from shared.contracts.waiting import Explanation
 from shared.ids import now
-from shared.store import pace, timeline
+from shared.store import pace, quotas, timeline
 from shared.store.engine import Connection
 from shared.text import clock, plural, spell
 from shared.waiting import Turn, turn_of, waiting
@@ -27,6 +27,8 @@ def explain(connection: Connection, view: BrokerView, job: JobView) -> Explanati
     found = waiting(view, job)
     if not view.is_down and (found is None or found.reason in _ASK):
         found = _looked_up(connection, turn, found)
+    if found and found.reason is WaitingReason.ORG_LIMIT:
+        found = turn.org_limit(*quotas.places(connection, job.org_id))
     facts = _facts(connection, job)
     if found is None:
         running = _running(turn)

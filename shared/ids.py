@@ -11,6 +11,12 @@ def new_id() -> str:
     return str(uuid_utils.uuid7())
 
 
+def first_id(at: datetime) -> str:
+    """Return the least id that can have been made at this moment or after it."""
+    digits = f"{int(at.timestamp() * 1000):012x}"
+    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 

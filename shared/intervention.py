@@ -94,7 +94,7 @@ def rerun(org_id: str, job_id: str, by: str, note: Noting | None = None) -> str:
     trace = telemetry.trace_id(), telemetry.traceparent()
     made = admission.draft(org_id, target, options.model_copy(update={"not_before": None}), trace)
     with writing(org_id) as connection:
-        [new_id] = admission.write(connection, [replace(made, origin_id=job_id)])
+        [new_id] = admission.write(connection, [replace(made, origin_id=job_id)], by)
         if note:
             note(connection, [new_id])
         audit.add(connection, org_id, by, "job.rerun", f"job:{job_id}", new_job_id=new_id)

@@ -96,6 +96,20 @@ class Settings(BaseSettings):
         default=300.0, ge=0, description="a worker told to stop gives its stages so long; what is left goes back"
     )
     job_deadline_s: int = 3600
+    jobs_per_hour: int | None = Field(
+        default=None,
+        ge=1,
+        description="jobs that an organisation may submit in an hour, unless it has a limit of its own",
+    )
+    concurrent_jobs: int | None = Field(
+        default=None, ge=1, description="jobs of an organisation at once, others wait; unless it has its own limit"
+    )
+    targets_per_batch: int | None = Field(
+        default=None, ge=1, description="single targets of one submission, unless the organisation has its own limit"
+    )
+    requests_per_minute: int | None = Field(
+        default=1200, ge=1, description="requests of one caller, unless the organisation or member has another limit"
+    )
     blob_limit_bytes: int = 32 * 1024 * 1024
 
     # the reconciler

@@ -34,6 +34,8 @@ def waiting(view: BrokerView, job: JobView) -> Waiting | None:
 
 def _idle(turn: Turn) -> Waiting:
     """Return why a step whose turn it is does not run. The first reason that holds keeps all others from mattering."""
+    if turn.job.held_at:
+        return turn.org_limit()
     if turn.view.is_down:
         return turn.broker_down()
     if turn.step.next_attempt_at and turn.step.next_attempt_at > now():
@@ -102,6 +104,13 @@ class Turn:
 
     def upstream(self) -> Waiting:
         return self.held_up(WaitingReason.UPSTREAM_STAGE, f"the stage before {self.step.stage} has not ended")
+
+    def org_limit(self, active: int | None = None, limit: int | None = None) -> Waiting:
+        """Held back. active, limit: jobs of the organisation under way, and how many may be, where they are known."""
+        numbers = f": {active} of {limit} are under way" if limit is not None else ""
+        why = f"{self.job.org_id} has as many jobs at once as it may{numbers}"
+        found = self.held_up(WaitingReason.ORG_LIMIT, why, "vedette api GET quota")
+        return found.model_copy(update={"since": self.job.held_at})
 
     def broker_down(self) -> Waiting:
         why = "the broker does not answer; the job is safe in the database and goes on when it is back"

@@ -105,6 +105,7 @@ class WaitingReason(StrEnum):
 
     NO_CONSUMER = "no_consumer"
     QUEUE_PAUSED = "queue_paused"
+    ORG_LIMIT = "org_limit"
     RETRY_BACKOFF = "retry_backoff"
     NOT_DUE = "not_due"
     UPSTREAM_STAGE = "upstream_stage"
@@ -159,7 +160,8 @@ class JobView(Contract):
     """One job as people see it: what was asked, how far it is, what came out.
 
     origin_id: the job that this one repeats.  run: 1, and one more each time it was revived. started_at, finished_at
-    and the seconds are of this run, which a scheduled job begins when it is due.
+    and the seconds are of this run, which a scheduled job begins when it is due. held_at: since when it waits for a
+    place among the jobs that its organisation may run at once.
     """
 
     id: str
@@ -186,6 +188,8 @@ class JobView(Contract):
     deadline_at: datetime | None = None
     due_at: datetime | None = None
     cancelled_by: str = ""
+    created_by: str = ""
+    held_at: datetime | None = None
     waiting: Waiting | None = None
     waited_s: float | None = None
     ran_s: float | None = None

@@ -43,6 +43,7 @@ class NewJob:
     parts: Mapping[StageName, Sequence[str]] = field(default_factory=dict)
     due_at: datetime | None = None
     origin_id: str | None = None
+    created_by: str = ""
 
 
 def create(connection: Connection, new: Sequence[NewJob]) -> list[str]:
@@ -151,6 +152,7 @@ def _job_row(job_id: str, job: NewJob, at: datetime) -> dict[str, Any]:
         "trace_id": job.trace_id,
         "traceparent": job.traceparent,
         "origin_id": job.origin_id,
+        "created_by": job.created_by,
         "created_at": at,
         "due_at": job.due_at,
         "queued_at": job.due_at or at,
@@ -224,5 +226,5 @@ def _step_view(row: RowMapping) -> StepView:
 _PLAIN = (
     *("id", "org_id", "batch_id", "origin_id", "run", "kind", "target", "lane", "tags", "trace_id"),
     *("score", "grade", "severities", "cancelled_by"),
-    *("created_at", "due_at", "started_at", "finished_at", "deadline_at"),
+    *("created_at", "due_at", "started_at", "finished_at", "deadline_at", "held_at", "created_by"),
 )

@@ -12,7 +12,7 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.events import Event, EventType
 from shared.contracts.job import JobState, Priority, Profile, StageName, StepState
 from shared.ids import now
-from shared.store import timeline
+from shared.store import quotas, timeline
 from shared.store.jobs import JobNotFound
 from shared.store.step import STAGES
 from shared.store.tables import jobs, steps
@@ -36,8 +36,8 @@ def envelope(connection: Connection, job_id: str) -> tuple[Envelope, str]:
 
 
 def outgoing(connection: Connection, ids: Sequence[str]) -> list[Outgoing]:
-    """Return those of the jobs that are queued and whose message is not known to be with the broker, in their order."""
-    waiting = (jobs.c.id.in_(ids), jobs.c.published_at.is_(None), jobs.c.state == JobState.QUEUED)
+    """Return those of the jobs that may run and whose message is not known to be with the broker, in their order."""
+    waiting = (jobs.c.id.in_(ids), *_UNSENT, jobs.c.state == JobState.QUEUED)
     rows = {row["id"]: row for row in connection.execute(_SELECT_SENT.where(*waiting)).mappings()}
     mine = (steps.c.job_id.in_(list(rows)), steps.c.part == "", steps.c.state == StepState.PENDING)
     found: dict[str, list[StageName]] = {}
@@ -58,23 +58,22 @@ def mark_published(connection: Connection, ids: Sequence[str]) -> None:
 
 def unpublished(connection: Connection, before: datetime, limit: int = 500) -> list[str]:
     """Return jobs queued before `before` whose message never reached the broker, oldest first."""
-    waiting = (jobs.c.published_at.is_(None), jobs.c.state == JobState.QUEUED, jobs.c.queued_at < before)
+    waiting = (*_UNSENT, jobs.c.state == JobState.QUEUED, jobs.c.queued_at < before)
     query = select(jobs.c.id).where(*waiting).order_by(jobs.c.created_at).limit(limit)
     return list(connection.execute(query).scalars())
 
 
 def due(connection: Connection, limit: int = 500) -> list[Event]:
     """Queue the scheduled jobs whose time has come, oldest first; return their events. They are to be submitted."""
-    asked = select(jobs.c.id).where(jobs.c.state == JobState.SCHEDULED, jobs.c.published_at.is_(None))
+    asked = select(jobs.c.id).where(jobs.c.state == JobState.SCHEDULED, *_UNSENT)
     ids = list(connection.execute(asked.where(jobs.c.due_at <= now()).order_by(jobs.c.due_at).limit(limit)).scalars())
     if not ids:
         return []
     still = (jobs.c.id.in_(ids), jobs.c.state == JobState.SCHEDULED)  # nobody cancelled it meanwhile
     queued = update(jobs).where(*still).values(state=JobState.QUEUED).returning(jobs.c.id, jobs.c.org_id, jobs.c.lane)
-    facts = [
-        timeline.Fact(row.org_id, row.id, EventType.JOB_QUEUED, data={"lane": row.lane})
-        for row in sorted(connection.execute(queued).all())
-    ]
+    rows = sorted(connection.execute(queued).all())
+    quotas.queue(connection, [(row.org_id, row.id) for row in rows])
+    facts = [timeline.Fact(row.org_id, row.id, EventType.JOB_QUEUED, data={"lane": row.lane}) for row in rows]
     return timeline.add(connection, facts)
 
 
@@ -91,6 +90,7 @@ def _envelope(row: RowMapping) -> Envelope:
     )
 
 
+_UNSENT = (jobs.c.published_at.is_(None), jobs.c.held_at.is_(None))  # as an index has it
 _SELECT_SENT = select(
     *(jobs.c.id, jobs.c.org_id, jobs.c.kind, jobs.c.lane, jobs.c.priority, jobs.c.profile, jobs.c.run),
     *(jobs.c.deadline_at, jobs.c.traceparent),

@@ -16,7 +16,7 @@ from shared.contracts.events import Event, EventType
 from shared.contracts.job import JobState, StageName, StepState
 from shared.errors import Conflict, NotFound
 from shared.ids import now
-from shared.store import locks
+from shared.store import locks, quotas
 from shared.store.locks import Held
 from shared.store.step import DONE, OVER, STAGES
 from shared.store.tables import assessments, coverage, findings, jobs, observations, reports, steps
@@ -155,6 +155,7 @@ def _write(connection: Connection, plans: dict[str, _Plan], *, by: str, why: str
         _discard(connection, ids, first, keeps=keeps)
     traces = {job_id: telemetry.new_trace("job", plan.row["traceparent"]) for job_id, plan in plans.items()}
     connection.execute(_REOPEN, [_job(job_id, plan, traces[job_id], at) for job_id, plan in plans.items()])
+    quotas.queue(connection, [(plan.row["org_id"], job_id) for job_id, plan in plans.items()])
     told: dict[str, list[Event]] = {job_id: [] for job_id in plans}
     facts = [fact for job_id, plan in plans.items() for fact in _facts(job_id, plan, by, why)]
     for event in add(connection, facts):
@@ -230,6 +231,6 @@ _REOPEN = (
         trace_id=bindparam("new_trace_id"),
         traceparent=bindparam("new_traceparent"),
         cancelled_by="",
-        **dict.fromkeys(("failure", "started_at", "finished_at", "published_at", "due_at", "cancelled_at")),
+        **dict.fromkeys(("failure", "started_at", "finished_at", "published_at", "due_at", "cancelled_at", "held_at")),
     )
 )

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from shared.store.tables.columns import (
@@ -62,7 +63,24 @@ jobs = Table(
     Column("cancelled_at", Moment),
     Column("cancelled_by", Line(255), nullable=False, default="", server_default=""),
     Column("created_by", Line(255), nullable=False, default="", server_default=""),
+    Column("held_at", Moment),
     Index(None, "org_id", "id"),
+    Index(None, "org_id", "created_by", "id"),
+    Index(
+        "ix_jobs_active",
+        "org_id",
+        "created_by",
+        sqlite_where=text("finished_at IS NULL AND held_at IS NULL"),
+        postgresql_where=text("finished_at IS NULL AND held_at IS NULL"),
+    ),
+    Index(
+        "ix_jobs_held",
+        "org_id",
+        "created_by",
+        "id",
+        sqlite_where=text("finished_at IS NULL AND held_at IS NOT NULL"),
+        postgresql_where=text("finished_at IS NULL AND held_at IS NOT NULL"),
+    ),
     Index(
         "ix_jobs_open",
         "id",
@@ -74,8 +92,8 @@ jobs = Table(
     Index(
         "ix_jobs_unpublished",
         "created_at",
-        sqlite_where=Column("published_at").is_(None),
-        postgresql_where=Column("published_at").is_(None),
+        sqlite_where=text("published_at IS NULL AND held_at IS NULL"),
+        postgresql_where=text("published_at IS NULL AND held_at IS NULL"),
     ),
 )
 

@@ -11,6 +11,12 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+_SOME_JOBS = (
+    ("ix_jobs_unpublished", ["created_at"], "published_at IS NULL AND held_at IS NULL"),
+    ("ix_jobs_active", ["org_id", "created_by"], "finished_at IS NULL AND held_at IS NULL"),
+    ("ix_jobs_held", ["org_id", "created_by", "id"], "finished_at IS NULL AND held_at IS NOT NULL"),
+)
+
 
 def upgrade() -> None:
     op.create_table(
@@ -176,6 +182,12 @@ def upgrade() -> None:
 
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.add_column(sa.Column("created_by", sa.String(length=255), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("held_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.drop_index("ix_jobs_unpublished")
+        batch_op.create_index(batch_op.f("ix_jobs_org_id_created_by_id"), ["org_id", "created_by", "id"], unique=False)
+    for name, columns, condition in _SOME_JOBS:
+        where = sa.text(condition)
+        op.create_index(name, "jobs", columns, unique=False, sqlite_where=where, postgresql_where=where)
 
     for name in ("assessments", "coverage", "deliveries", "observations", "reports", "steps"):
         _give_organisation(name)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from fastapi.testclient import TestClient
+
+from tests.gateway import foreign
+from tests.gateway.driving import both_databases, finish
+
+JOB = {"target": {"kind": "host", "host": "127.0.0.1"}}
+
+
+@both_databases
+def test_limits_are_set_seen_and_hold(client: TestClient) -> None:
+    assert client.get("/api/v1/quota").json()["jobs_per_hour"] == {"limit": None, "used": 0, "remaining": None}
+    changed = client.patch("/api/v1/quota", json={"jobs_per_hour": 1, "targets_per_batch": 2})
+    assert (changed.status_code, changed.json()["own"]["jobs_per_hour"]) == (200, 1)
+    hosts = [{"kind": "host", "host": f"127.0.0.{each}"} for each in (1, 2, 3)]
+    many = client.post("/api/v1/jobs", json={"targets": hosts})
+    assert (many.status_code, many.json()["code"]) == (422, "too-many-targets")
+    assert client.post("/api/v1/jobs", json=JOB).status_code == 202
+    refused = client.post("/api/v1/jobs", json=JOB)
+    assert (refused.status_code, refused.json()["code"], refused.json()["retryable"]) == (429, "quota-exceeded", True)
+    assert 3500 < int(refused.headers["retry-after"]) <= 3601
+    assert client.patch("/api/v1/quota", json={"jobs_per_hour": None}).json()["own"]["jobs_per_hour"] is None
+    assert client.post("/api/v1/jobs", json=JOB).status_code == 202
+    [line, _] = client.get("/api/v1/audit?action=quota.changed").json()["items"]
+    assert line["subject"] == "organisation:local"
+
+
+@both_databases
+def test_a_job_that_waits_for_a_place_says_so(client: TestClient) -> None:
+    client.patch("/api/v1/quota", json={"concurrent_jobs": 1})
+    first, second = (client.post("/api/v1/jobs", json=JOB).json()["jobs"][0]["id"] for _ in range(2))
+    assert client.get(f"/api/v1/jobs/{second}").json()["waiting"]["reason"] == "org_limit"
+    told = client.get(f"/api/v1/jobs/{second}/explain").json()
+    assert "local has as many jobs at once as it may: 1 of 1 are under way" in told["summary"]
+    assert told["fix"] == "vedette api GET quota"
+    seen = client.get("/api/v1/quota").json()
+    assert (seen["concurrent_jobs"]["remaining"], seen["waiting"]) == (0, 1)
+    finish(first)
+    assert client.get("/api/v1/quota").json()["concurrent_jobs"]["used"] == 0
+
+
+def test_an_owner_lowers_limits_and_widens_none(client: TestClient) -> None:
+    key = foreign.bearer(foreign.B)
+    assert client.patch("/api/v1/quota", json={"jobs_per_hour": 9}, headers=key).status_code == 200
+    assert client.patch("/api/v1/quota", json={"jobs_per_hour": 5}, headers=key).status_code == 200
+    refused = client.patch("/api/v1/quota", json={"jobs_per_hour": 6}, headers=key)
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
