@@ -18,7 +18,7 @@ from websockets.frames import Frame
 
 from gateway import connection
 
-CLOSE_TIMEOUT_S = 2.0  # for a peer's goodbye; then for what is still unsent
+CLOSE_TIMEOUT_S = 1.0  # for a peer's goodbye; then for what is still unsent: all within the time a stop may take
 DRAIN_TIMEOUT_S = 30.0  # in which a peer must take something of what waits to be sent
 PING_EVERY_S = 20.0
 PONG_TIMEOUT_S = 20.0
