@@ -1,34 +1,73 @@
-"""Who did what."""
+"""Who did what, and whether it is still what was written."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from itertools import chain
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from fastapi.responses import Response, StreamingResponse
 
-from gateway import page
+from gateway import ledger, page
 from gateway.auth import Asking, described, needs
 from gateway.openapi import problems
 from gateway.page import Page
-from shared.contracts.audit import AuditEntry
+from shared.contracts.audit import AuditEntry, AuditFilter, Verification
 from shared.contracts.identity import Permission
-from shared.store import audit
+from shared.store import audit, proof
 from shared.store.engine import reading
 
 router = APIRouter(
-    prefix="/api/v1/audit", tags=["audit"], dependencies=[described], responses=problems(401, 403, 500, 503)
+    prefix="/api/v1/audit",
+    tags=["audit"],
+    dependencies=[described, needs(Permission.AUDIT)],
+    responses=problems(401, 403, 422, 500, 503),
 )
 
 
-@router.get("", responses=problems(422), dependencies=[needs(Permission.AUDIT)])
-def list_audit(
-    caller: Asking,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
-    action: Annotated[str, Query(max_length=64, description="`queue.pause`, or `queue` for all of that noun.")] = "",
-) -> Page[AuditEntry]:
-    """Actions, newest first."""
+class Asked(AuditFilter):
+    """Which entries, and how many."""
+
+    limit: Annotated[int, Query(ge=1, le=200)] = 50
+    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = ""
+
+
+class Exported(AuditFilter):
+    """Which entries, and as what."""
+
+    format: ledger.Format = "jsonl"
+
+
+_EXPORT: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/jsonl": {"schema": {"type": "string"}}, "text/csv": {"schema": {"type": "string"}}}}
+}
+
+
+@router.get("")
+def list_audit(caller: Asking, asked: Annotated[Asked, Query()]) -> Page[AuditEntry]:
+    """Actions, newest first. action and subject may be the noun of some: `queue`, or `queue.pause`."""
+    limit, which = asked.limit, asked.model_dump(exclude={"limit", "cursor"})
     with reading(caller.org_id) as connection:
-        found = audit.page(connection, caller.org_id, limit=limit + 1, before=page.number(cursor), action=action)
+        found = audit.page(connection, caller.org_id, limit=limit + 1, before=page.number(asked.cursor), **which)
     more = len(found) > limit
     return Page(items=found[:limit], next=page.cursor(str(found[limit - 1].seq)) if more else None)
+
+
+@router.get("/verify")
+def verify_audit(
+    caller: Asking,
+    after: Annotated[int, Query(ge=0, le=2**31 - 1, description="`next` of the answer before.")] = 0,
+    known: Annotated[str, Query(max_length=64, description="A `hash` that was told once.")] = "",
+) -> Verification:
+    """Check up to 2000 entries. The first that was changed, removed or moved is named; with `next`, ask again."""
+    with reading(caller.org_id) as connection:
+        return proof.verify(connection, caller.org_id, after=after, known=known)
+
+
+@router.get("/export", response_class=Response, responses=_EXPORT)
+def export_audit(caller: Asking, asked: Annotated[Exported, Query()]) -> Response:
+    """All actions that match, oldest first, as JSON lines or CSV."""
+    found = ledger.export(caller, AuditFilter(**asked.model_dump(exclude={"format"})), asked.format)
+    first = next(found, b"")  # a database that is away is told as a problem, before the answer begins
+    headers = {"Content-Disposition": f'attachment; filename="audit.{asked.format}"'}
+    return StreamingResponse(chain([first], found), headers=headers, media_type=ledger.MEDIA_TYPES[asked.format])

@@ -6,14 +6,13 @@ end of the transaction, so write the line last.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from shared import telemetry
-from shared.contracts.audit import AuditEntry
+from shared.contracts.audit import AuditEntry, AuditFilter
 from shared.errors import VedetteError
 from shared.ids import now
 from shared.keyring import StaleKey
@@ -71,35 +70,41 @@ def refused(org_id: str, actor: str, action: str, subject: str = "", **said: Any
         log.warning("refusal.unaudited", action=action, org_id=org_id, error=exc.code)
 
 
-def page(  # noqa: PLR0913  one per filter
+def page(
     connection: Connection,
     org_id: str,
     *,
     limit: int,
     before: int = 0,
     action: str = "",
-    actor: str = "",
-    subject: str = "",
-    since: datetime | None = None,
-    until: datetime | None = None,
+    **which: Any,  # noqa: ANN401
 ) -> list[AuditEntry]:
-    """Return up to `limit` lines, newest first, with a smaller `seq` than `before`.
+    """Return up to `limit` lines, newest first, with a smaller `seq` than `before`. which: fields of AuditFilter."""
+    query = _matching(org_id, AuditFilter(action=action, **which)).order_by(audit.c.seq.desc()).limit(limit)
+    return _entries(connection, query.where(audit.c.seq < before) if before else query)
 
-    action, subject: as it is, or the noun of some; since: from then on; until: before that.
-    """
-    query = select(audit).where(audit.c.org_id == org_id).order_by(audit.c.seq.desc()).limit(limit)
-    if before:
-        query = query.where(audit.c.seq < before)
-    if action:
-        query = query.where((audit.c.action == action) | audit.c.action.startswith(f"{action}.", autoescape=True))
-    if subject:
-        query = query.where((audit.c.subject == subject) | audit.c.subject.startswith(f"{subject}:", autoescape=True))
-    if actor:
-        query = query.where(audit.c.actor == actor)
-    if since:
-        query = query.where(audit.c.at >= since)
-    if until:
-        query = query.where(audit.c.at < until)
+
+def following(
+    connection: Connection, org_id: str, after: int, *, limit: int, which: AuditFilter | None = None
+) -> list[AuditEntry]:
+    """Return up to `limit` lines, oldest first, with a larger `seq` than `after`."""
+    query = _matching(org_id, which or AuditFilter()).where(audit.c.seq > after)
+    return _entries(connection, query.order_by(audit.c.seq).limit(limit))
+
+
+def _matching(org_id: str, which: AuditFilter) -> Select[Any]:
+    query = select(audit).where(audit.c.org_id == org_id)
+    for column, text, mark in ((audit.c.action, which.action, "."), (audit.c.subject, which.subject, ":")):
+        if text:
+            query = query.where((column == text) | column.startswith(f"{text}{mark}", autoescape=True))
+    if which.actor:
+        query = query.where(audit.c.actor == which.actor)
+    if which.since:
+        query = query.where(audit.c.at >= which.since)
+    return query.where(audit.c.at < which.until) if which.until else query
+
+
+def _entries(connection: Connection, query: Select[Any]) -> list[AuditEntry]:
     return [AuditEntry.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
 

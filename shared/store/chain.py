@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import json
 import math
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,7 +36,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401  plain data
     return kept(str(value))
 
 
-def digest(entry: Mapping[str, Any], previous: str) -> str:
+def digest(entry: dict[str, Any], previous: str) -> str:
     """Return the hash of an entry after one whose hash is `previous`, in hex."""
     fields = {name: _text(entry[name]) for name in HASHED}
     document = json.loads(as_json(fields | {"previous_hash": previous}))

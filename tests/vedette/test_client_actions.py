@@ -116,7 +116,7 @@ def test_rules_and_policies(client: Client, letters: list[str]) -> None:
     assert client.policies.get(FailureClass.RESOURCE) == changed
     assert client.policies.reset(FailureClass.RESOURCE).is_default
     assert len(client.policies.all()) == len(FailureClass)
-    assert client.audit(limit=1).items[0].action == "policy.reset"
+    assert client.audit.page(limit=1).items[0].action == "policy.reset"
 
 
 def test_queues_are_paused_resumed_and_purged(client: Client) -> None:

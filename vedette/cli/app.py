@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vedette.cli import dlq, drill, events, jobs, operations, queues, reports, scan, stack, targets, workers
+from vedette.cli import audit, dlq, drill, events, jobs, operations, queues, reports, scan, stack, targets, workers
 from vedette.cli.examples import examples
 from vedette.cli.session import Options, keep
 
@@ -34,6 +34,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(operations.app, name="operations")
 app.add_typer(queues.app, name="queues")
 app.add_typer(workers.app, name="workers")
+app.add_typer(audit.app, name="audit")
 app.add_typer(drill.app, name="drill")
 events.add_to(app)
 stack.add_to(app)

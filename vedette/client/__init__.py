@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import Self
 
-from shared.contracts.audit import AuditEntry
 from shared.contracts.queues import WorkerView
+from vedette.client.audit import Audit, AuditPage
 from vedette.client.dlq import DeadLetterPage, DeadLetters
-from vedette.client.http import TIMEOUT_S, Http, Items, given
+from vedette.client.http import TIMEOUT_S, Http, Items
 from vedette.client.jobs import JobPage, Jobs, ReportFile, timed_out
 from vedette.client.live import Live
 from vedette.client.operations import OperationPage, Operations
@@ -23,11 +23,7 @@ from vedette.client.policies import Policies
 from vedette.client.queues import Queues
 from vedette.client.targets import Targets
 
-__all__ = ["Client", "DeadLetterPage", "JobPage", "OperationPage", "ReportFile", "timed_out"]
-
-
-class AuditPage(Items[AuditEntry]):
-    """Actions, newest first."""
+__all__ = ["AuditPage", "Client", "DeadLetterPage", "JobPage", "OperationPage", "ReportFile", "timed_out"]
 
 
 class Client(Jobs):
@@ -38,6 +34,7 @@ class Client(Jobs):
 
     def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:
         super().__init__(Http(url, token, timeout_s))
+        self.audit = Audit(self._http)
         self.dlq = DeadLetters(self._http)
         self.live = Live(self._http)
         self.operations = Operations(self._http)
@@ -65,7 +62,3 @@ class Client(Jobs):
     def workers(self) -> list[WorkerView]:
         """Return the workers that said something of themselves in the last seconds."""
         return self._http.ask(Items[WorkerView], "GET", "workers").items
-
-    def audit(self, *, limit: int = 50, cursor: str | None = None, action: str | None = None) -> AuditPage:
-        """Return one page of who did what, newest first."""
-        return self._http.ask(AuditPage, "GET", "audit", params=given(limit=limit, cursor=cursor, action=action))
