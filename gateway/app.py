@@ -20,6 +20,7 @@ from gateway import auth, broker, openapi, problems, tickets
 from gateway.audience import Audience
 from gateway.edge import PROBES, BodyLimit, Edge, Hosts
 from gateway.idempotency import Idempotency
+from gateway.limits import RateLimit
 from gateway.live import Live
 from gateway.routes import (
     audit,
@@ -66,6 +67,7 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
             Middleware(Hosts, allowed=allowed_hosts),
             Middleware(tickets.Tickets),
             Middleware(auth.Auth, token=auth.required(token)),
+            Middleware(RateLimit),
             Middleware(BodyLimit),
             Middleware(Idempotency),
         ],

@@ -1,6 +1,6 @@
 """What is true of every answer: its headers, its line in the access log, a problem instead of a stack trace.
 
-ASGI middleware, outermost first: `Edge`, `Hosts`, `auth.Auth`, `BodyLimit`.
+ASGI middleware, outermost first: `Edge`, `Hosts`, `Tickets`, `Auth`, `RateLimit`, `BodyLimit`, `Idempotency`.
 """
 
 from __future__ import annotations

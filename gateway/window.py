@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
 import structlog
 from limits import RateLimitItem
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import MovingWindowRateLimiter
+from redis import ConnectionPool
 from redis.exceptions import RedisError
 
-from shared import bus
+from shared.settings import settings
 
 log = structlog.get_logger()
 
 AWAY_S = 5.0  # so long Redis is not asked again
+TIMEOUT_S = 0.2  # to connect, and for an answer
 
 
 class Windows:
@@ -54,9 +57,15 @@ class Windows:
                 self._away(exc)
 
     def _shared(self) -> MovingWindowRateLimiter:
-        pool = bus.client().connection_pool
-        return MovingWindowRateLimiter(RedisStorage("redis://", connection_pool=pool, key_prefix="vedette:window"))
+        return _limiter(settings().bus_url)
 
     def _away(self, exc: Exception) -> None:
         self._away_until = time.monotonic() + AWAY_S
         log.warning("gateway.window.redis_away", error=type(exc).__name__)
+
+
+@lru_cache(4)
+def _limiter(url: str) -> MovingWindowRateLimiter:
+    # Neither the patience nor the retries of the bus: every request waits for this.
+    pool = ConnectionPool.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=None)
+    return MovingWindowRateLimiter(RedisStorage("redis://", connection_pool=pool, key_prefix="vedette:window"))

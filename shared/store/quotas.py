@@ -46,8 +46,12 @@ class QuotaExceeded(Temporary):
 
 @dataclass(frozen=True)
 class Held:
-    """The limits of an organisation, and by actor those of its members that have any."""
+    """The limits of an organisation, and by actor those of its members that have any.
 
+    own: what is set for it.  org: the same, filled up with what holds for all.
+    """
+
+    own: Limits
     org: Limits
     actors: Mapping[str, Limits] = field(default_factory=dict)
 
@@ -62,7 +66,8 @@ def limits(connection: Connection, org_id: str) -> Held:
     mine = select(users.c.email, members.c.limits).join(users, users.c.id == members.c.user_id)
     rows = connection.execute(mine.where(members.c.org_id == org_id))
     actors = {f"user:{row.email}": Limits.model_validate(row.limits) for row in rows if row.limits}
-    return Held(Limits.model_validate(own or {}).over(defaults()), actors)
+    set_here = Limits.model_validate(own or {})
+    return Held(set_here, set_here.over(defaults()), actors)
 
 
 def defaults() -> Limits:
@@ -126,7 +131,6 @@ def release(connection: Connection, org_id: str) -> list[str]:
 
 def view(connection: Connection, org_id: str, actor: str) -> Quota:
     """Return the limits that hold for an organisation, and what is used of them."""
-    own = connection.execute(select(organisations.c.limits).where(organisations.c.id == org_id)).scalar_one_or_none()
     held = limits(connection, org_id)
     mine = held.actors.get(actor, Limits())
     since = now() - HOUR
@@ -139,7 +143,7 @@ def view(connection: Connection, org_id: str, actor: str) -> Quota:
         .limit(1)
     ).scalar()
     return Quota(
-        own=Limits.model_validate(own or {}),
+        own=held.own,
         jobs_per_hour=_use(held.org.jobs_per_hour, hour),
         concurrent_jobs=_use(held.org.concurrent_jobs, _active(connection, org_id).total()),
         targets_per_batch=held.org.targets_per_batch,
