@@ -61,6 +61,8 @@ bench: $(VENV)/.dev ## measure against nmap and a bare Celery chain, paired, as 
 	@$(BIN)/python -m tests.bench.dead_letters postgres
 	@$(BIN)/python -m tests.bench.live sqlite
 	@$(BIN)/python -m tests.bench.live postgres
+	@$(BIN)/python -m tests.bench.door sqlite
+	@$(BIN)/python -m tests.bench.door postgres
 
 openapi: $(VENV)/.dev ## write gateway/openapi.json anew
 	@$(BIN)/python -m gateway.openapi > .openapi.new && mv .openapi.new gateway/openapi.json

@@ -87,6 +87,7 @@ jobs = Table(
         sqlite_where=Column("finished_at").is_(None),
         postgresql_where=Column("finished_at").is_(None),
     ),
+    Index(None, "org_id", "state", "id"),
     Index(None, "org_id", "target_key", "finished_at"),
     Index(None, "batch_id"),
     Index(
@@ -179,6 +180,7 @@ findings = Table(
     Column("first_seen_at", Moment, nullable=False),
     Column("data", Json, nullable=False),
     UniqueConstraint("job_id", "fingerprint"),
+    Index(None, "org_id", "id"),
     Index(None, "org_id", "fingerprint"),
 )
 

@@ -185,9 +185,13 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("held_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.drop_index("ix_jobs_unpublished")
         batch_op.create_index(batch_op.f("ix_jobs_org_id_created_by_id"), ["org_id", "created_by", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_jobs_org_id_state_id"), ["org_id", "state", "id"], unique=False)
     for name, columns, condition in _SOME_JOBS:
         where = sa.text(condition)
         op.create_index(name, "jobs", columns, unique=False, sqlite_where=where, postgresql_where=where)
+
+    with op.batch_alter_table("findings", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_findings_org_id_id"), ["org_id", "id"], unique=False)
 
     for name in ("assessments", "coverage", "deliveries", "observations", "reports", "steps"):
         _give_organisation(name)
