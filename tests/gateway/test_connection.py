@@ -2,62 +2,29 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway import connection
-from shared import testing
 from shared.testing import wait_for
-from tests.gateway.driving import TOKEN, Served
+from tests.gateway.attacked import GET, KNOWN, POST, Gateway, attacked, read
+from tests.gateway.driving import Served
 
 FILES = 160  # what `ulimit -n` gives the process: room for 32 connections
 PLACES = 32
-GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
-POST = b"POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
-KNOWN = f"Authorization: Bearer {TOKEN}\r\n".encode()
-
-
-class Gateway:
-    """A process that is attacked."""
-
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-        self.process, self.port, self.log = process, port, log
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
-
-    def answers(self) -> bool:
-        with suppress(OSError), self.connect() as link:
-            link.sendall(GET + b"Connection: close\r\n\r\n")
-            return b"200 OK" in read(link)
-        return False
-
-    def memory(self) -> int:
-        """Return the resident bytes of the process."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) * 1024
 
 
 @pytest.fixture
 def gateway(store: None, tmp_path: Path) -> Iterator[Gateway]:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = ["/bin/sh", "-c", f'ulimit -n {FILES}; exec "$0" -m gateway', sys.executable]
-    log = tmp_path / "gateway.log"
-    with testing.process(command, {"VEDETTE_GATEWAY_PORT": str(port)}, log) as process:
-        attacked = Gateway(process, port, log)
-        wait_for(attacked.answers, "the gateway answers")
-        yield attacked
+    with attacked(tmp_path / "gateway.log", ["/bin/sh", "-c", f'ulimit -n {FILES}; exec "$0" "$@"']) as made:
+        yield made
 
 
 @pytest.fixture
@@ -68,15 +35,6 @@ def link(served: Served) -> Iterator[socket.socket]:
 
 def connect(served: Served) -> socket.socket:
     return socket.create_connection(served.server.servers[0].sockets[0].getsockname()[:2], timeout=20)
-
-
-def read(link: socket.socket) -> bytes:
-    """Return all that comes until the connection ends."""
-    got = b""
-    with suppress(ConnectionError):
-        while chunk := link.recv(65536):
-            got += chunk
-    return got
 
 
 def problem(answer: bytes) -> dict[str, Any]:
