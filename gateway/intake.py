@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gateway import broker, idempotency, pressure
 from gateway.auth import Caller
@@ -13,11 +14,12 @@ from shared.contracts.batch import MAX_ENTRIES, BatchView
 from shared.contracts.submission import Options, Receipt
 from shared.contracts.target import TargetModel
 from shared.ids import new_id
-from shared.store import batches, jobs, refusals, scan_rules, timeline
+from shared.store import audit, batches, jobs, refusals, scan_rules, timeline
 from shared.store.batches import NewBatch
-from shared.store.engine import reading, writing
+from shared.store.engine import Connection, reading, writing
 
 AT_ONCE = 50  # jobs published before the answer: about 0.1 s
+SHOWN = 5  # targets of a submission that its line in the audit names
 TOLD_AT_ONCE = 500  # jobs whose first events are read and put on the bus together
 
 
@@ -101,7 +103,16 @@ def _write(
             batches.create(connection, batch)
         ids = admission.write(connection, new, caller.actor)
         idempotency.note(connection, ids)
-    return Made(ids, batch_id)
+        made = Made(ids, batch_id)
+        _audit(connection, caller, made, targets)
+    return made
+
+
+def _audit(connection: Connection, caller: Caller, made: Made, targets: Sequence[TargetModel]) -> None:
+    subject = f"batch:{made.batch_id}" if made.batch_id else f"job:{made.ids[0]}"
+    shown = [target.label for target in targets[:SHOWN]]
+    said: dict[str, Any] = {"jobs": len(targets), "targets": shown, "address": caller.address}
+    audit.add(connection, caller.org_id, caller.actor, "job.submitted", subject, **said)
 
 
 def _receipt(caller: Caller, made: Made) -> Receipt:

@@ -314,3 +314,11 @@ def test_a_query_that_cannot_be_read_is_pointed_at(client: TestClient) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "query-wrong")
     assert "character 1" in answer.json()["detail"]
     assert "state" in answer.json()["cure"]
+
+
+def test_who_submitted_what_is_written_down(client: TestClient) -> None:
+    body = {"targets": [{"kind": "host", "host": "127.0.0.1-8"}], "reports": []}
+    batch_id = client.post("/api/v1/jobs", json=body).json()["batch_id"]
+    (line,) = client.get("/api/v1/audit", params={"action": "job.submitted"}).json()["items"]
+    assert (line["actor"], line["subject"], line["detail"]["jobs"]) == ("token", f"batch:{batch_id}", 8)
+    assert line["detail"]["targets"] == [f"127.0.0.{number}" for number in range(1, 6)]
