@@ -6,7 +6,23 @@ from typing import Annotated, Any
 
 import typer
 
-from vedette.cli import audit, dlq, drill, events, jobs, operations, queues, reports, scan, stack, targets, workers
+from vedette.cli import (
+    audit,
+    dlq,
+    drill,
+    events,
+    jobs,
+    keys,
+    operations,
+    orgs,
+    queues,
+    reports,
+    scan,
+    stack,
+    targets,
+    users,
+    workers,
+)
 from vedette.cli.examples import examples
 from vedette.cli.session import Options, keep
 
@@ -34,6 +50,9 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(operations.app, name="operations")
 app.add_typer(queues.app, name="queues")
 app.add_typer(workers.app, name="workers")
+app.add_typer(orgs.app, name="orgs")
+app.add_typer(users.app, name="users")
+app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(drill.app, name="drill")
 events.add_to(app)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Self
 
 from shared.contracts.queues import WorkerView
+from vedette.client.access import Keys, LogIn, Orgs, Users
 from vedette.client.audit import Audit, AuditPage
 from vedette.client.dlq import DeadLetterPage, DeadLetters
 from vedette.client.http import TIMEOUT_S, Http, Items
@@ -35,6 +36,10 @@ class Client(Jobs):
     def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:
         super().__init__(Http(url, token, timeout_s))
         self.audit = Audit(self._http)
+        self.keys = Keys(self._http)
+        self.login = LogIn(self._http)
+        self.orgs = Orgs(self._http)
+        self.users = Users(self._http)
         self.dlq = DeadLetters(self._http)
         self.live = Live(self._http)
         self.operations = Operations(self._http)

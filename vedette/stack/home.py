@@ -64,6 +64,10 @@ class Layout:
         return self.root / "master.key"
 
     @property
+    def owner_password(self) -> Path:
+        return self.root / "owner.password"
+
+    @property
     def lock(self) -> Path:
         return self.run / "lock"
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.errors import InvalidInput
-from vedette.stack import door, record
+from vedette.stack import door, owner, record
 from vedette.stack.children import SERVICES, STAGE_GRACE_S, beat_of
 from vedette.stack.errors import DidNotStart
 from vedette.stack.home import Layout, layout
@@ -85,10 +85,11 @@ def up(port: int | None, *, detach: bool, on_note: Note) -> None:
     with door.held(port):
         pass  # the supervisor takes it; this is only to say so at once when it cannot
     if not detach:
-        Supervisor(where, port, on_note).run()
+        Supervisor(where, port, on_note, on_ready=lambda url: owner.ensure(where, url, on_note)).run()
         return
-    _ready(where, _spawn(where, port))
-    on_note(f"ready at http://127.0.0.1:{port}")
+    access = _ready(where, _spawn(where, port))
+    owner.ensure(where, access.url, on_note)
+    on_note(f"ready at {access.url}")
 
 
 def down(on_note: Note) -> bool:

@@ -63,6 +63,7 @@ class Supervisor:
     port: int
     note: Note
     lifeline: int | None = None
+    on_ready: Callable[[str], None] | None = None  # is told the gateway's URL, once
     watched: dict[str, Watched] = field(default_factory=dict)
     is_stopping: bool = False
 
@@ -103,6 +104,8 @@ class Supervisor:
         self._await([*(child.name for child in rest), "gateway"])
         if not self.is_stopping:
             self._tell("ready")
+            if self.on_ready:
+                self.on_ready(self.record.url)
             self._say(f"ready at {self.record.url}")
 
     def _supervise(self) -> None:

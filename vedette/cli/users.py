@@ -1,0 +1,117 @@
+"""`vedette users`: who may log in. For root alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import typer
+
+from vedette.cli import pages, secrets
+from vedette.cli.examples import examples
+from vedette.cli.failure import Exit, Misused
+from vedette.cli.session import Session, command
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from shared.contracts.access import UserView
+
+app = typer.Typer(name="users", help="Who may log in.", no_args_is_help=True, rich_markup_mode=None)
+COLUMNS = ("email", "name", "orgs", "is_root", "created_at", "disabled_at")
+PAGE = 200
+RoleName = Literal["viewer", "operator", "admin", "owner"]
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Of the user.")]
+Role = Annotated[RoleName, typer.Option("--role", metavar="ROLE", help="viewer, operator, admin or owner.")]
+PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")]
+
+
+@app.command("list", epilog=examples("vedette users list", "vedette users list -o json"))
+@command
+def list_(session: Session, *, limit: Annotated[int, typer.Option(min=1, max=10_000)] = 200) -> int:
+    """List the users, the oldest first."""
+    from vedette.cli import output  # noqa: PLC0415
+
+    with session.gateway() as link:
+        ask = link.client.users.page
+        found, is_more = pages.upto(limit, lambda size, cursor: ask(limit=size, cursor=cursor), PAGE)
+    output.records(session, found, COLUMNS, empty="No users: the installation's own token is the only way in.")
+    pages.note_more(session, limit, is_more=is_more)
+    return Exit.OK
+
+
+@app.command("create", epilog=examples("vedette users create ann@example.org --role admin", "vedette users create …"))
+@command
+def create(
+    session: Session,
+    *,
+    email: Email,
+    name: Annotated[str, typer.Option(metavar="TEXT", help="What they are called.")] = "",
+    org: Annotated[str, typer.Option(metavar="SLUG", help="Member of it from the start.")] = "local",
+    role: Role = "viewer",
+    root: Annotated[bool, typer.Option("--root", help="May do everything in the whole installation.")] = False,
+    password_stdin: PasswordStdin = False,
+) -> int:
+    """Make a user. Without --password-stdin a password is made and told once."""
+    from shared.contracts.access import UserNew  # noqa: PLC0415
+
+    given = {"email": email, "name": name, "org": org, "role": role, "is_root": root}
+    if password_stdin:
+        given["password"] = secrets.read("Password", "--password-stdin", is_piped=True)
+    new = checked(UserNew, given)
+    with session.gateway() as link:
+        made = link.client.users.create(new)
+    _show(session, made)
+    return Exit.OK
+
+
+@app.command("disable", epilog=examples("vedette users disable ann@example.org"))
+@command
+def disable(
+    session: Session, *, email: Email, undo: Annotated[bool, typer.Option("--undo", help="Let them in again.")] = False
+) -> int:
+    """Keep a user out; all that they logged in to ends."""
+    from shared.contracts.access import UserChange  # noqa: PLC0415
+
+    with session.gateway() as link:
+        found = link.client.users.change(email, UserChange(disabled=not undo))
+    _show(session, found)
+    return Exit.OK
+
+
+@app.command("password", epilog=examples("vedette users password ann@example.org"))
+@command
+def password(session: Session, *, email: Email) -> int:
+    """Give a user a new password, told once; all that they logged in to ends."""
+    from shared.contracts.access import UserChange  # noqa: PLC0415
+
+    with session.gateway() as link:
+        found = link.client.users.change(email, UserChange(reset_password=True))
+    _show(session, found)
+    return Exit.OK
+
+
+Model = TypeVar("Model", bound="BaseModel")
+
+
+def checked(model: type[Model], given: dict[str, Any]) -> Model:
+    """Return what was given as a model. Raises Misused, which names the field and never what stands in it."""
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    try:
+        return model.model_validate(given)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = "/".join(str(part) for part in first["loc"])
+        raise Misused(f"{field}: {first['msg']}.", cure="Write it otherwise; see --help") from None
+
+
+def _show(session: Session, user: UserView) -> None:
+    from vedette.cli import output  # noqa: PLC0415
+
+    if not session.is_table:
+        output.record(session, user)
+        return
+    output.records(session, [user], COLUMNS, empty="")
+    if user.password:
+        session.note("The password is told once:")
+        print(user.password)
