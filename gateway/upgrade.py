@@ -53,6 +53,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._flows()
         super().connection_lost(exc)
+        self.transport = _Gone()  # nothing that comes later may touch what the event loop has freed
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -98,12 +99,37 @@ class BoundedSocket(WebSocketsSansIOProtocol):
 
     def _abort_later(self) -> None:
         # A close waits until everything is sent, which a peer that does not read never lets happen.
-        self.loop.call_later(2 * CLOSE_TIMEOUT_S, self.transport.abort)
+        self.loop.call_later(2 * CLOSE_TIMEOUT_S, self._abort)
+
+    def _abort(self) -> None:
+        self.transport.abort()
 
     def _flows(self) -> None:
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
+
+
+class _Gone(asyncio.Transport):
+    """A connection that is no more."""
+
+    def close(self) -> None:
+        return
+
+    def abort(self) -> None:
+        return
+
+    def is_closing(self) -> bool:
+        return True
+
+    def write(self, data: object) -> None:
+        del data
+
+    def pause_reading(self) -> None:
+        return
+
+    def resume_reading(self) -> None:
+        return
 
 
 _silent = logging.getLogger("vedette.uvicorn.socket")
