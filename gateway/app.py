@@ -19,10 +19,12 @@ from starlette.routing import Match
 from gateway import auth, broker, openapi, problems, tickets
 from gateway.audience import Audience
 from gateway.edge import PROBES, BodyLimit, Edge, Hosts
+from gateway.etag import ETag
 from gateway.idempotency import Idempotency
 from gateway.limits import RateLimit
 from gateway.live import Live
 from gateway.routes import (
+    amendments,
     audit,
     batches,
     dlq,
@@ -70,6 +72,7 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
             Middleware(RateLimit),
             Middleware(BodyLimit),
             Middleware(Idempotency),
+            Middleware(ETag),
         ],
         telemetry={
             "metrics": False,
@@ -91,6 +94,7 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
         ws,
         jobs,
         batches,
+        amendments,
         interventions,
         reports,
         rules,

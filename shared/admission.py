@@ -26,6 +26,10 @@ class TooFarAhead(InvalidInput):
     """A job is to begin at a time that nobody plans for: most likely the year is wrong."""
 
 
+class DeadlinePast(InvalidInput):
+    """A job is to be done by a time that has passed."""
+
+
 def draft(
     org_id: str, target: TargetModel, options: Options, trace: tuple[str, str], *, batch_id: str | None = None
 ) -> NewJob:
@@ -79,6 +83,17 @@ def due(options: Options) -> datetime | None:
             f"{at:%Y-%m-%d} is more than {MAX_AHEAD.days} days ahead.", cure="See the year.", pointer="/not_before"
         )
     return at
+
+
+def check_deadline(at: datetime) -> None:
+    """Raise TooFarAhead for a deadline that nobody plans for, DeadlinePast for one that has passed."""
+    today = now()
+    if at <= today:
+        raise DeadlinePast("The deadline has passed.", cure="Cancel the job instead.", pointer="/deadline_at")
+    if at > today + 2 * MAX_AHEAD:
+        raise TooFarAhead(
+            f"{at:%Y-%m-%d} is more than {2 * MAX_AHEAD.days} days ahead.", cure="See the year.", pointer="/deadline_at"
+        )
 
 
 def _first(job_id: str, job: NewJob) -> Fact:

@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
-from gateway import intake, lookup, page, stream
+from gateway import etag, intake, lookup, page, stream
 from gateway.auth import Asking, Caller, described, needs
 from gateway.live import Live
 from gateway.lookup import Piece
@@ -91,11 +91,13 @@ def list_jobs(
 
 
 @router.get("/{id}", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
-async def get_job(request: Request, caller: Asking, piece: Piece, prefer: Prefer = "") -> JobView:
+async def get_job(request: Request, response: Response, caller: Asking, piece: Piece, prefer: Prefer = "") -> JobView:
     """One job with its steps, and what it waits for."""
     job_id = await run_in_threadpool(_find, caller, piece)
     found = await stream.finished(_live(request), caller.org_id, job_id, _wait_s(prefer))
-    return (await run_in_threadpool(standing, [found]))[0]
+    [job] = await run_in_threadpool(standing, [found])
+    response.headers["ETag"] = etag.of_job(job)
+    return job
 
 
 @router.get("/{id}/explain", responses=problems(404, 409), dependencies=[needs(Permission.READ)])

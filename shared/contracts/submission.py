@@ -31,6 +31,14 @@ class Options(Written):
     deadline_s: int | None = Field(default=None, ge=10, le=7 * 86400)
 
 
+class JobChange(Written):
+    """What is changed of a job that waits; what is not given stays. tags: all of them, not those that are added."""
+
+    tags: dict[Word, Line] | None = Field(default=None, max_length=20)
+    priority: Priority | None = None
+    deadline_at: AwareDatetime | None = None
+
+
 class Receipt(Contract):
     """The answer to a submission: its jobs in the order of the targets; with more than one, also their batch."""
 

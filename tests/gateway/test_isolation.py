@@ -72,6 +72,7 @@ BODIES: dict[str, Bodies] = {
     "PATCH /api/v1/orgs/{org_id}": lambda a: [{"name": "Taken"}],
     "POST /api/v1/members": lambda a: [{"email": "nobody@example.org", "role": "viewer"}],
     "PATCH /api/v1/members/{user_id}": lambda a: [{"role": "viewer"}],
+    "PATCH /api/v1/jobs/{id}": lambda a: [{"tags": {"a": "b"}}],
     "PATCH /api/v1/quota": lambda a: [{"jobs_per_hour": 1000}],
     "PATCH /api/v1/quota/members/{user_id}": lambda a: [{"jobs_per_hour": 1}],
     "POST /api/v1/users": lambda a: [{"email": "b@example.org", "org": A}],
