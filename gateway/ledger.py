@@ -12,12 +12,12 @@ from gateway.auth import Caller
 from shared.contracts.audit import AuditEntry, AuditFilter
 from shared.store import audit
 from shared.store.engine import reading
+from shared.text import cell
 
 Format = Literal["jsonl", "csv"]
 MEDIA_TYPES = {"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"}
 PAGE = 500
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # what spreadsheets run; OWASP CSV injection
 _COLUMNS = tuple(AuditEntry.model_fields)
 
 
@@ -43,8 +43,9 @@ def _rows(found: list[AuditEntry]) -> bytes:
 
 
 def _cell(value: object) -> str:
-    text = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) and not isinstance(value, int) else text
+    if value is None or isinstance(value, int | float):
+        return "" if value is None else str(value)
+    return cell(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _row(cells: list[str] | tuple[str, ...]) -> bytes:

@@ -11,6 +11,9 @@ from typing import Any
 _UNKEPT = re.compile("[\x00\ud800-\udfff]")
 _ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")  # not the six letters after a backslash that is itself escaped
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# A formula sign at the start of a cell, or where a reader with another separator would start one; full-width and
+# other forms are normalised to the plain sign by some spreadsheets.
+_FORMULA = re.compile("(^|[;\t\r\n])((?:[^\\S\t\r\n]|[\"'\u200b-\u200d\ufeff])*)(?=[-=+@＝＋－＠﹦﹢﹣﹫−])")
 REPLACEMENT = "\ufffd"
 
 
@@ -22,6 +25,14 @@ def kept(text: str) -> str:
 def inert(text: str) -> str:
     """Return `text` in one line, with escapes for what would steer a terminal or turn the reading direction."""
     return _STEERING.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def cell(text: str) -> str:
+    """Return `text` for a cell of a CSV file, with an apostrophe before what a spreadsheet would run as a formula.
+
+    Source: OWASP, CSV Injection.
+    """
+    return _FORMULA.sub(r"\1'\2", text)
 
 
 def as_json(value: object) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from shared.text import REPLACEMENT, as_json, clock, kept, spell
+from shared.text import REPLACEMENT, as_json, cell, clock, inert, kept, spell
 
 ANY = some.text() | some.text(alphabet='\\u0\x00\ud800é"n', max_size=20)
 JSON = some.recursive(
@@ -73,3 +74,23 @@ def test_the_date_is_said_where_it_is_not_today() -> None:
     at = datetime(2025, 3, 1, 11, 2, 41, tzinfo=UTC)
     assert clock(at) == "2025-03-01 11:02:41 UTC"
     assert len(clock(datetime.now(UTC))) == len("11:02:41 UTC")
+
+
+@pytest.mark.parametrize("sign", "=+-@＝＋－＠")
+@pytest.mark.parametrize("before", ["", " ", '"', "'", "\t", "\r", '" ', "a;", 'a;"', "a\t", "a\n", "a\r\n "])
+def test_no_cell_becomes_a_formula_whatever_separates_cells(sign: str, before: str) -> None:
+    made = cell(f"{before}{sign}cmd|' /C calc'!A0")
+    for piece in re.split("[;\t\r\n]", made):
+        assert piece.strip().startswith("'") or not piece.lstrip("\"' ").startswith(sign)
+
+
+def test_cells_without_formulas_stay_as_they_are() -> None:
+    for said in ("Redis 6.0-rc1 answers", "a = b", "user@example.org", "tcp/192.0.2.10:6379", "1; 2", ""):
+        assert cell(said) == said
+
+
+@given(some.text())
+def test_inert_text_is_one_line_that_steers_nothing(said: str) -> None:
+    made = inert(said)
+    assert not set(made) & set("\x00\n\r\x07\x1b\x7f\x85\x9b\u2028\u202e\u2066")
+    made.encode()

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from shared.text import cell
 from vedette.cli import words
 from vedette.cli.failure import Misused
 from vedette.cli.session import Session
@@ -22,7 +23,6 @@ WIDE = 1000  # columns of a table that no terminal shows: nothing is cut
 
 # JSON may hold these inside strings only, where an escape is the same; a terminal or an editor would obey them.
 _HIDDEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets run; OWASP CSV injection
 
 
 def records(
@@ -163,8 +163,7 @@ def _csv(rows: Sequence[Record], columns: Sequence[str]) -> None:
 def _csv_cell(value: object) -> object:
     if value is None or isinstance(value, int | float):
         return value
-    text = words.harmless(value) if isinstance(value, str) else _json(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return cell(words.harmless(value) if isinstance(value, str) else _json(value))
 
 
 def _ids(rows: Sequence[Record]) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 
 from services.report import printable
 from shared.contracts.finding import ChangeState, Finding
 from shared.contracts.report import ReportDocument
+from shared.text import cell
 
 MEDIA_TYPE = "text/csv; charset=utf-8"
 EXTENSION = "csv"
@@ -24,26 +24,23 @@ COLUMNS = (
 )
 
 MAX_CELL = 32_000  # characters; Excel cuts a cell at 32,767
-# A formula sign at the start of a cell, or where a reader with another separator would start one; full-width and
-# other forms are normalised to the plain sign by some spreadsheets.
-_FORMULA = re.compile("(^|[;\t])([\\s\"'\u200c\u200d]*)(?=[-=+@＝＋－＠﹦﹢﹣﹫−])")
 
 
 def render(document: ReportDocument) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    written = io.StringIO(newline="")
+    writer = csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for finding in document.findings:
-        writer.writerow(safe_cell(cell) for cell in _cells(document, finding, finding.change))
+        writer.writerow(safe_cell(text) for text in _cells(document, finding, finding.change))
     for state, earlier in ((ChangeState.STANDING, document.standing), (ChangeState.FIXED, document.fixed)):
         for finding in earlier:
-            writer.writerow(safe_cell(cell) for cell in _cells(document, finding, state))
-    return text.getvalue().encode("utf-8-sig")
+            writer.writerow(safe_cell(text) for text in _cells(document, finding, state))
+    return written.getvalue().encode("utf-8-sig")
 
 
 def safe_cell(text: str) -> str:
     """Return `text` in one line that no spreadsheet takes for a formula: an apostrophe goes before the sign."""
-    return _FORMULA.sub(r"\1'\2", printable.line(text, MAX_CELL))
+    return cell(printable.line(text, MAX_CELL))
 
 
 def _cells(document: ReportDocument, finding: Finding, change: str) -> Iterator[str]:

@@ -92,6 +92,20 @@ def test_hostile_text_is_text() -> None:
     assert "‹U+6F22›" in whole
 
 
+@pytest.mark.parametrize("call", ["read", "include", "json", "image", "plugin", "import"])
+def test_no_text_of_a_target_reads_a_file(tmp_path: Path, call: str) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("thesecretcontent")
+    for path in (str(secret), "../" * 12 + str(secret)[1:], "/etc/passwd"):
+        line = f'#{call} "{path}"' if call in {"include", "import"} else f'#{call}("{path}")'
+        said = [line, f"#{{ {line[1:]} }}", f"$ {line} $", f"]{line}[", f'"){line}("']
+        found = [sample.finding(title=each, what=each, evidence=[Evidence(source=each, text=each)]) for each in said]
+        whole = text(pdf.render(sample.document(findings=found, job=sample.job(target=line, tags={"a": line}))))
+        assert "thesecretcontent" not in whole
+        assert "root:x:" not in whole
+        assert whole.count(f"#{call}") >= 5
+
+
 def test_backticks_of_rules_are_code_and_nothing_is_run() -> None:
     hostile = 'Set `#panic("x")` $y$ `left'
     evidence = [Evidence(source="`s`", text="`raw`")]

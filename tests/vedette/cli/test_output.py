@@ -1,0 +1,51 @@
+"""Results on stdout, made of what strangers said."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from vedette.cli import output
+from vedette.cli.session import Session
+
+STEERING = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\r\n[red]x[/red] [link=https://example.org]y[/link]"
+ROW: dict[str, Any] = {
+    **dict.fromkeys(("id", "state", "severity", "target", "created_at", "message"), STEERING),
+    "tags": {STEERING: STEERING},
+    "formula": "=cmd|' /C calc'!A0",
+}
+
+
+@pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv", "id"])
+@pytest.mark.parametrize("columns", ["60", "200"])
+def test_no_format_lets_a_value_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, form: Any, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    output.records(Session(output=form, no_color=True), [ROW], tuple(ROW), empty="")
+    output.record(Session(output=form, no_color=True), ROW)
+    said = capsys.readouterr().out
+    assert not set(said) & set("\x1b\x07\x9b\u202e\r")
+    assert said.count("owned") >= 2 or form == "id"
+
+
+def test_what_looks_like_markup_is_text(capsys: pytest.CaptureFixture[str]) -> None:
+    output.records(Session(no_color=True), [{"title": "[red]x[/red]"}], ("title",), empty="")
+    assert "[red]x[/red]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("said", ["=1+1", " =1+1", '"=1+1', "＝1", "a;=1+1", "a\n@x"])
+def test_no_cell_of_csv_becomes_a_formula(capsys: pytest.CaptureFixture[str], said: str) -> None:
+    output.records(Session(output="csv"), [{"name": said, "points": -2.5}], ("name", "points"), empty="")
+    [_, [name, points]] = csv.reader(io.StringIO(capsys.readouterr().out, newline=""))
+    assert "'" in name
+    assert points == "-2.5"
+
+
+def test_json_lines_are_one_line_each_and_read_back_as_they_were(capsys: pytest.CaptureFixture[str]) -> None:
+    output.records(Session(output="jsonl"), [ROW, ROW], tuple(ROW), empty="")
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [ROW, ROW]
