@@ -78,7 +78,7 @@ def test_gateway_and_control_know_shared_and_themselves(folder: str) -> None:
 
 
 def test_the_command_line_speaks_http_only() -> None:
-    allowed = {"vedette", "shared.errors", "shared.contracts", "shared.ids", "shared.redaction"}
+    allowed = {"vedette", "shared.errors", "shared.contracts", "shared.ids", "shared.redaction", "shared.text"}
     for path in _sources("vedette"):
         for name in _imports(path):
             fine = name == "shared" or any(_reaches(name, package) for package in allowed)
