@@ -117,6 +117,6 @@ _BY_STATUS: dict[int, type[Refused]] = {
 
 _URL = "See that the URL is right and the gateway runs: vedette status, vedette doctor"
 _CURES: dict[type[Refused], str] = {
-    NotAllowed: "Set VEDETTE_TOKEN (or --token); the local stack's token is in $VEDETTE_HOME/token",
+    NotAllowed: "vedette login URL; or set VEDETTE_TOKEN (the local stack's is in $VEDETTE_HOME/token)",
     GatewayFailed: "Try again; if it stays: vedette doctor",
 }

@@ -50,6 +50,7 @@ def lab(_lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
     monkeypatch.setenv("VEDETTE_URL", _lab.url)
     monkeypatch.setenv("VEDETTE_TOKEN", TOKEN)
     monkeypatch.setenv("VEDETTE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     yield _lab

@@ -13,6 +13,7 @@ from vedette.cli import (
     events,
     jobs,
     keys,
+    login,
     operations,
     orgs,
     queues,
@@ -57,6 +58,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(drill.app, name="drill")
 events.add_to(app)
 stack.add_to(app)
+login.add_to(app)
 
 
 def _version(asked: bool) -> None:
@@ -73,6 +75,7 @@ def root(
     *,
     url: Options.Url = None,
     token: Options.Token = None,
+    place: Options.Context = None,
     output: Options.Output = None,
     fields: Options.Fields = None,
     quiet: Options.Quiet = False,
@@ -85,6 +88,7 @@ def root(
     given: dict[str, Any] = {
         "url": url,
         "token": token,
+        "place": place,
         "output": output,
         "fields": fields,
         "quiet": quiet,

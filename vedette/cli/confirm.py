@@ -36,7 +36,7 @@ def count(found: int, expect: int | None, what: str, deed: str) -> int:
             f"Nothing was {deed}: it would be {things}, and nobody can be asked here.", cure=f"Add --expect {found}"
         )
     tell(f"{things} would be {deed}.")
-    answer = _ask(f"Type {found} to go on: ")
+    answer = ask(f"Type {found} to go on: ")
     if answer != str(found):
         raise NotConfirmed(f"Nothing was {deed}.", cure=f"Type {found}, or give it with --expect {found}")
     return found
@@ -49,7 +49,7 @@ def yes(question: str, *, is_given: bool) -> None:
     if not is_asked():
         raise Misused("Nothing was done: this has to be confirmed, and nobody can be asked here.", cure="Add --yes")
     tell(question)
-    if _ask("Go on? [y/N] ").lower() not in {"y", "yes"}:
+    if ask("Go on? [y/N] ").lower() not in {"y", "yes"}:
         raise NotConfirmed("Nothing was done.", cure="Answer y, or add --yes")
 
 
@@ -58,7 +58,7 @@ def is_asked() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _ask(prompt: str) -> str:
+def ask(prompt: str) -> str:
     """Prompt on stderr, and read a line of stdin; its end is an empty answer."""
     sys.stderr.write(prompt)
     sys.stderr.flush()

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from vedette.cli import login
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
 from vedette.cli.session import Session, command
@@ -72,6 +73,9 @@ def suspend(
 ) -> int:
     """Keep everybody of an organisation out."""
     return _change(session, org, suspended=not undo)
+
+
+app.command("use", epilog=examples("vedette orgs use acme"))(login.switch)
 
 
 @members.command("list", epilog=examples("vedette orgs members list"))

@@ -30,6 +30,10 @@ class Options:
         typer.Option(metavar="URL", envvar="VEDETTE_URL", help="Gateway to use; else the local stack."),
     ]
     Token = Annotated[str | None, typer.Option(metavar="TOKEN", envvar="VEDETTE_TOKEN", help="Its access token.")]
+    Context = Annotated[
+        str | None,
+        typer.Option("--context", metavar="NAME", envvar="VEDETTE_CONTEXT", help="Log-in to use; see vedette context."),
+    ]
     Output = Annotated[
         Format | None, typer.Option("--output", "-o", metavar="FORMAT", help="table, json, jsonl, csv or id.")
     ]
@@ -42,6 +46,7 @@ class Options:
 _OPTIONS: dict[str, tuple[Any, bool | None]] = {
     "url": (Options.Url, None),
     "token": (Options.Token, None),
+    "place": (Options.Context, None),
     "output": (Options.Output, None),
     "fields": (Options.Fields, None),
     "quiet": (Options.Quiet, False),
@@ -63,6 +68,7 @@ class Session:
 
     url: str = ""
     token: str = field(default="", repr=False)
+    context: str = ""  # whose URL it is
     output: Format = "table"
     fields: tuple[str, ...] = ()
     quiet: bool = False
@@ -89,7 +95,7 @@ class Session:
         from vedette.client import Client  # noqa: PLC0415
 
         if self.url:
-            with Client(self.url, self.token) as client:
+            with Client(self.url, self._token()) as client:
                 yield Link(client, is_own=False)
             return
         from vedette import stack  # noqa: PLC0415
@@ -97,6 +103,16 @@ class Session:
         is_own = stack.connect() is None
         with stack.running(self.note) as access, Client(access.url, access.token) as client:
             yield Link(client, is_own)
+
+    def _token(self) -> str | Callable[[], str]:
+        """Return the token of --token, or what gives that of the context, which has an end."""
+        from vedette.cli import contexts  # noqa: PLC0415
+
+        found = contexts.chosen(self.context) if self.context and not self.token else None
+        if found is None:
+            return self.token
+        self.note(f"gateway {self.url} (context {self.context})")
+        return contexts.Token(*found)
 
 
 def keep(context: typer.Context, given: Mapping[str, Any]) -> None:
@@ -138,15 +154,33 @@ def _session(context: typer.Context, here: dict[str, Any]) -> Session:
     merged = {
         n: value if _is_typed(context.get_parameter_source(n)) else before.get(n, value) for n, value in here.items()
     }
-    if not merged["url"] and any(
-        _is_typed(place.get_parameter_source("token")) for place in (context, context.find_root())
-    ):
+    is_typed = {
+        name: any(_is_typed(place.get_parameter_source(name)) for place in (context, context.find_root()))
+        for name in ("url", "token", "place")
+    }
+    _choose(merged, is_typed)
+    if not merged["url"] and is_typed["token"]:
         raise failure.Misused(
             "--token is for the gateway of --url, and none was given.",
             cure="Add --url, or leave --token out: the local stack's own token is found by itself.",
         )
     fields = tuple(part.strip() for part in (merged.pop("fields") or "").split(",") if part.strip())
     return Session(fields=fields, **{name: value for name, value in merged.items() if value is not None})
+
+
+def _choose(merged: dict[str, Any], is_typed: Mapping[str, bool]) -> None:
+    """Fill in URL and name of the context, where no URL is given: that of the environment wins over the current one."""
+    from vedette.cli import contexts  # noqa: PLC0415
+
+    name = merged.pop("place")
+    if is_typed["url"] and is_typed["place"]:
+        raise failure.Misused("--url and --context exclude each other.", cure="Leave one of them out.")
+    if merged["url"] and not is_typed["place"]:
+        return
+    if found := contexts.chosen(name):
+        merged["context"], merged["url"] = found[0], found[1].url
+        if not is_typed["token"]:  # VEDETTE_TOKEN is that of VEDETTE_URL or of the local stack
+            merged["token"] = None
 
 
 def _is_typed(source: Enum | None) -> bool:

@@ -10,6 +10,7 @@ Raises the errors of `vedette.refusals`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Self
 
 from shared.contracts.queues import WorkerView
@@ -30,10 +31,10 @@ __all__ = ["AuditPage", "Client", "DeadLetterPage", "JobPage", "OperationPage", 
 class Client(Jobs):
     """The gateway at `url`: jobs by itself, the rest by noun. Close it, or use it as a context manager.
 
-    Safe to use from several threads.
+    token: or what returns the one that holds now, asked for each request. Safe to use from several threads.
     """
 
-    def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, url: str, token: str | Callable[[], str] = "", *, timeout_s: float = TIMEOUT_S) -> None:
         super().__init__(Http(url, token, timeout_s))
         self.audit = Audit(self._http)
         self.keys = Keys(self._http)

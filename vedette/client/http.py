@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -41,17 +41,13 @@ class Items(BaseModel, Generic[Model]):
 class Http:
     """The gateway at `url`. Safe to use from several threads."""
 
-    def __init__(self, url: str, token: str, timeout_s: float) -> None:
+    def __init__(self, url: str, token: str | Callable[[], str], timeout_s: float) -> None:
         self.url = _checked(url)
-        if not (token.isascii() and token.isprintable()):
-            raise InvalidInput(
-                "The token has characters that no token has.", cure="Copy it again, without line breaks."
-            )
         self.timeout_s = timeout_s
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx2.Client(
             base_url=f"{self.url}/api/v1/",
-            headers={**headers, "Accept": "application/json", "User-Agent": "vedette"},
+            auth=_Bearer(token) if token else None,
+            headers={"Accept": "application/json", "User-Agent": "vedette"},
             timeout=httpx2.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
             trust_env=not _is_local(self.url),  # a proxy of the environment cannot reach our own loopback
         )
@@ -130,6 +126,26 @@ def given(**asked: object) -> dict[str, str]:
 
 
 _EVENTS = frozenset(EventType)
+
+
+class _Bearer(httpx2.Auth):
+    """Sends the token that holds at this moment."""
+
+    def __init__(self, token: str | Callable[[], str]) -> None:
+        self._token = token
+        if isinstance(token, str):
+            _check(token)
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response]:
+        token = self._token if isinstance(self._token, str) else _check(self._token())
+        request.headers["Authorization"] = f"Bearer {token}"
+        yield request
+
+
+def _check(token: str) -> str:
+    if not (token.isascii() and token.isprintable()):
+        raise InvalidInput("The token has characters that no token has.", cure="Copy it again, without line breaks.")
+    return token
 
 
 def _checked(url: str) -> str:

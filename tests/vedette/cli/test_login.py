@@ -1,0 +1,116 @@
+"""Log-ins of the command line: kept in a private file, renewed by one process at a time, ended for good."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shared.contracts.access import UserNew
+from tests.vedette.lab import ROOT, TOKEN, Lab, Ran, Vedette
+from vedette.cli import contexts
+from vedette.client import Client
+
+EMAIL = "dora@example.org"
+PASSWORD = "correct horse battery staple"
+Typed = Callable[..., Ran]
+
+
+@pytest.fixture
+def typed(lab: Lab, vedette: Vedette, monkeypatch: pytest.MonkeyPatch) -> Typed:
+    """Run a command with a text on stdin, as somebody who knows no token."""
+    with Client(lab.url, TOKEN) as client:
+        if EMAIL not in [user.email for user in client.users.page(limit=200).items]:
+            asked = {"email": EMAIL, "password": PASSWORD, "org": "local", "role": "operator"}
+            client.users.create(UserNew.model_validate(asked))
+    monkeypatch.delenv("VEDETTE_URL")
+    monkeypatch.delenv("VEDETTE_TOKEN")
+
+    def run(text: str, *arguments: str) -> Ran:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        return vedette(*arguments)
+
+    return run
+
+
+@pytest.fixture
+def logged_in(lab: Lab, typed: Typed) -> str:
+    """The name of the context."""
+    ran = typed(f"{PASSWORD}\n", "login", lab.url, "--email", EMAIL, "--password-stdin")
+    assert ran.code == 0, ran.err
+    return f"127.0.0.1:{lab.port}"
+
+
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "config/vedette/contexts.json"
+
+
+def test_after_a_log_in_commands_go_to_that_gateway_as_that_user(
+    logged_in: str, lab: Lab, vedette: Vedette, tmp_path: Path
+) -> None:
+    ran = vedette("whoami")
+    assert (ran.code, ran.out) == (0, f"user:{EMAIL} in local (operator) at {lab.url}\n")
+    assert f"context {logged_in}" in ran.err
+    assert vedette("jobs", "list").code == 0
+    assert vedette("users", "list").code == 4
+    assert stat.S_IMODE(config(tmp_path).stat().st_mode) == 0o600
+    assert PASSWORD not in config(tmp_path).read_text()
+    assert vedette("context", "current").out.strip() == logged_in
+    listed = vedette("context", "list", "-o", "json").out
+    assert [each["name"] for each in json.loads(listed)] == [logged_in]
+    assert contexts.read().contexts[logged_in].token not in listed + repr(contexts.read())
+
+
+def test_a_url_of_the_environment_wins_over_the_context(
+    logged_in: str, lab: Lab, vedette: Vedette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VEDETTE_URL", lab.url)
+    monkeypatch.setenv("VEDETTE_TOKEN", TOKEN)
+    assert vedette("whoami").out.startswith("token ")
+    assert vedette("whoami", "--context", logged_in).out.startswith(f"user:{EMAIL}")
+    assert vedette("whoami", "--context", logged_in, "--url", lab.url).code == 2
+    assert vedette("whoami", "--context", "elsewhere").code == 2
+
+
+def test_a_log_out_ends_the_log_in_at_the_gateway(logged_in: str, lab: Lab, vedette: Vedette) -> None:
+    old = contexts.read().contexts[logged_in]
+    assert vedette("logout").code == 0
+    assert contexts.read().contexts == {}
+    contexts.keep("old", replace(old, until=1.0), use=True)
+    ran = vedette("whoami")
+    assert (ran.code, f"vedette login {lab.url}" in ran.err) == (4, True)
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_wrong_password_and_a_missing_one_are_told_apart(lab: Lab, typed: Typed) -> None:
+    assert typed("wrong password\n", "login", lab.url, "--email", EMAIL, "--password-stdin").code == 4
+    missing = typed("", "login", lab.url, "--email", EMAIL)
+    assert (missing.code, "--password-stdin" in missing.err) == (2, True)
+    assert typed("", "login", lab.url).code == 2
+    assert contexts.read().contexts == {}
+
+
+def test_a_token_on_stdin_is_a_log_in_too(lab: Lab, typed: Typed, vedette: Vedette) -> None:
+    assert typed(f"{TOKEN}\n", "login", lab.url, "--token-stdin", "--name", "mine").code == 0
+    assert vedette("whoami").out.startswith("token in local")
+    assert vedette("orgs", "use", "acme").code == 2
+    assert vedette("context", "remove", "mine").code == 0
+    assert vedette("context", "current").code == 5
+
+
+def test_processes_that_renew_at_once_do_not_end_the_log_in(logged_in: str, vedette: Vedette, tmp_path: Path) -> None:
+    contexts.keep(logged_in, replace(contexts.read().contexts[logged_in], until=1.0))
+    command = [sys.executable, "-c", "from vedette.cli import main; main(['whoami'])"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    started = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(3)]
+    assert [EMAIL.encode() in process.communicate(timeout=60)[0] for process in started] == [True] * 3
+    assert contexts.read().contexts[logged_in].until > 1.0
+    assert vedette("whoami").code == 0
