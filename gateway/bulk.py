@@ -63,7 +63,7 @@ def cancel(caller: Caller, asked: BulkCancel) -> Operation | Forecast:
         return begun
     check_query(asked.q, JOBS, "/q")
     with reading(caller.org_id) as connection:
-        ids = _whole(asked.ids, lambda piece: lookup.job_id(connection, caller, piece), "/ids")
+        ids = whole_ids(asked.ids, lambda piece: lookup.job_id(connection, caller, piece), "/ids")
     which = asked.model_copy(update={"ids": ids})
     with writing(caller.org_id) as connection:
         total = cancels.count(connection, caller.org_id, which)
@@ -80,7 +80,7 @@ def whole(caller: Caller, selection: Selection) -> Selection:
     """Return a selection whose ids are whole, none twice. Raises InvalidRequest naming those that are none."""
     check_query(selection.q, DEAD_LETTERS, "/selection/q")
     with reading(caller.org_id) as connection:
-        ids = _whole(selection.ids, lambda piece: lookup.letter_id(connection, caller, piece), "/selection/ids")
+        ids = whole_ids(selection.ids, lambda piece: lookup.letter_id(connection, caller, piece), "/selection/ids")
     return selection.model_copy(update={"ids": ids})
 
 
@@ -94,7 +94,8 @@ def check_query(q: str | None, fields: Mapping[str, Field], pointer: str) -> Non
         raise QueryWrong(exc.message, cure=exc.cure, pointer=pointer) from None
 
 
-def _whole(pieces: Sequence[str], find: Callable[[str], str], pointer: str) -> list[str]:
+def whole_ids(pieces: Sequence[str], find: Callable[[str], str], pointer: str) -> list[str]:
+    """Return the ids that `find` knows for pieces of them, none twice. Raises InvalidRequest naming those of none."""
     found: dict[str, None] = {}
     errors, cure = [], ""
     for place, piece in enumerate(pieces):

@@ -10,7 +10,7 @@ from fastapi import Path
 
 from gateway.auth import Caller
 from shared.errors import Conflict
-from shared.store import batches, dead_letters, dlq_rules, jobs, operations, pieces, scan_rules
+from shared.store import batches, dead_letters, dlq_rules, jobs, operations, pieces, scan_rules, weaknesses
 from shared.store.engine import Connection
 
 _PIECE = re.compile(r"[0-9a-f-]{4,36}")
@@ -34,6 +34,10 @@ class JobAmbiguous(IdAmbiguous):
 
 class BatchAmbiguous(IdAmbiguous):
     """Several batches have it."""
+
+
+class FindingAmbiguous(IdAmbiguous):
+    """Several findings have it."""
 
 
 class OperationAmbiguous(IdAmbiguous):
@@ -62,6 +66,14 @@ def batch_id(connection: Connection, caller: Caller, piece: str) -> str:
     if not found:
         raise batches.BatchNotFound("There is no batch with this id.", cure="List them: vedette batch list")
     return _only(found, piece, BatchAmbiguous, "batches")
+
+
+def finding_id(connection: Connection, caller: Caller, piece: str) -> str:
+    """Return the id of the finding. Raises weaknesses.FindingNotFound or FindingAmbiguous."""
+    found = _matches(weaknesses.ids_like, connection, caller, piece)
+    if not found:
+        raise weaknesses.FindingNotFound("There is no finding with this id.", cure="List them: vedette findings list")
+    return _only(found, piece, FindingAmbiguous, "findings")
 
 
 def operation_id(connection: Connection, caller: Caller, piece: str) -> str:

@@ -21,15 +21,16 @@ from gateway.submission import Submission
 from gateway.vigil import Vigil
 from shared.broker.view import look
 from shared.contracts.events import Event
-from shared.contracts.finding import Finding, Severity
+from shared.contracts.finding import Severity
 from shared.contracts.identity import Permission
 from shared.contracts.job import JobState, JobView
 from shared.contracts.observation import Coverage
 from shared.contracts.query import MAX_LENGTH
 from shared.contracts.submission import Receipt
 from shared.contracts.waiting import Explanation
+from shared.contracts.weakness import FindingView
 from shared.explanation import explain
-from shared.store import evidence, findings, jobs, timeline
+from shared.store import evidence, jobs, timeline, weaknesses
 from shared.store.engine import reading
 
 router = APIRouter(
@@ -111,10 +112,10 @@ def explain_job(caller: Asking, piece: Piece) -> Explanation:
 @router.get("/{id}/findings", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
 def list_findings(
     caller: Asking, piece: Piece, severity: Annotated[list[Severity], Query(default_factory=list)]
-) -> Page[Finding]:
+) -> Page[FindingView]:
     """What was found, worst first. Findings of the last scan that are gone have the change `fixed`."""
     with reading(caller.org_id) as connection:
-        found = findings.of_job(connection, lookup.job_id(connection, caller, piece))
+        found = weaknesses.of_job(connection, caller.org_id, lookup.job_id(connection, caller, piece))
     return Page(items=[finding for finding in found if not severity or finding.severity in severity])
 
 

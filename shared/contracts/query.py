@@ -13,8 +13,10 @@ from datetime import timedelta
 from enum import Enum, auto
 
 from shared.contracts.dead_letter import DeadLetterState, Reason
+from shared.contracts.finding import ChangeState, Severity
 from shared.contracts.job import JobState, Priority, Profile, StageName
 from shared.contracts.lanes import ALL_LANES
+from shared.contracts.weakness import FindingStatus
 from shared.errors import FailureClass, InvalidInput
 from shared.text import kept
 
@@ -83,6 +85,17 @@ JOBS: Mapping[str, Field] = {
     "batch": Field(Sort.ID),
     "origin": Field(Sort.ID),
     **_COMMON,
+}
+FINDINGS: Mapping[str, Field] = {
+    "id": Field(Sort.ID),
+    "job": Field(Sort.ID),
+    "target": Field(Sort.TARGET),
+    "kind": Field(Sort.TEXT),
+    "severity": _choice(list(Severity)),
+    "rule": Field(Sort.TEXT),
+    "status": _choice(list(FindingStatus)),
+    "change": _choice(list(ChangeState)),
+    "first_seen": Field(Sort.AGE),
 }
 DEAD_LETTERS: Mapping[str, Field] = {
     "state": _choice(list(DeadLetterState)),

@@ -18,8 +18,11 @@ from shared.contracts.addresses import span
 from shared.contracts.job import JobState, StageName, StepState
 from shared.contracts.lanes import STAGE_OF
 from shared.contracts.query import Term
+from shared.contracts.weakness import FindingStatus
 from shared.ids import now
 from shared.store.tables import dead_letters as letters
+from shared.store.tables import finding_triage as triage
+from shared.store.tables import findings as all_findings
 from shared.store.tables import jobs as all_jobs
 from shared.store.tables import steps
 
@@ -41,6 +44,11 @@ def jobs(text: str) -> Condition:
 def dead_letters(text: str) -> Condition:
     """Return the condition on the table `dead_letters` that a query asks for. Raises query.QueryWrong."""
     return and_(true(), *(_signed(term, _LETTERS) for term in query.parse(text, query.DEAD_LETTERS)))
+
+
+def findings(text: str) -> Condition:
+    """Return the condition on `findings` joined with `jobs` and `finding_triage`. Raises query.QueryWrong."""
+    return and_(true(), *(_signed(term, _FINDINGS) for term in query.parse(text, query.FINDINGS)))
 
 
 def _signed(term: Term, meanings: dict[str, Meaning]) -> Condition:
@@ -142,6 +150,22 @@ def _classed(value: str) -> Condition:
     return letters.c.is_poison if value == "poison" else letters.c.failure_class == value
 
 
+_IS_DECIDED = or_(triage.c.until.is_(None), triage.c.until > func.current_timestamp())
+# What holds of a finding now: a decision that has ended is none.
+STATUS: ColumnElement[str] = func.coalesce(case((_IS_DECIDED, triage.c.status)), FindingStatus.OPEN.value)
+
+_FINDINGS: dict[str, Meaning] = {
+    "": _target(all_jobs.c.target, all_jobs.c.kind, is_free=True),
+    "change": _is(all_findings.c.change),
+    "first_seen": _aged(all_findings.c.first_seen_at),
+    "id": _like(all_findings.c.id),
+    "job": _like(all_findings.c.job_id),
+    "kind": _is(all_jobs.c.kind),
+    "rule": _is(all_findings.c.rule),
+    "severity": _is(all_findings.c.severity),
+    "status": _is(STATUS),
+    "target": _target(all_jobs.c.target, all_jobs.c.kind),
+}
 _JOBS: dict[str, Meaning] = {
     "": _target(all_jobs.c.target, all_jobs.c.kind, is_free=True),
     "batch": _like(all_jobs.c.batch_id),

@@ -38,6 +38,8 @@ BODIES: dict[str, Bodies] = {
         {"q": f"target:{CANARY}*", "expect": 3},
     ],
     "POST /api/v1/batches": lambda a: [{"targets": [{"kind": "host", "host": "127.0.0.1"}]}],
+    "POST /api/v1/findings/{id}:triage": lambda a: [{"status": "acknowledged"}],
+    "POST /api/v1/findings:triage": lambda a: [{"q": "status:open", "status": "acknowledged", "expect": 1}],
     "POST /api/v1/jobs/{id}:resume": lambda a: [{"stage": "scan"}],
     "POST /api/v1/dlq/rules": lambda a: [{"fingerprint": "b", "failure_class": "permanent"}],
     "POST /api/v1/dlq/rules:test": lambda a: [{"contains": "a", "failure_class": "permanent"}],

@@ -88,6 +88,7 @@ jobs = Table(
         postgresql_where=Column("finished_at").is_(None),
     ),
     Index(None, "org_id", "state", "id"),
+    Index(None, "org_id", "target", "id"),
     Index(None, "org_id", "target_key", "finished_at"),
     Index(None, "batch_id"),
     Index(

@@ -186,6 +186,7 @@ def upgrade() -> None:
         batch_op.drop_index("ix_jobs_unpublished")
         batch_op.create_index(batch_op.f("ix_jobs_org_id_created_by_id"), ["org_id", "created_by", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_org_id_state_id"), ["org_id", "state", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_jobs_org_id_target_id"), ["org_id", "target", "id"], unique=False)
     for name, columns, condition in _SOME_JOBS:
         where = sa.text(condition)
         op.create_index(name, "jobs", columns, unique=False, sqlite_where=where, postgresql_where=where)
