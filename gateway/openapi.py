@@ -47,8 +47,37 @@ def document(app: FastAPI) -> dict[str, Any]:
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         made["components"]["schemas"] = schemas
+        made["components"]["parameters"] = {"IdempotencyKey": _IDEMPOTENCY_KEY}
+        for path in made["paths"].values():
+            for method, operation in path.items():
+                _complete(method, operation)
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def _complete(method: str, operation: dict[str, Any]) -> None:
+    """Add what any route may answer, whatever it is about: what the door and its middleware say."""
+    said = set(_EVERYWHERE)
+    if "requestBody" in operation:
+        said |= {408, 413, 415}
+    if method == "post":
+        said |= {409}
+        operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
+    for status, response in problems(*sorted(said)).items():
+        operation["responses"].setdefault(str(status), response)
+    if method == "get":
+        operation["responses"].setdefault("304", {"description": "The answer has the ETag of `If-None-Match`"})
+    operation["responses"] = dict(sorted(operation["responses"].items()))
+
+
+_EVERYWHERE = (400, 401, 403, 421, 422, 429, 431, 500, 503)
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A text of your own: the same request with the same key is answered as before, and does nothing.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
 
 
 def _targets() -> dict[str, Any]:
