@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from vedette.cli import (
+    api,
     audit,
     dlq,
     drill,
@@ -59,6 +60,7 @@ app.add_typer(drill.app, name="drill")
 events.add_to(app)
 stack.add_to(app)
 login.add_to(app)
+api.add_to(app)
 
 
 def _version(asked: bool) -> None:

@@ -23,6 +23,7 @@ from vedette.client.live import Live
 from vedette.client.operations import OperationPage, Operations
 from vedette.client.policies import Policies
 from vedette.client.queues import Queues
+from vedette.client.raw import Raw
 from vedette.client.targets import Targets
 
 __all__ = ["AuditPage", "Client", "DeadLetterPage", "JobPage", "OperationPage", "ReportFile", "timed_out"]
@@ -46,6 +47,7 @@ class Client(Jobs):
         self.operations = Operations(self._http)
         self.queues = Queues(self._http)
         self.policies = Policies(self._http)
+        self.raw = Raw(self._http)
         self.targets = Targets(self._http)
 
     def __repr__(self) -> str:

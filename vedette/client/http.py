@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -38,6 +39,27 @@ class Items(BaseModel, Generic[Model]):
     next: str | None = None
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the gateway answered."""
+
+    response: httpx2.Response
+    body: bytes
+
+    @property
+    def status(self) -> int:
+        return self.response.status_code
+
+    @property
+    def headers(self) -> httpx2.Headers:
+        return self.response.headers
+
+    def check(self) -> None:
+        """Raise the error that the answer stands for, if it is one."""
+        if not self.response.is_success:
+            refuse(self.response, self.body)
+
+
 class Http:
     """The gateway at `url`. Safe to use from several threads."""
 
@@ -70,14 +92,17 @@ class Http:
 
     def fetch(self, method: str, path: str, limit: int, **request: Any) -> tuple[httpx2.Headers, bytes]:  # noqa: ANN401
         """Return headers and body of an answer of at most `limit` bytes."""
+        answer = self.answer(method, path, limit, **request)
+        answer.check()
+        return answer.headers, answer.body
+
+    def answer(self, method: str, path: str, limit: int, **request: Any) -> Answer:  # noqa: ANN401
+        """Return an answer of at most `limit` bytes, whatever its status."""
         try:
             with self._http.stream(method, path, **request) as response:
-                body = _read(response, limit, self.timeout_s)
+                return Answer(response, _read(response, limit, self.timeout_s))
         except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
             raise unreachable(self.url, exc) from exc
-        if not response.is_success:
-            refuse(response, body)
-        return response.headers, body
 
     def lines(self, model: type[Model], path: str, params: Mapping[str, str]) -> Iterator[Model]:
         """Yield the lines of a long answer, each a model, as they come."""
