@@ -80,6 +80,13 @@ def test_waiting_ends_in_time_and_the_job_stays(client: Client) -> None:
     assert client.job(job.id).state is JobState.QUEUED
 
 
+def test_a_submission_with_the_same_key_is_made_once(client: Client) -> None:
+    target = Target(host="127.0.0.77", ports="1")
+    first, again = (client.submit([target], key="nightly-1").jobs[0].id for _ in range(2))
+    assert first == again
+    assert client.submit([target]).jobs[0].id != first
+
+
 def test_a_refusal_names_the_field_and_the_trace(client: Client) -> None:
     with pytest.raises(RequestWrong) as refused:
         client.submit([{"kind": "host", "host": "127.0.0.1", "colour": "red"}])

@@ -26,6 +26,7 @@ _RATE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(?:/(s|m|h))?")
 _PER_S = {"s": 1, "m": 60, "h": 3600}
 MAX_RATE = 10_000.0  # a second; shared.contracts.dead_letter.BulkReplay
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?(%)?")
+_KEY = re.compile(r"[!-~]{1,255}")
 _WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
 _LINE = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _MAIL = re.compile(r"[^@\s/:]+@[^@\s/]+")
@@ -40,6 +41,13 @@ def duration(text: str) -> float:
     if not total or total > 31 * 86400:
         raise Misused(f"{text[:40]!r} is not a time to wait.", cure="Write it like 90s, 10m or 1h30m.")
     return total
+
+
+def key(text: str) -> str:
+    """Return an idempotency key: visible ASCII without spaces, or nothing."""
+    if text and not _KEY.fullmatch(text):
+        raise Misused(f"{text[:40]!r} is not an idempotency key.", cure="Use up to 255 letters, digits and signs.")
+    return text
 
 
 def until(text: str) -> datetime:

@@ -36,6 +36,7 @@ class Plan:
 
     targets: list[Target]
     options: Options
+    key: str = ""
 
     @property
     def hosts(self) -> list[str]:
@@ -78,6 +79,9 @@ def host(
         str | None, typer.Option(metavar="TIME", help="Give a job up that is not done so long after its beginning.")
     ] = None,
     file: Annotated[str | None, typer.Option(metavar="FILE", help="Targets, one a line; - is stdin.")] = None,
+    idempotency_key: Annotated[
+        str, typer.Option(metavar="KEY", help="The same submission with the same key is made once.", show_default=False)
+    ] = "",
     wait: Annotated[
         bool | None, typer.Option("--wait/--no-wait", "--follow", help="Wait for the end and download the reports.")
     ] = None,
@@ -102,6 +106,7 @@ def host(
             *(profile, priority, report or ["html,json"], notify or [], tag or []),
             when=options.times(at, delay, deadline),
         ),
+        options.key(idempotency_key),
     )
     timeout_s = options.duration(timeout) if timeout else None
     if dry_run:
@@ -149,7 +154,7 @@ def _submit(session: Session, plan: Plan, wish: Wish, is_waiting: bool) -> int:
     from vedette.cli import recall, waiting  # noqa: PLC0415
 
     with session.gateway() as link:
-        receipt = link.client.submit(plan.targets, plan.options)
+        receipt = link.client.submit(plan.targets, plan.options, plan.key)
         recall.remember(receipt.jobs[0].id)
         if is_waiting:
             return waiting.wait(session, link, receipt.jobs, wish, receipt.batch_id)

@@ -82,6 +82,15 @@ class Http:
         _, body = self.fetch(method, path, MAX_ANSWER, **request)
         return parsed(model, body)
 
+    def ask_again(self, model: type[Model], method: str, path: str, **request: Any) -> Model:  # noqa: ANN401
+        """As `ask`, once more where the answer was lost: only for what has an idempotency key."""
+        try:
+            return self.ask(model, method, path, **request)
+        except Unreachable as exc:
+            if isinstance(exc.__cause__, httpx2.ConnectError):
+                raise  # it never got there
+            return self.ask(model, method, path, **request)
+
     def bulk(self, path: str, asked: BulkReplay | BulkDiscard | BulkCancel) -> Operation | Forecast:
         """Ask for an operation, or in a dry run for its forecast."""
         body = asked.model_dump(mode="json")

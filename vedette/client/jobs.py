@@ -20,6 +20,7 @@ from shared.contracts.report import ReportView
 from shared.contracts.submission import Options, Receipt
 from shared.contracts.target import TargetModel
 from shared.contracts.waiting import Explanation
+from shared.ids import new_id
 from vedette.client.http import Http, Items, given, path
 from vedette.refusals import WaitTimedOut
 
@@ -50,12 +51,18 @@ class Jobs:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    def submit(self, targets: Sequence[TargetModel | Mapping[str, Any]], options: Options | None = None) -> Receipt:
-        """Submit one job per target, and one per address of a network. Raises RequestWrong naming the bad field."""
+    def submit(
+        self, targets: Sequence[TargetModel | Mapping[str, Any]], options: Options | None = None, key: str = ""
+    ) -> Receipt:
+        """Submit one job per target, and one per address of a network. Raises RequestWrong naming the bad field.
+
+        key: of a submission that may come again, and then makes nothing; without, this one has its own.
+        """
         plain = [dict(t) if isinstance(t, Mapping) else t.model_dump(mode="json") for t in targets]
         asked = {"target": plain[0]} if len(plain) == 1 else {"targets": plain}
         body = asked | (options or Options()).model_dump(mode="json")
-        return self._http.ask(Receipt, "POST", "jobs", json=body, timeout=SUBMIT_TIMEOUT_S)
+        headers = {"Idempotency-Key": key or new_id()}
+        return self._http.ask_again(Receipt, "POST", "jobs", json=body, headers=headers, timeout=SUBMIT_TIMEOUT_S)
 
     def job(self, job_id: str) -> JobView:
         """Return one job with its steps. `job_id` may be any unique beginning or end of an id."""
