@@ -24,6 +24,7 @@ from gateway.idempotency import Idempotency
 from gateway.limits import RateLimit
 from gateway.live import Live
 from gateway.routes import (
+    aliases,
     amendments,
     audit,
     batches,
@@ -43,6 +44,7 @@ from gateway.routes import (
     reports,
     rules,
     scan_rules,
+    statistics,
     targets,
     users,
     ws,
@@ -96,6 +98,8 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
         jobs,
         batches,
         amendments,
+        aliases,
+        statistics,
         findings,
         interventions,
         reports,
