@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from gateway import idempotency, lookup
@@ -30,6 +31,7 @@ class CountDiffers(Conflict):
             cure=f"Look at them, then send `expect: {found}`.",
         )
         self.extension = {"count": found}
+        self.expected = expected
 
 
 def replay(caller: Caller, asked: BulkReplay) -> Operation:
@@ -47,7 +49,7 @@ def discard(caller: Caller, asked: BulkDiscard) -> Operation | Forecast:
     if begun := _begun(caller):
         return begun
     selection = whole(caller, asked.selection)
-    with writing(caller.org_id) as connection:
+    with _told(caller, OperationKind.DISCARD), writing(caller.org_id) as connection:
         count = dead_letters.count(connection, caller.org_id, selection)
         if asked.dry_run:
             return _sure(count, dead_letters.ids(connection, caller.org_id, selection, limit=SAMPLES))
@@ -65,7 +67,7 @@ def cancel(caller: Caller, asked: BulkCancel) -> Operation | Forecast:
     with reading(caller.org_id) as connection:
         ids = whole_ids(asked.ids, lambda piece: lookup.job_id(connection, caller, piece), "/ids")
     which = asked.model_copy(update={"ids": ids})
-    with writing(caller.org_id) as connection:
+    with _told(caller, OperationKind.CANCEL), writing(caller.org_id) as connection:
         total = cancels.count(connection, caller.org_id, which)
         if asked.dry_run:
             return _sure(total, cancels.ids(connection, caller.org_id, which, limit=SAMPLES))
@@ -107,6 +109,17 @@ def whole_ids(pieces: Sequence[str], find: Callable[[str], str], pointer: str) -
     if errors:
         raise InvalidRequest(errors[0].detail, errors, cure=cure)
     return list(found)
+
+
+@contextmanager
+def _told(caller: Caller, kind: OperationKind) -> Iterator[None]:
+    """Write down that something was refused for its number. Outside of the transaction, which fails with it."""
+    try:
+        yield
+    except CountDiffers as exc:
+        about = caller.org_id, caller.actor, f"{kind}-refused", "selection"
+        audit.refused(*about, address=caller.address, count=exc.extension["count"], expected=exc.expected)
+        raise
 
 
 def _letters(

@@ -32,6 +32,9 @@ def replay(caller: Caller, piece: str, how: Replay) -> Verdict:
     """Replay one dead letter. Raises ReplayRefused."""
     with reading(caller.org_id) as connection:
         letter_id = lookup.letter_id(connection, caller, piece)
+    with writing(caller.org_id) as connection:  # before: what cannot be written down is not done
+        about = caller.org_id, caller.actor, "dlq.replaying", _subject(letter_id)
+        audit.add(connection, *about, address=caller.address)
     verdict: Verdict
     [verdict] = broker.replay().replay(caller.org_id, [letter_id], how, caller.actor)
     with writing(caller.org_id) as connection:

@@ -69,6 +69,9 @@ def purge_queue(caller: Asking, name: Name, asked: PurgeRequest) -> Purge:
     queues.known(name)
     if asked.dry_run:
         return broker.purge().forecast(name)  # type: ignore[no-any-return]  # a module that is imported late
+    with writing(caller.org_id) as connection:  # before: what cannot be written down is not done
+        about = caller.org_id, caller.actor, "queue.purging", f"queue:{name}"
+        audit.add(connection, *about, address=caller.address, expect=asked.expect)
     done: Purge = broker.purge().purge(name, caller.actor, expect=asked.expect)
     with writing(caller.org_id) as connection:
         about = caller.org_id, caller.actor, "queue.purge", f"queue:{name}"

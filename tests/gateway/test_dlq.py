@@ -134,6 +134,8 @@ def test_a_discard_needs_the_right_count(client: TestClient, bury: Callable[...,
     for expect in ({}, {"expect": 2}):
         refused = client.post(f"{DLQ}:discard", json={"selection": {"all": True}, **expect})
         assert (refused.status_code, refused.json()["code"], refused.json()["count"]) == (409, "count-differs", 3)
+    lines = client.get("/api/v1/audit?action=dlq.discard-refused").json()["items"]
+    assert [line["detail"] for line in lines] == [{"count": 3, "expected": 2}, {"count": 3}]
     forecast = client.post(f"{DLQ}:discard", json={"selection": {"all": True}, "dry_run": True})
     assert (forecast.status_code, forecast.json()["total"], forecast.json()["ok"]) == (200, 3, 3)
     taken = client.post(f"{DLQ}:discard", json={"selection": {"all": True}, "expect": 3})

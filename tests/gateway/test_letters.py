@@ -54,6 +54,7 @@ def test_one_is_replayed_once_and_then_refused(client: TestClient, dead: Callabl
     assert len(sent()) == 1
     lines = client.get("/api/v1/audit?action=dlq.replay").json()["items"]
     assert [line["detail"]["code"] for line in lines] == ["wrong-state", "ok"]
+    assert len(client.get("/api/v1/audit?action=dlq.replaying").json()["items"]) == 2
     assert client.get(f"/api/v1/jobs/{job_id}").json()["run"] == 2
 
 

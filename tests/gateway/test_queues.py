@@ -99,6 +99,8 @@ def test_a_purge_cancels_the_jobs_and_buries_what_is_of_no_job(
     assert fields[b"raw"] == b"nonsense"
     [line] = client.get("/api/v1/audit?action=queue.purge").json()["items"]
     assert line["detail"] == {"jobs": 3, "messages": 1}
+    begun = client.get("/api/v1/audit?action=queue.purging").json()["items"]
+    assert [line["detail"] for line in begun] == [{"expect": 10}, {"expect": 3}, {}]  # two were refused for the number
 
 
 def test_a_purge_leaves_a_job_alone_that_runs_already(client: TestClient, make_job: Callable[..., str]) -> None:
