@@ -1,19 +1,24 @@
-"""Targets: what would become of them if they were submitted."""
+"""Targets: those that were scanned, and what would become of others if they were submitted."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from pydantic import Field
 
+from gateway import page
 from gateway.auth import Asking, described, needs
 from gateway.openapi import problems
 from gateway.page import Page
 from gateway.submission import AnyTarget
 from gateway.verdicts import verdicts
 from shared.contracts.identity import Permission
+from shared.contracts.known_target import TargetView
+from shared.contracts.query import MAX_LENGTH
 from shared.contracts.scan_rule import TargetCheck, TargetVerdict
 from shared.contracts.submission import MAX_TARGETS
-from shared.store import scan_rules
+from shared.store import known_targets, scan_rules
 from shared.store.engine import reading
 
 router = APIRouter(
@@ -33,3 +38,17 @@ def check_targets(caller: Asking, asked: Check) -> Page[TargetVerdict]:
     with reading(caller.org_id) as connection:
         within = scan_rules.reach(connection, caller.org_id)
     return Page(items=verdicts(asked.targets, within))
+
+
+@router.get("", dependencies=[needs(Permission.READ)])
+def list_targets(
+    caller: Asking,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
+    q: Annotated[str, Query(max_length=MAX_LENGTH, description="A query of jobs, about the newest of each.")] = "",
+) -> Page[TargetView]:
+    """Targets, each with what its newest job says, the last submitted first."""
+    with reading(caller.org_id) as connection:
+        found = known_targets.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor), q=q)
+    more = len(found) > limit
+    return Page(items=found[:limit], next=page.cursor(found[limit - 1].job_id) if more else None)

@@ -12,6 +12,7 @@ from shared.ids import now
 from shared.layers.ledger import Step
 from shared.store import evidence
 from shared.store.engine import writing
+from shared.testing import wait_for
 from tests.gateway.driving import both_databases, finish, run_stage
 
 HOST = {"kind": "host", "host": "127.0.0.1"}
@@ -42,15 +43,18 @@ def test_a_scan_is_started_followed_and_has_its_open_ports(client: TestClient) -
 
 def test_a_scan_under_way_tells_its_group(client: TestClient) -> None:
     task = start(client)
-    seen: list[Any] = []
+    path = f"/api/scan/{task['task_id']}"
+
+    def tell(step: Step) -> bool:
+        step.progress(Progress(done=1, total=2, unit="ports", current_group="critical", group_size=2))
+        seen = client.get(path).json()
+        assert seen["state"] == "PROGRESS"
+        return (seen["progress"], seen["current_group"], seen["group_size"]) == (45, "critical", 2)
 
     def work(step: Step) -> None:
-        step.progress(Progress(done=1, total=2, unit="ports", current_group="critical", group_size=2))
-        seen.append(client.get(f"/api/scan/{task['task_id']}").json())
+        wait_for(lambda: tell(step), "the progress is told")  # it is kept once a second
 
     run_stage(task["job_id"], StageName.SCAN, work)
-    assert (seen[0]["state"], seen[0]["current_group"], seen[0]["group_size"]) == ("PROGRESS", "critical", 2)
-    assert seen[0]["progress"] == 45
 
 
 def test_an_unknown_scan_is_not_found(client: TestClient) -> None:
