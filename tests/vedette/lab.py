@@ -88,14 +88,17 @@ Handle = Callable[[BaseHTTPRequestHandler], object]
 
 @contextmanager
 def answering(handle: Handle) -> Iterator[str]:
-    """A server that answers every GET as `handle` does; its URL."""
+    """A server that answers every request as `handle` does; its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             try:
+                self.rfile.read(int(self.headers["Content-Length"] or 0))
                 handle(self)
             except OSError:
                 return  # the client had enough
+
+        do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vedette.cli import options, recall
+from vedette.cli import options, recall, words
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
 from vedette.cli.session import Session, command
@@ -87,7 +87,7 @@ def _tell(session: Session, made: KeyView) -> int:
 
     if session.is_table:
         session.note(f"Key {made.name} ({made.prefix}). It is told once:")
-        print(made.secret)
+        print(words.line(made.secret))
     else:
         output.record(session, made)
     return Exit.OK

@@ -115,7 +115,7 @@ def _facts(letter: DeadLetterView) -> list[tuple[str, str]]:
     tries = f"{words.plural(letter.deliveries, 'deliveries')}, {words.plural(letter.retries, 'retries')}"
     tries = tries.replace("1 deliverie,", "1 delivery,").replace("1 retrie", "1 retry")
     return [
-        ("id", letter.id),
+        ("id", words.line(letter.id)),
         ("job", f"{job}, run {letter.run}" if letter.run > 1 and job else job),
         ("step", f"{letter.stage or '-'}  queue {words.line(letter.queue)}" if letter.queue else letter.stage or ""),
         ("reason", f"{letter.reason}"),

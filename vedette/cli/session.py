@@ -85,9 +85,9 @@ class Session:
             failure.tell(text)
 
     def console(self, *, stderr: bool = False) -> Console:
-        from rich.console import Console  # noqa: PLC0415
+        from vedette.cli.screen import Screen  # noqa: PLC0415
 
-        return Console(stderr=stderr, no_color=self.no_color or None, highlight=False, markup=False, emoji=False)
+        return Screen(stderr=stderr, no_color=self.no_color or None, highlight=False, markup=False, emoji=False)
 
     @contextmanager
     def gateway(self) -> Iterator[Link]:

@@ -34,14 +34,14 @@ def facts(job: JobView) -> list[tuple[str, str]]:
     reports = [step.part for step in job.steps if step.stage == "report" and step.part]
     ready = [step.part for step in job.steps if step.part in reports and step.state is StepState.SUCCEEDED]
     return [
-        ("id", job.id),
-        ("batch", job.batch_id or ""),
-        ("repeats", job.origin_id or ""),
+        ("id", words.line(job.id)),
+        ("batch", words.line(job.batch_id or "")),
+        ("repeats", words.line(job.origin_id or "")),
         ("run", str(job.run) if job.run > 1 else ""),
         ("stopped", f"by {words.line(job.cancelled_by)}" if job.cancelled_by else ""),
         ("created", f"{job.created_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("time", f"waited {waited}, ran {ran}" if waited and ran else ""),
-        ("priority", f"{job.priority}, lane {job.lane}"),
+        ("priority", words.line(f"{job.priority}, lane {job.lane}")),
         ("reports", ", ".join(ready) or (f"{', '.join(reports)} (not ready)" if reports else "")),
         ("tags", words.line(", ".join(f"{key}={value}" for key, value in job.tags.items()))),
     ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from vedette.cli import pages, secrets
+from vedette.cli import pages, secrets, words
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit, Misused
 from vedette.cli.session import Session, command
@@ -114,4 +114,4 @@ def _show(session: Session, user: UserView) -> None:
     output.records(session, [user], COLUMNS, empty="")
     if user.password:
         session.note("The password is told once:")
-        print(user.password)
+        print(words.line(user.password))

@@ -119,4 +119,4 @@ def folded(text: str, width: int) -> list[tuple[int, str]]:
 
 def short(identifier: str) -> str:
     """Return the end of an id that people are shown: the beginning is the clock, the end is random."""
-    return identifier[-8:]
+    return line(identifier)[-8:]
