@@ -67,7 +67,8 @@ def verify(session: Session, *, known: Known = None) -> int:
     if not session.is_table:
         output.record(session, found)
     elif found.ok:
-        print(f"{words.plural(found.checked, 'entries')} as they were written. Newest hash {found.hash or '-'}")
+        count = "1 entry" if found.checked == 1 else f"{found.checked} entries"
+        print(words.line(f"{count} as they were written. Newest hash {found.hash or '-'}"))
     else:
         say("error", f"Entry {found.seq} of the audit is not right ({found.flaw}). {found.detail}")
         say("fix", "Somebody wrote to the database; compare with a back-up or an export, and change its passwords.")

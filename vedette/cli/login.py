@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from vedette.cli import confirm, contexts, secrets
+from vedette.cli import confirm, contexts, secrets, words
 from vedette.cli.contexts import Context
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit, Misused
@@ -81,7 +81,8 @@ def whoami(session: Session) -> int:
     with session.gateway() as link:
         me = link.client.login.me()
     if session.is_table:
-        print(f"{me.actor} in {me.org_id}{f' ({me.role})' if me.role else ''} at {link.client.url}")
+        role = f" ({me.role})" if me.role else ""
+        print(words.line(f"{me.actor} in {me.org_id}{role} at {link.client.url}"))
     else:
         output.record(session, me)
     return Exit.OK

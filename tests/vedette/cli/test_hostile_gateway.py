@@ -18,7 +18,20 @@ from vedette.cli.app import app
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\r\n[red]x[/red]"
 STEERING = set("\x1b\x07\x9b\u202e\r")
 DOCUMENT = json.loads((ROOT / "gateway" / "openapi.json").read_text(encoding="utf-8"))
-GROUPS = {"jobs", "dlq", "operations", "queues", "workers", "orgs", "users", "keys", "audit", "targets", "report"}
+GROUPS = {
+    "jobs",
+    "dlq",
+    "operations",
+    "queues",
+    "workers",
+    "orgs",
+    "users",
+    "keys",
+    "audit",
+    "targets",
+    "report",
+    "whoami",
+}
 ENDLESS = {"watch", "wait", "events"}  # they ask until something happens
 PROBLEM = dict.fromkeys(("type", "title", "detail", "code", "cure", "trace_id", "instance"), EVIL)
 
