@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
-from shared import telemetry
+from shared import keyring, telemetry
 from shared.contracts.audit import AuditEntry, AuditFilter
 from shared.errors import VedetteError
 from shared.ids import now
@@ -106,6 +106,19 @@ def _matching(org_id: str, which: AuditFilter) -> Select[Any]:
 
 def _entries(connection: Connection, query: Select[Any]) -> list[AuditEntry]:
     return [AuditEntry.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def reseal(connection: Connection) -> tuple[int, int]:
+    """Seal the heads anew that an older key sealed. Returns how many were, and how many cannot be believed."""
+    done = stuck = 0
+    for head in connection.execute(select(audit_heads).with_for_update()).all():
+        if not _is_ours(head.org_id, head):
+            stuck += 1
+        elif head.seal.partition(":")[0] != keyring.current():
+            sealed = chain.seal(head.org_id, chain.head(head.seq, head.hash))
+            connection.execute(update(audit_heads).where(audit_heads.c.org_id == head.org_id).values(seal=sealed))
+            done += 1
+    return done, stuck
 
 
 def _append(connection: Connection, org_id: str, entry: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Column, Table, Text, select, type_coerce, update
 
 from shared import codec, keyring
-from shared.store import tables
+from shared.store import audit, tables
 from shared.store.engine import Connection, engine, writing
 from shared.store.tables.columns import Json
 from shared.store.tables.secrets import JsonWithSecrets, Secret, each_secret, opened
@@ -34,7 +34,9 @@ def reseal() -> tuple[int, int]:
             with writing() as connection:
                 after, some, others = _some(connection, table, column, after)
             done, stuck = done + some, stuck + others
-    return done, stuck
+    with writing() as connection:
+        some, others = audit.reseal(connection)
+    return done + some, stuck + others
 
 
 def _some(connection: Connection, table: Table, column: Column[Any], after: str) -> tuple[str | None, int, int]:

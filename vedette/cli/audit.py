@@ -69,6 +69,8 @@ def verify(session: Session, *, known: Known = None) -> int:
     elif found.ok:
         count = "1 entry" if found.checked == 1 else f"{found.checked} entries"
         print(words.line(f"{count} as they were written. Newest hash {found.hash or '-'}"))
+        if found.unsealed:
+            session.note(f"{found.unsealed} have a seal whose key is gone; later seals hold for them.")
     else:
         say("error", f"Entry {found.seq} of the audit is not right ({found.flaw}). {found.detail}")
         say("fix", "Somebody wrote to the database; compare with a back-up or an export, and change its passwords.")

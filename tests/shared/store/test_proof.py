@@ -18,6 +18,7 @@ from shared.contracts.audit import Flaw, Verification
 from shared.settings import settings as current
 from shared.store import audit, chain, proof
 from shared.store.engine import DatabaseAway, engine, reading, writing
+from shared.store.reseal import reseal
 from shared.store.tables import audit as entries
 from shared.store.tables import audit_heads as heads
 from tests.shared.store.making import ORG
@@ -153,7 +154,7 @@ def test_a_cut_tail_stays_noticed_when_the_chain_goes_on(head: str) -> None:
         if head == "gone":
             connection.execute(delete(heads).where(mine))
         else:
-            forged = {"seal": "k0:00"} if head == "of a key that is gone" else {}
+            forged = {"seal": f"k0:{'0' * 64}"} if head == "of a key that is gone" else {}
             connection.execute(update(heads).where(mine).values(**kept, **forged))
         assert flaw(connection)[0] is Flaw.CUT_OFF
         audit.add(connection, ORG, "token", "queue.resume")
@@ -190,6 +191,23 @@ def test_entries_sealed_with_a_key_that_was_dropped_hold_by_the_head(fresh_setti
     with reading() as connection:
         found = verify(connection)
     assert (before.unsealed, found.ok, found.unsealed, found.checked) == (0, True, COUNT, COUNT + 1)
+
+
+@pytest.mark.usefixtures("written")
+def test_the_audit_of_who_does_nothing_outlives_a_key_when_its_head_is_sealed_anew(
+    fresh_settings: pytest.MonkeyPatch,
+) -> None:
+    fresh_settings.setenv("VEDETTE_MASTER_KEY", f"k9:{'A' * 43}=,{os.environ['VEDETTE_MASTER_KEY']}")
+    _reread()
+    with writing() as connection:
+        connection.execute(update(heads).where(heads.c.org_id == "other").values(seq=COUNT - 1))
+    assert reseal() == (1, 1)
+    assert reseal() == (0, 1)
+    fresh_settings.setenv("VEDETTE_MASTER_KEY", f"k9:{'A' * 43}=")
+    _reread()
+    with reading() as connection:
+        assert verify(connection).ok
+        assert proof.verify(connection, "other").flaw is Flaw.CUT_OFF
 
 
 def _reread() -> None:
@@ -236,6 +254,16 @@ def _all(connection: Connection) -> list[Any]:
     mine = connection.execute(select(entries).where(entries.c.org_id == ORG).order_by(entries.c.seq)).mappings()
     rows = [{name: value for name, value in found.items() if name != "id"} for found in mine]
     return [rows, connection.execute(select(heads).where(heads.c.org_id == ORG)).all()]
+
+
+@pytest.mark.usefixtures("written")
+def test_an_entry_without_a_seal_is_told_from_one_whose_key_is_gone() -> None:
+    with tampering() as connection:
+        connection.execute(update(entries).where(place(1)).values(seal=""))
+        assert flaw(connection) == (Flaw.CHANGED, 1)
+    with tampering() as connection:  # what it says is held by the head all the same, and it is counted
+        connection.execute(update(entries).where(place(1)).values(seal=f"k0:{'0' * 64}"))
+        assert (verify(connection).ok, verify(connection).unsealed) == (True, 1)
 
 
 @pytest.mark.usefixtures("written")
