@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Match
 
-from gateway import auth, broker, openapi, problems, tickets
+from gateway import auth, broker, openapi, problems, queries, tickets
 from gateway.audience import Audience
 from gateway.edge import PROBES, BodyLimit, Edge, Hosts
 from gateway.etag import ETag
@@ -64,6 +64,7 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
         version=health.VERSION,
         description=openapi.DESCRIPTION,
         openapi_url=None,
+        dependencies=[Depends(queries.check)],
         redirect_slashes=False,
         generate_unique_id_function=openapi.operation_id,
         lifespan=_lifespan,

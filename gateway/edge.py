@@ -19,7 +19,12 @@ from shared.errors import InvalidInput
 
 log = structlog.get_logger()
 
-BODY_LIMIT = 4 * 1024 * 1024  # bytes; 1000 targets of 4 KiB
+BODY_LIMIT = 1024 * 1024  # bytes
+BULK_LIMIT = 4 * 1024 * 1024  # bytes; 1000 targets of 4 KiB
+BULK = frozenset(
+    f"/api/v1/{each}"
+    for each in ("jobs", "batches", "targets:check", "jobs:cancel", "dlq:replay", "dlq:discard", "analysis/submit-bulk")
+)  # what many things are named to
 SERVED = frozenset({"http", "websocket"})  # the types of scopes that the door looks at
 PROBES = frozenset({"/livez", "/readyz"})
 _HOST = re.compile(
@@ -120,7 +125,7 @@ class Hosts:
 
 
 class BodyLimit:
-    """Refuses bodies above `BODY_LIMIT`, by what they declare or by what arrives."""
+    """Refuses bodies above `BODY_LIMIT`, or `BULK_LIMIT`, by what they declare or by what arrives."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -129,8 +134,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = BULK_LIMIT if scope["path"] in BULK else BODY_LIMIT
         declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdigit() and int(declared[:20]) > BODY_LIMIT:
+        if declared.isdigit() and int(declared[:20]) > limit:
             raise _too_large()
         size = 0
 
@@ -138,7 +144,7 @@ class BodyLimit:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > BODY_LIMIT:
+            if size > limit:
                 raise _too_large()
             return message
 

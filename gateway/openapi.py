@@ -18,7 +18,8 @@ from shared.contracts.problems import Problem
 
 REF = "#/components/schemas/{model}"
 DESCRIPTION = """Every error is RFC 9457 `application/problem+json`. Times are RFC 3339 in UTC, durations seconds.
-Every path but `/livez`, `/readyz` and `/version` needs `Authorization: Bearer <token>`. Bodies may have 4 MiB."""
+Every path but `/livez`, `/readyz` and `/version` needs `Authorization: Bearer <token>`.
+Bodies may have 1 MiB, those of bulk routes 4 MiB."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

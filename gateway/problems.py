@@ -114,7 +114,7 @@ _HTTP: dict[int, tuple[str, str, str]] = {
     400: ("malformed-body", "The body cannot be read as JSON.", "Send one JSON object, not nested deeper than needed."),
     404: ("no-such-route", "There is nothing at this path.", _OPENAPI),
     405: ("method-not-allowed", "This path does not answer to this method.", "`Allow` lists those that it answers to."),
-    413: ("body-too-large", "The body is larger than 4 MiB.", "Send the targets in several submissions."),
+    413: ("body-too-large", "The body is larger than 1 MiB, or for bulk 4 MiB.", "Send it in several requests."),
 }
 
 

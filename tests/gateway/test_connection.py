@@ -14,7 +14,7 @@ import pytest
 from gateway import connection
 from shared.testing import wait_for
 from tests.gateway.attacked import GET, KNOWN, POST, Gateway, attacked, read
-from tests.gateway.driving import Served
+from tests.gateway.driving import BEARER, Served
 
 FILES = 160  # what `ulimit -n` gives the process: room for 32 connections
 PLACES = 32
@@ -112,6 +112,17 @@ def test_bytes_that_are_not_http_are_a_problem(link: socket.socket) -> None:
     answer = read(link)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert problem(answer)["code"] == "malformed-request"
+
+
+def test_two_lengths_of_a_body_are_none(link: socket.socket) -> None:
+    link.sendall(POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}")
+    assert problem(read(link))["code"] == "malformed-request"
+
+
+def test_thirty_megabytes_are_refused_before_they_come(link: socket.socket) -> None:
+    bearer = f"Authorization: {BEARER['Authorization']}\r\n".encode()
+    link.sendall(POST + bearer + b"Content-Length: 31457280\r\n\r\n")
+    assert problem(read(link))["code"] == "body-too-large"
 
 
 def test_pipelined_requests_are_answered_up_to_a_number(served: Served) -> None:

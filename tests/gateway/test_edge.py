@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from gateway.app import allowed_hosts
-from gateway.edge import BODY_LIMIT, name
+from gateway.edge import BODY_LIMIT, BULK_LIMIT, name
 from shared.settings import Settings
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -50,10 +50,11 @@ def test_a_bug_says_nothing_but_its_trace(
 
 
 @pytest.mark.parametrize("is_declared", [True, False])
-def test_a_body_above_the_limit_is_413(client: TestClient, is_declared: bool) -> None:
-    body = b"x" * (BODY_LIMIT + 1)
+@pytest.mark.parametrize(("path", "limit"), [("/api/v1/jobs", BULK_LIMIT), ("/api/v1/scan-rules", BODY_LIMIT)])
+def test_a_body_above_the_limit_is_413(client: TestClient, is_declared: bool, path: str, limit: int) -> None:
+    body = b"x" * (limit + 1)
     content = body if is_declared else (body[start : start + 65536] for start in range(0, len(body), 65536))
-    answer = client.post("/api/v1/jobs", content=content, headers={"Content-Type": "application/json"})
+    answer = client.post(path, content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == 413
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == "body-too-large"
@@ -106,3 +107,14 @@ def test_only_loopback_checks_the_host_header() -> None:
     names = allowed_hosts(Settings(gateway_host="127.0.0.2", gateway_public_url=public))
     assert names == {"localhost", "127.0.0.1", "::1", "127.0.0.2", "scan.example"}
     assert "localhost" in allowed_hosts(Settings(gateway_host="::1"))
+
+
+def test_a_query_parameter_that_nobody_knows_is_named(client: TestClient) -> None:
+    answer = client.get("/api/v1/jobs?limit=5&stat=failed&tickets=1")
+    assert answer.status_code == 422
+    assert [each["detail"] for each in answer.json()["errors"]] == [
+        "query parameter 'stat': unknown",
+        "query parameter 'tickets': unknown",
+    ]
+    assert "limit" in answer.json()["cure"]
+    assert client.get("/api/v1/jobs?limit=5").status_code == 200
