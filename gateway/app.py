@@ -46,6 +46,7 @@ from gateway.routes import (
     scan_rules,
     statistics,
     targets,
+    traces,
     users,
     ws,
 )
@@ -101,6 +102,7 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
         amendments,
         aliases,
         statistics,
+        traces,
         findings,
         interventions,
         reports,

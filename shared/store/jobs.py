@@ -116,6 +116,12 @@ def ids_like(connection: Connection, org_id: str, piece: str, limit: int = piece
     return pieces.ids_like(connection, jobs, org_id, piece, limit)
 
 
+def ids_of_trace(connection: Connection, org_id: str, trace_id: str, limit: int = 200) -> list[str]:
+    """Return up to `limit` ids of the jobs of a trace, oldest first."""
+    query = select(jobs.c.id).where(jobs.c.org_id == org_id, jobs.c.trace_id == trace_id)
+    return list(connection.execute(query.order_by(jobs.c.id).limit(limit)).scalars())
+
+
 def request(connection: Connection, job_id: str) -> tuple[dict[str, Any], Options]:
     """Return what was asked of a job: its target as plain data, and its options. Raises JobNotFound."""
     stored = connection.execute(select(jobs.c.request).where(jobs.c.id == job_id)).scalar_one_or_none()

@@ -89,7 +89,7 @@ BODIES: dict[str, Bodies] = {
 
 # Values of parameters of a path that name no thing of an organisation.
 IDS = frozenset({"id", "org_id", "user_id", "key_id"})
-NAMES = {"name": ["scan"], "class": ["temporary"], "format": ["html", "json", "pdf"]}
+NAMES = {"trace_id": ["a" * 32], "name": ["scan"], "class": ["temporary"], "format": ["html", "json", "pdf"]}
 
 AUDIT = "/api/v1/audit"  # tells B what B was refused, with the ids that B had asked for
 
