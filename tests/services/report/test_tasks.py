@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.report.tasks import filename, write_all
 from shared.contracts.envelope import Envelope
@@ -25,6 +30,14 @@ pytestmark = pytest.mark.usefixtures("database", "bus_url")
 )
 def test_a_file_is_named_after_its_target(target: str, name: str) -> None:
     assert filename(target, "x" * 28 + "59f4bbb4", "html") == f"{name}-59f4bbb4.html"
+
+
+@given(st.text(max_size=300))
+def test_a_file_name_is_one_plain_part_of_a_path_whatever_the_target(target: str) -> None:
+    name = filename(target, "x" * 28 + "59f4bbb4", "html")
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*-59f4bbb4\.html", name)
+    assert Path(name).name == name
+    assert len(name) < 120
 
 
 def write(*formats: str) -> str:
