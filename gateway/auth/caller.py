@@ -80,6 +80,11 @@ def _caller(connection: HTTPConnection) -> Caller:
 
 
 Asking = Annotated[Caller, Depends(_caller)]
+_ASK = {
+    Permission.INSTALLATION: "Ask the operator of the installation.",
+    Permission.QUEUES: "Ask the operator of the installation: all organisations share the queues.",
+    Permission.ORGANISATION: "Ask an owner of the organisation.",
+}
 
 
 def needs(permission: Permission) -> Any:  # noqa: ANN401  a dependency
@@ -91,7 +96,8 @@ def needs(permission: Permission) -> Any:  # noqa: ANN401  a dependency
             refusals.note(
                 caller.org_id, caller.actor, "access.denied", caller.address, permission=permission, asked=asked
             )
-            raise Forbidden(f"This needs the permission `{permission}`.", cure="Ask an admin of the organisation.")
+            cure = _ASK.get(permission, "Ask an admin of the organisation.")
+            raise Forbidden(f"This needs the permission `{permission}`.", cure=cure)
 
     check.permission = permission  # type: ignore[attr-defined]  # a test reads it
     return Depends(check)

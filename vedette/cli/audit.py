@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vedette.cli import options, pages, words
 from vedette.cli.examples import examples
-from vedette.cli.failure import Exit, say
+from vedette.cli.failure import Exit, Misused, say
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(name="audit", help="Who did what.", no_args_is_help=True, rich_markup_mode=None)
 COLUMNS = ("seq", "at", "actor", "action", "subject", "reason")
 PAGE = 200
+_HASH = re.compile("[0-9a-f]{64}")
 Action = Annotated[str, typer.Option("--action", metavar="NAME", help="queue.pause, or queue for all of that noun.")]
 Actor = Annotated[str, typer.Option("--actor", metavar="NAME", help="By them, e.g. user:ann@example.org or token.")]
 Subject = Annotated[str, typer.Option("--subject", metavar="WHAT", help="Done to this, e.g. queue:scan, or job.")]
@@ -62,6 +64,8 @@ def verify(session: Session, *, known: Known = None) -> int:
     """
     from vedette.cli import output  # noqa: PLC0415
 
+    if known is not None and not _HASH.fullmatch(known):
+        raise Misused(f"{known[:70]!r} is no hash.", cure="Give the 64 digits that verify told: vedette audit verify")
     with session.gateway() as link:
         found = _verified(link.client, known)
     if not session.is_table:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import Security
+from shared.errors import NotFound, Security
 from vedette.cli.failure import Misused
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ EARLY_S = 30.0  # before its end, a token is renewed: the request takes a while,
 
 class LoggedOut(Security):
     """There is no log-in any more that could be used."""
+
+
+class NoSuchContext(NotFound):
+    """There is no log-in of this name."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,13 @@ def read() -> Known:
 
 
 def chosen(name: str | None) -> tuple[str, Context] | None:
-    """Return the context of that name, or the current one, or None when there is none. Raises Misused."""
+    """Return the context of that name, or the current one, or None when there is none. Raises NoSuchContext."""
     known = read()
     name = name or known.current
     if not name:
         return None
     if name not in known.contexts:
-        raise Misused(f"There is no context {name!r}.", cure="List them: vedette context list")
+        raise NoSuchContext(f"There is no context {name!r}.", cure="List them: vedette context list")
     return name, known.contexts[name]
 
 

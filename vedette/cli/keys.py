@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="keys", help="API keys.", no_args_is_help=True, rich_markup_mode=None)
 COLUMNS = ("id", "name", "prefix", "role", "scopes", "expires_at", "last_used_at", "revoked_at")
+Overlap = Annotated[str, typer.Option(metavar="TIME", help="How long the old one still holds.")]
 Key = Annotated[str, typer.Argument(metavar="ID", help="Of the key; the end of it is enough.")]
 
 
@@ -32,7 +33,10 @@ def list_(session: Session) -> int:
     return Exit.OK
 
 
-@app.command("create", epilog=examples("vedette keys create ci --role operator --days 30", "vedette keys create x …"))
+@app.command(
+    "create",
+    epilog=examples("vedette keys create ci --role operator --days 30", "vedette keys create board --scope read"),
+)
 @command
 def create(
     session: Session,
@@ -53,7 +57,7 @@ def create(
 
 @app.command("rotate", epilog=examples("vedette keys rotate 3f0f6e1b --overlap 1h"))
 @command
-def rotate(session: Session, *, key: Key, overlap: Annotated[str, typer.Option(metavar="TIME")] = "1h") -> int:
+def rotate(session: Session, *, key: Key, overlap: Overlap = "1h") -> int:
     """Put a new key in the place of one, which holds a while longer. The new secret is told once."""
     from shared.contracts.access import KeyRotation  # noqa: PLC0415
 

@@ -177,6 +177,7 @@ def _with_token(url: str) -> Context:
 def _with_password(session: Session, url: str, email: str | None, org: str | None, *, is_piped: bool) -> Context:
     from shared.contracts.access import Login  # noqa: PLC0415
     from vedette.client import Client  # noqa: PLC0415
+    from vedette.refusals import NotAllowed  # noqa: PLC0415
 
     if not email:
         if not confirm.is_asked():
@@ -185,5 +186,10 @@ def _with_password(session: Session, url: str, email: str | None, org: str | Non
     if urlsplit(url).scheme == "http" and (urlsplit(url).hostname or "") not in {"127.0.0.1", "localhost", "::1"}:
         session.note(f"warning: what goes to {url} can be read on its way")
     given = {"email": email, "password": secrets.read("Password", "--password-stdin", is_piped=is_piped), "org": org}
-    with Client(url) as client:
-        return Context(url, email).with_tokens(client.login.begin(checked(Login, given)))
+    asked = checked(Login, given)
+    try:
+        with Client(url) as client:
+            return Context(url, email).with_tokens(client.login.begin(asked))
+    except NotAllowed as exc:
+        exc.cure = exc.problem.cure if exc.problem else exc.cure  # to log in is no cure here
+        raise

@@ -18,6 +18,8 @@ app.add_typer(members, name="members")
 COLUMNS = ("id", "name", "members", "created_at", "suspended_at")
 MEMBER_COLUMNS = ("email", "name", "role", "created_at", "disabled_at")
 Slug = Annotated[str, typer.Argument(metavar="ORG", help="Short name of the organisation.")]
+Called = Annotated[str, typer.Option("--name", metavar="TEXT", help="What people call it; else the short name.")]
+NewName = Annotated[str, typer.Argument(metavar="NAME", help="What people call it.")]
 NewRole = Annotated[RoleName, typer.Argument(metavar="ROLE", help="viewer, operator, admin or owner.")]
 
 
@@ -47,7 +49,7 @@ def get(session: Session, *, org: Slug) -> int:
 
 @app.command("create", epilog=examples("vedette orgs create acme --name 'Acme Ltd'"))
 @command
-def create(session: Session, *, org: Slug, name: Annotated[str, typer.Option(metavar="TEXT")] = "") -> int:
+def create(session: Session, *, org: Slug, name: Called = "") -> int:
     """Make an organisation. Its short name stays for ever."""
     from shared.contracts.access import OrgNew  # noqa: PLC0415
     from vedette.cli import output  # noqa: PLC0415
@@ -61,7 +63,7 @@ def create(session: Session, *, org: Slug, name: Annotated[str, typer.Option(met
 
 @app.command("rename", epilog=examples("vedette orgs rename acme 'Acme Ltd'"))
 @command
-def rename(session: Session, *, org: Slug, name: Annotated[str, typer.Argument(metavar="NAME")]) -> int:
+def rename(session: Session, *, org: Slug, name: NewName) -> int:
     """Call an organisation otherwise."""
     return _change(session, org, name=name)
 

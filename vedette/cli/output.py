@@ -95,7 +95,7 @@ def table(session: Session, rows: Sequence[Record], columns: Sequence[str]) -> N
     for row in rows:
         texts = [(name, words.line(_cell(name, _value(row, name)))) for name in columns]
         if is_narrow:
-            texts = [(name, text[5:16] if name.endswith("_at") else text) for name, text in texts]
+            texts = [(name, text[5:16] if _is_time(name) else text) for name, text in texts]
         shown.add_row(*(Text(text, style=_style(name, text)) for name, text in texts))
     console.print(shown)
 
@@ -123,13 +123,25 @@ def _cell(name: str, value: object) -> str:
         return ""
     if name in {"id", "job_id", "batch_id", "origin_id"}:
         return words.short(str(value))
-    if name.endswith("_at"):
+    if _is_time(name):
         return str(value)[:19].replace("T", " ")
     if name.endswith("_s") and isinstance(value, int | float):
         return words.seconds(value)
     if name == "severities" and isinstance(value, dict):
         return " ".join(f"{value[key]}{key[0].upper()}" for key in words.SEVERITIES if value.get(key))
-    return value if isinstance(value, str) else _json(value)
+    return value if isinstance(value, str) else _listed(name, value)
+
+
+def _listed(name: str, value: object) -> str:
+    if name == "orgs" and isinstance(value, dict):
+        return ", ".join(f"{org} ({role})" for org, role in value.items())
+    if name == "scopes" and isinstance(value, list):
+        return ", ".join(value)
+    return _json(value)
+
+
+def _is_time(name: str) -> bool:
+    return name == "at" or name.endswith("_at")
 
 
 def _plain(item: BaseModel | Record) -> Record:
@@ -168,4 +180,15 @@ def _csv_cell(value: object) -> object:
 
 def _ids(rows: Sequence[Record]) -> None:
     for row in rows:
-        print(words.line(str(row.get("id") or row.get("fingerprint") or row.get("format") or row.get("name") or "")))
+        print(
+            words.line(
+                str(
+                    row.get("id")
+                    or row.get("fingerprint")
+                    or row.get("format")
+                    or row.get("name")
+                    or row.get("actor")
+                    or ""
+                )
+            )
+        )

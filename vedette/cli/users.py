@@ -13,6 +13,7 @@ from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
 
     from shared.contracts.access import UserView
 
@@ -27,7 +28,9 @@ PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the 
 
 @app.command("list", epilog=examples("vedette users list", "vedette users list -o json"))
 @command
-def list_(session: Session, *, limit: Annotated[int, typer.Option(min=1, max=10_000)] = 200) -> int:
+def list_(
+    session: Session, *, limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 200
+) -> int:
     """List the users, the oldest first."""
     from vedette.cli import output  # noqa: PLC0415
 
@@ -39,7 +42,7 @@ def list_(session: Session, *, limit: Annotated[int, typer.Option(min=1, max=10_
     return Exit.OK
 
 
-@app.command("create", epilog=examples("vedette users create ann@example.org --role admin", "vedette users create …"))
+@app.command("create", epilog=examples("vedette users create ann@example.org --org acme --role admin"))
 @command
 def create(
     session: Session,
@@ -100,9 +103,21 @@ def checked(model: type[Model], given: dict[str, Any]) -> Model:
     try:
         return model.model_validate(given)
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
+        first = exc.errors(include_url=False, include_input=False)[0]
         field = "/".join(str(part) for part in first["loc"])
-        raise Misused(f"{field}: {first['msg']}.", cure="Write it otherwise; see --help") from None
+        raise Misused(f"{field}: {_wrong(field, first)}.", cure="Write it otherwise; see --help") from None
+
+
+_LIKE = {"id": "a-z, 0-9 and hyphens, as in acme", "email": "an address, as in ann@example.org"}
+
+
+def _wrong(field: str, error: ErrorDetails) -> str:
+    """Return what is wrong in words for those who do not read patterns."""
+    if error["type"] == "string_pattern_mismatch" and field in _LIKE:
+        return f"it must be {_LIKE[field]}"
+    if error["type"] == "too_short":
+        return f"at least {error['ctx']['min_length']} characters"
+    return error["msg"].removesuffix(".")
 
 
 def _show(session: Session, user: UserView) -> None:

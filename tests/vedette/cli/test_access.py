@@ -25,7 +25,9 @@ def test_a_user_is_made_listed_kept_out_and_given_a_new_password(vedette: Vedett
     assert vedette("users", "disable", "ann@example.org", "--undo").code == 0
     assert vedette("users", "password", "ann@example.org").out.splitlines()[-1] != password
     assert vedette("users", "disable", "nobody@example.org").code == 5
-    assert vedette("users", "create", "not-an-address").code == 2
+    wrong = vedette("users", "create", "not-an-address")
+    assert wrong.code == 2
+    assert "email: it must be an address, as in ann@example.org." in wrong.err
 
 
 def test_an_organisation_has_members_with_roles(vedette: Vedette) -> None:
@@ -42,7 +44,9 @@ def test_an_organisation_is_made_renamed_and_suspended(vedette: Vedette) -> None
     assert vedette("orgs", "create", "acme", "--name", "Acme").code == 0
     assert vedette("orgs", "create", "acme").code == 6
     assert "acme" in vedette("orgs", "list", "-o", "id").out.split()
-    assert vedette("orgs", "create", "Not a slug").code == 2
+    wrong = vedette("orgs", "create", "Not a slug")
+    assert wrong.code == 2
+    assert "id: it must be a-z, 0-9 and hyphens" in wrong.err
 
 
 def test_a_key_opens_the_door_until_it_is_revoked(lab: Lab, vedette: Vedette) -> None:

@@ -27,6 +27,7 @@ def test_an_audit_that_is_right_says_so_and_tells_what_to_keep(vedette: Vedette)
     assert (ran.code, "as they were written" in ran.out) == (0, True)
     kept = ran.out.split()[-1]
     assert vedette("audit", "verify", "--known", kept).code == 0
+    assert vedette("audit", "verify", "--known", "abc").code == 2  # a slip is not a theft
     lost = vedette("audit", "verify", "--known", "f" * 64)
     assert (lost.code, lost.out) == (1, "")
     assert "cut-off" in lost.err

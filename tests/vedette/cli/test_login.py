@@ -77,7 +77,7 @@ def test_a_url_of_the_environment_wins_over_the_context(
     assert vedette("whoami").out.startswith("token ")
     assert vedette("whoami", "--context", logged_in).out.startswith(f"user:{EMAIL}")
     assert vedette("whoami", "--context", logged_in, "--url", lab.url).code == 2
-    assert vedette("whoami", "--context", "elsewhere").code == 2
+    assert vedette("whoami", "--context", "elsewhere").code == 5
 
 
 def test_a_log_out_ends_the_log_in_at_the_gateway(logged_in: str, lab: Lab, vedette: Vedette) -> None:
@@ -91,7 +91,9 @@ def test_a_log_out_ends_the_log_in_at_the_gateway(logged_in: str, lab: Lab, vede
 
 @pytest.mark.usefixtures("lab")
 def test_a_wrong_password_and_a_missing_one_are_told_apart(lab: Lab, typed: Typed) -> None:
-    assert typed("wrong password\n", "login", lab.url, "--email", EMAIL, "--password-stdin").code == 4
+    wrong = typed("wrong password\n", "login", lab.url, "--email", EMAIL, "--password-stdin")
+    assert wrong.code == 4
+    assert "fix: Try again" in wrong.err
     missing = typed("", "login", lab.url, "--email", EMAIL)
     assert (missing.code, "--password-stdin" in missing.err) == (2, True)
     assert typed("", "login", lab.url).code == 2

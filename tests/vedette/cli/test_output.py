@@ -49,3 +49,9 @@ def test_no_cell_of_csv_becomes_a_formula(capsys: pytest.CaptureFixture[str], sa
 def test_json_lines_are_one_line_each_and_read_back_as_they_were(capsys: pytest.CaptureFixture[str]) -> None:
     output.records(Session(output="jsonl"), [ROW, ROW], tuple(ROW), empty="")
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [ROW, ROW]
+
+
+def test_people_read_memberships_and_times_of_an_audit_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"orgs": {"acme": "admin", "local": "viewer"}, "scopes": [], "at": "2026-11-25T19:14:32.031882Z"}
+    output.records(Session(no_color=True), [row], tuple(row), empty="")
+    assert "acme (admin), local (viewer)         2026-11-25 19:14:32" in capsys.readouterr().out
