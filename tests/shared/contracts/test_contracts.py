@@ -6,7 +6,7 @@ import pkgutil
 from datetime import UTC, datetime
 from importlib import import_module
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -36,6 +36,7 @@ from shared.contracts.policy import PolicyChange
 from shared.contracts.scan_rule import Effect, NewScanRule, TargetCheck
 from shared.contracts.submission import Options
 from shared.contracts.triage import NewRule
+from shared.contracts.weakness import BulkTriage, FindingStatus
 from shared.errors import FailureClass
 
 
@@ -59,6 +60,7 @@ BULK = {"how": some.builds(Replay), "rate": SHARE, "stop_at": SHARE}
 WITH_RULES: dict[type[Parent], some.SearchStrategy[Parent]] = {
     Selection: some.builds(Selection, ids=SOME) | some.builds(Selection, q=PLAIN),
     BulkReplay: some.deferred(lambda: some.builds(BulkReplay, selection=models(Selection), **BULK)),
+    BulkTriage: some.builds(BulkTriage, ids=SOME, status=some.sampled_from(FindingStatus)),
     BulkCancel: some.builds(BulkCancel, ids=SOME) | some.builds(BulkCancel, q=PLAIN),
     NewRule: some.builds(NewRule, code=some.just("x"), contains=PLAIN, failure_class=some.sampled_from(FailureClass)),
     NewScanRule: some.builds(
@@ -92,6 +94,8 @@ def models(cls: type[Parent]) -> some.SearchStrategy[Parent]:
 def values(annotation: Any, text: some.SearchStrategy[str]) -> some.SearchStrategy[Any]:
     """Values of a field's type, small enough that the largest document is made in milliseconds."""
     origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return values(inner[0], text)
     if origin is list:
         return some.lists(values(inner[0], text), max_size=2)
     if origin is dict:
