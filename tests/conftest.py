@@ -18,12 +18,14 @@ from shared import bus, keyring, testing
 from shared.broker import client
 from shared.settings import settings
 from shared.store import engine, migrate, tables
+from tests.printing import Lines
 
 structlog.configure(
     processors=[
         structlog.stdlib.add_log_level,
         structlog.dev.ConsoleRenderer(False, exception_formatter=plain_traceback),
-    ]
+    ],
+    logger_factory=lambda *_: Lines(),
 )
 
 

@@ -156,6 +156,7 @@ def test_a_ticket_is_not_written_to_the_log(served: Served, capfd: pytest.Captur
     ticket = served.http.post("/api/v1/auth/ticket").json()["ticket"]
     Talker(dial(served, f"/ws?ticket={ticket}", None)).close()
     refused(served, ticket)
+    served.stop()  # it has written all it will
     said = capfd.readouterr()
     assert ticket not in said.out + said.err
 
@@ -178,6 +179,7 @@ def test_a_ticket_of_somebody_else_is_refused(served: Served, algorithm: str, ke
 @pytest.mark.parametrize("ticket", ["x", "a.b.c", "%00", "%ff.%ff.%ff", "." * 5000, "eyJ9.e30.", "a&ticket=b"])
 def test_rubbish_is_no_ticket(served: Served, ticket: str, capfd: pytest.CaptureFixture[str]) -> None:
     refused(served, ticket)
+    served.stop()
     assert "Traceback" not in capfd.readouterr().out
 
 
