@@ -54,4 +54,4 @@ def test_json_lines_are_one_line_each_and_read_back_as_they_were(capsys: pytest.
 def test_people_read_memberships_and_times_of_an_audit_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     row = {"orgs": {"acme": "admin", "local": "viewer"}, "scopes": [], "at": "2026-11-25T19:14:32.031882Z"}
     output.records(Session(no_color=True), [row], tuple(row), empty="")
-    assert "acme (admin), local (viewer)         2026-11-25 19:14:32" in capsys.readouterr().out
+    assert "acme (admin), local (viewer)        2026-11-25 19:14:32" in capsys.readouterr().out
