@@ -50,4 +50,4 @@ class Audience:
 
 
 def _name(caller: Caller) -> tuple[str, str]:
-    return caller.org_id, caller.actor
+    return caller.org_id, caller.identity

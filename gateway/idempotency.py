@@ -139,7 +139,7 @@ class _Answering:
 
 def _claimed(caller: Caller, key: str, request_hash: str) -> Claim | Answer:
     with writing(caller.org_id) as connection:
-        return requests.claim(connection, caller.org_id, caller.actor, key, request_hash)
+        return requests.claim(connection, caller.org_id, caller.identity, key, request_hash)
 
 
 def _tried(held: Claim, change: Callable[[Connection, Claim], None]) -> None:

@@ -74,8 +74,8 @@ class RateLimit:
         if limit is None:
             return None
         item = RateLimitItemPerMinute(limit)
-        is_within = self._windows.hit(item, "requests", caller.org_id, caller.actor)
-        left, wait_s = self._windows.left(item, "requests", caller.org_id, caller.actor)
+        is_within = self._windows.hit(item, "requests", caller.org_id, caller.identity)
+        left, wait_s = self._windows.left(item, "requests", caller.org_id, caller.identity)
         return limit, left, wait_s, is_within
 
 
@@ -87,7 +87,7 @@ class _Bounds:
         self._known: dict[tuple[str, str], tuple[float, int | None]] = {}
 
     def of(self, caller: Caller) -> int | None:
-        whose = caller.org_id, caller.actor
+        whose = caller.org_id, caller.identity
         with self._lock:
             at, limit = self._known.get(whose, (0.0, quotas.defaults().requests_per_minute))
         if time.monotonic() < at:
@@ -104,10 +104,9 @@ class _Bounds:
 def _limit(caller: Caller) -> int | None:
     with reading(caller.org_id) as connection:
         held = quotas.limits(connection, caller.org_id)
-    if (own := held.actors.get(caller.actor, Limits()).over(held.own)).requests_per_minute is not None:
-        return own.requests_per_minute
+    mine = held.actors.get(caller.actor, Limits())
     # The installation's own token is that of its operator and scripts: nothing but a limit that somebody set holds it.
-    return None if caller.is_own else held.org.requests_per_minute
+    return held.own.requests_per_minute if caller.is_own else mine.within(held.org).requests_per_minute
 
 
 def _told(limit: int, left: int, wait_s: float) -> dict[str, str]:

@@ -62,7 +62,9 @@ def refresh(token: str, origin: Origin) -> Tokens:
 
 
 def end(caller: Caller, *, everywhere: bool) -> None:
-    """End the caller's log-in, or all of them."""
+    """End the caller's log-in, or all of them. Raises Forbidden for a key, which ends none of its user's."""
+    if caller.key_id and everywhere:
+        raise Forbidden("An API key ends no log-ins.", cure="Log in: vedette login")
     if caller.user_id is None or (not caller.family and not everywhere):
         return
     with writing() as connection:

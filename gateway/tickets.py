@@ -43,7 +43,7 @@ class Tickets:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket" and (ticket := _given(scope)):
-            caller = await run_in_threadpool(redeem, ticket)
+            caller = await run_in_threadpool(lambda: again(redeem(ticket)))  # it may have been shut out meanwhile
             scope.setdefault("state", {}).update(caller=caller, again=lambda: again(caller))
         await self._app(scope, receive, send)
 
@@ -86,7 +86,7 @@ def _refused(why: str) -> TicketRefused:
 
 
 def _given(scope: Scope) -> str:
-    query = parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=16)
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
     return str(query.get("ticket", [""])[0])
 
 

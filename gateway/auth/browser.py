@@ -22,14 +22,16 @@ SECURE_NAME = "__Host-vedette"  # RFC 6265bis: a browser takes it only with Secu
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def token(headers: Headers) -> str:
+def token(headers: Headers, scheme: str) -> str:
     """Return the session token in the cookie, or an empty text."""
+    # Over https the plain name is none of ours: a page on a neighbouring name could have put it there.
+    names = (SECURE_NAME,) if _is_secure(scheme) else (SECURE_NAME, NAME)
     for given in headers.getlist("cookie"):
         try:
             jar = SimpleCookie(given)
         except CookieError:
             continue
-        for name in (SECURE_NAME, NAME):
+        for name in names:
             if name in jar:
                 return jar[name].value
     return ""
@@ -82,4 +84,4 @@ def _origin_fits(headers: Headers, *, missing: bool) -> bool:
 
 
 def _is_secure(scheme: str) -> bool:
-    return scheme == "https" or settings().gateway_public_url.startswith("https://")
+    return scheme in {"https", "wss"} or settings().gateway_public_url.startswith("https://")

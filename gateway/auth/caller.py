@@ -69,6 +69,11 @@ class Caller:
         return self.user_id is None and self.key_id is None
 
     @property
+    def identity(self) -> str:
+        """Who asks, told apart from all others of the organisation: several keys may have one name."""
+        return self.actor if self.key_id is None else f"key:{self.key_id}"
+
+    @property
     def highest(self) -> Role:
         """The highest role that the caller may give to somebody."""
         return Role.OWNER if self.role is None or Permission.INSTALLATION in self.permissions else self.role

@@ -53,7 +53,7 @@ class Auth:
         if scheme.lower() == "bearer" and given.strip():
             org_id = headers.get(ORGANISATION, "")
             return await run_in_threadpool(credentials.of_bearer, given.strip(), self._token, address, org_id)
-        if not scheme and (cookie := browser.token(headers)):
+        if not scheme and (cookie := browser.token(headers, scope["scheme"])):
             browser.check_site(scope, headers)
             return await run_in_threadpool(credentials.of_session, cookie, address)
         raise Unauthorized("This needs a token.", cure="Send it as `Authorization: Bearer <token>`.")
@@ -72,7 +72,7 @@ def _is_open(scope: Scope) -> bool:
 def _refuse_credentials(scope: Scope) -> None:
     """Raise CredentialInUrl where a key stands in the query: `ticket` is none, it holds once."""
     query = scope.get("query_string", b"").decode("latin-1")
-    if any(name.lower() in _IN_URLS for name, _ in parse_qsl(query, keep_blank_values=True, max_num_fields=100)):
+    if any(name.lower() in _IN_URLS for name, _ in parse_qsl(query, keep_blank_values=True)):
         raise CredentialInUrl(
             "A credential stands in the URL, where proxies and logs keep it.",
             cure="Send it as `Authorization: Bearer <token>`, and make a new one: this one may have been read.",

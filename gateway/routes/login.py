@@ -58,7 +58,8 @@ def log_out(caller: Asking, asked: Logout) -> Response:
 def who_am_i(caller: Asking) -> Me:
     """Who asks, in which organisation, and what they may do."""
     with reading() as connection:
-        orgs = members.organisations_of(connection, caller.user_id) if caller.user_id else [caller.org_id]
+        is_user = caller.user_id and not caller.key_id
+        orgs = members.organisations_of(connection, caller.user_id or "") if is_user else [caller.org_id]
     return Me(
         actor=caller.actor,
         org_id=caller.org_id,

@@ -109,7 +109,11 @@ def remove_member(caller: Asking, user_id: str) -> Response:
 
 
 def _mine(connection: Connection, caller: Caller) -> list[str]:
-    return members.organisations_of(connection, caller.user_id) if caller.user_id else [caller.org_id]
+    return (
+        members.organisations_of(connection, caller.user_id)
+        if caller.user_id and not caller.key_id
+        else [caller.org_id]
+    )
 
 
 def _check(connection: Connection, caller: Caller, org_id: str) -> None:

@@ -28,6 +28,11 @@ class Limits(Written):
         """Return these limits, with those of `other` where there is none."""
         return Limits(**{name: value if value is not None else getattr(other, name) for name, value in self})
 
+    def within(self, other: Limits) -> Limits:
+        """Return, of each limit here and in `other`, the lower one."""
+        both = {name: [each for each in (value, getattr(other, name)) if each is not None] for name, value in self}
+        return Limits(**{name: min(given, default=None) for name, given in both.items()})
+
 
 class Use(Contract):
     """One limit: what holds for the caller, and how much of it is used. remaining is null without a limit."""

@@ -147,7 +147,7 @@ def view(connection: Connection, org_id: str, actor: str) -> Quota:
         jobs_per_hour=_use(held.org.jobs_per_hour, hour),
         concurrent_jobs=_use(held.org.concurrent_jobs, _active(connection, org_id).total()),
         targets_per_batch=held.org.targets_per_batch,
-        requests_per_minute=mine.over(held.org).requests_per_minute,
+        requests_per_minute=mine.within(held.org).requests_per_minute,
         waiting=_count(connection, SHOWN, jobs.c.org_id == org_id, *_HELD),
         next_at=oldest + HOUR if oldest else None,
     )

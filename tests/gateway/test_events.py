@@ -146,6 +146,14 @@ def refused(served: Served, ticket: str, status: int = 401) -> None:
     assert answer.value.response.status_code == status
 
 
+def test_a_ticket_falls_with_the_key_that_it_was_given_to(served: Served) -> None:
+    key = served.http.post("/api/v1/api-keys", json={"name": "page", "role": "viewer"}).json()
+    bearer = {"Authorization": f"Bearer {key['secret']}"}
+    ticket = served.http.post("/api/v1/auth/ticket", headers=bearer).json()["ticket"]
+    served.http.delete(f"/api/v1/api-keys/{key['id']}")
+    refused(served, ticket)
+
+
 def test_a_ticket_is_for_sockets_alone(served: Served) -> None:
     ticket = served.http.post("/api/v1/auth/ticket").json()["ticket"]
     for headers in ({"Authorization": ""}, {"Authorization": f"Bearer {ticket}"}):

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from gateway import limits
 from shared.testing import RedisServer
 from tests.gateway import foreign
+from tests.gateway.auth import people
 
 HERE = "http://127.0.0.1"
 
@@ -63,3 +64,13 @@ def test_without_redis_it_is_counted_here_at_once(
     answers = [known.get("/api/v1/quota") for _ in range(6)]
     assert time.monotonic() - started < 2.0
     assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+
+
+def test_a_member_s_limit_is_not_above_the_organisation_s(client: TestClient) -> None:
+    client.patch("/api/v1/quota", json={"requests_per_minute": 5})
+    user_id = people.user(client, "a@example.org", role="owner")
+    mine = people.bearer(people.login(client, "a@example.org")["access_token"])
+    change = client.patch(f"/api/v1/quota/members/{user_id}", json={"requests_per_minute": 1000}, headers=mine)
+    assert change.status_code == 200
+    assert client.get("/api/v1/quota", headers=mine).json()["requests_per_minute"] == 5
+    assert client.get("/api/v1/jobs", headers=mine).headers["RateLimit-Policy"] == '"minute";q=5;w=60'

@@ -23,6 +23,10 @@ class KeyNotFound(NotFound):
     """No API key of this organisation has this id."""
 
 
+class KeyNameTaken(Conflict):
+    """Somebody else has a key of this name, by which the audit tells who did what."""
+
+
 class KeyOver(Conflict):
     """The key was revoked or replaced already."""
 
@@ -52,7 +56,11 @@ def digest(secret: str) -> str:
 
 
 def create(connection: Connection, org_id: str, user_id: str | None, asked: KeyNew, by: str) -> KeyView:
-    """Write a new key and return it with its secret, this one time."""
+    """Write a new key and return it with its secret, this one time. Raises KeyNameTaken."""
+    namesakes = (api_keys.c.org_id == org_id, api_keys.c.name == asked.name, api_keys.c.revoked_at.is_(None))
+    others = select(api_keys.c.id).where(*namesakes, api_keys.c.user_id.is_distinct_from(user_id))
+    if connection.execute(others.limit(1)).first():
+        raise KeyNameTaken(f"Somebody else has a key {asked.name!r}.", cure="Choose another name.")
     expires_at = now() + timedelta(days=asked.days) if asked.days else None
     scopes = sorted(set(asked.scopes))
     row = {"org_id": org_id, "user_id": user_id, "name": asked.name, "role": asked.role, "scopes": scopes}

@@ -74,6 +74,11 @@ def test_over_https_the_cookie_is_bound_to_the_host(client: TestClient, monkeypa
     answer = client.post("/api/v1/auth/session", json=body, headers=OWN)
     assert answer.headers["set-cookie"].startswith("__Host-vedette=")
     assert "secure" in answer.headers["set-cookie"].lower()
+    token = answer.headers["set-cookie"].partition("=")[2].partition(";")[0]
+    for name, status in (("__Host-vedette", 200), ("vedette", 401)):  # the plain name may be of a neighbour
+        cookie = {"Authorization": "", "Cookie": f"{name}={token}"}
+        client.cookies.clear()
+        assert client.get("/api/v1/auth/me", headers=cookie).status_code == status
 
 
 @pytest.mark.parametrize("cookie", ["vedette=", "vedette=x", 'vedette="', "=;=;", "__Host-vedette=" + "x" * 3000])

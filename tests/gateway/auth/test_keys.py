@@ -92,3 +92,46 @@ def test_one_sees_and_ends_one_s_own_keys_alone(client: TestClient) -> None:
 def test_what_is_no_key_is_refused(client: TestClient, text: str) -> None:
     answer = client.get("/api/v1/auth/me", headers={b"Authorization": f"Bearer {text}".encode("latin-1")})
     assert answer.status_code == 401
+
+
+def test_an_admin_s_key_that_belongs_to_nobody_makes_no_owner(client: TestClient) -> None:
+    viewer = people.user(client, "v@example.org")
+    service = people.bearer(people.key(client, {}, role="admin")["secret"])
+    owners = people.key(client, {}, name="owners", role="owner", scopes=["members"])
+    body = {"name": "up", "role": "owner", "scopes": ["members"]}
+    assert client.post("/api/v1/api-keys", json=body, headers=service).status_code == 403
+    assert client.post(f"/api/v1/api-keys/{owners['id']}:rotate", json={}, headers=service).status_code == 403
+    change = client.patch(f"/api/v1/members/{viewer}", json={"role": "owner"}, headers=service)
+    assert change.status_code == 403
+
+
+def test_nobody_acts_under_the_name_of_another_s_key(client: TestClient) -> None:
+    a, b = people.logged_in(client, "a@example.org"), people.logged_in(client, "b@example.org")
+    made = people.key(client, a, role="viewer")
+    body = {"name": "ci", "role": "viewer"}
+    assert client.post("/api/v1/api-keys", json=body, headers=b).status_code == 409
+    client.delete(f"/api/v1/api-keys/{made['id']}", headers=a)
+    assert client.post("/api/v1/api-keys", json=body, headers=b).status_code == 201
+
+
+def test_an_answer_is_repeated_to_the_key_that_got_it_alone(client: TestClient) -> None:
+    mine = people.logged_in(client, "a@example.org", role="admin")
+    wide, narrow = people.key(client, mine, role="admin"), people.key(client, mine, role="viewer")
+    body, once = {"name": "deploy", "role": "admin"}, {"Idempotency-Key": "deploy-1"}
+    first = client.post("/api/v1/api-keys", json=body, headers=people.bearer(wide["secret"]) | once)
+    again = client.post("/api/v1/api-keys", json=body, headers=people.bearer(narrow["secret"]) | once)
+    assert (first.status_code, again.status_code) == (201, 403)
+    assert first.json()["secret"] not in again.text
+
+
+def test_a_key_ends_no_log_in_and_sees_one_organisation(client: TestClient) -> None:
+    people.org(client, "acme")
+    user_id = people.user(client, "a@example.org")
+    mine = people.bearer(people.login(client, "a@example.org")["access_token"])
+    client.post("/api/v1/members", json={"email": "a@example.org"}, headers={"Vedette-Organisation": "acme"})
+    key = people.bearer(people.key(client, mine, role="viewer")["secret"])
+    assert client.post("/api/v1/auth/logout", json={"everywhere": True}, headers=key).status_code == 403
+    assert client.get("/api/v1/auth/me", headers=mine).json()["orgs"] == ["local", "acme"], user_id
+    assert client.get("/api/v1/auth/me", headers=key).json()["orgs"] == ["local"]
+    assert [org["id"] for org in client.get("/api/v1/orgs", headers=key).json()["items"]] == ["local"]
+    assert client.get("/api/v1/orgs/acme", headers=key).status_code == 404

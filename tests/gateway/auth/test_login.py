@@ -109,3 +109,9 @@ def test_only_the_installation_s_token_acts_for_others(client: TestClient) -> No
 def test_a_credential_in_the_url_is_refused(client: TestClient, query: str) -> None:
     answer = client.get(f"/api/v1/jobs?{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "credential-in-url")
+
+
+def test_a_query_of_many_fields_is_read_to_its_end(client: TestClient) -> None:
+    many = "&".join(["a=1"] * 200)
+    assert client.get(f"/api/v1/jobs?{many}", headers={"Authorization": ""}).status_code == 401
+    assert client.get(f"/api/v1/jobs?{many}&token=x").status_code == 400
