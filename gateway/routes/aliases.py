@@ -108,6 +108,7 @@ def get_workers_dlq(caller: Asking, limit: Annotated[int, Query(ge=1, le=200)] =
 @router.post(
     "/api/v1/workers/scale",
     status_code=409,
+    response_class=Response,
     response_model=None,
     responses=problems(400, 409, 413, 415),
     dependencies=[needs(Permission.QUEUES)],

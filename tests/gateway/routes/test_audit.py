@@ -73,7 +73,7 @@ def test_an_export_has_every_line_and_runs_in_no_spreadsheet(client: TestClient)
     assert 'filename="audit.jsonl"' in answer.headers["content-disposition"]
     rows = list(csv.DictReader(io.StringIO(client.get(f"{AUDIT}/export", params={"format": "csv"}).text)))
     assert len(rows) == 601
-    assert (rows[-1]["subject"], rows[-1]["reason"]) == ("'=HYPERLINK(1)", "' +1\r\n=2")
+    assert (rows[-1]["subject"], rows[-1]["reason"]) == ("'=HYPERLINK(1)", "' +1\r\n'=2")
     assert json.loads(rows[-1]["detail"]) == {"note": "@x"}
     assert len(client.get(f"{AUDIT}/export", params={"subject": "queue:7"}).text.splitlines()) == 1
     assert client.get(f"{AUDIT}/export", params={"format": "xlsx"}).status_code == 422
