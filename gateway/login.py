@@ -29,7 +29,7 @@ def begin(asked: Login, origin: Origin, kind: Kind) -> tuple[Tokens, str]:
         throttle.failed(asked.email, origin.address)
         org_id = orgs[0] if orgs else refusals.NOBODY
         refusals.note(org_id, f"user:{asked.email}", "login.failed", origin.address)
-        raise Unauthorized(_WRONG, cure="Try again, or have an admin reset the password.")
+        raise Unauthorized(_WRONG, cure="Try again, or have the operator of the installation give you a new password.")
     throttle.succeeded(asked.email)
     return _opened(account, asked.org, orgs, origin, kind)
 
