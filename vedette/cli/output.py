@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]
 NARROW = 100  # columns below which times are told without year and seconds
+_ID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 WIDE = 1000  # columns of a table that no terminal shows: nothing is cut
 
 # JSON may hold these inside strings only, where an escape is the same; a terminal or an editor would obey them.
@@ -95,7 +96,7 @@ def table(session: Session, rows: Sequence[Record], columns: Sequence[str]) -> N
     for row in rows:
         texts = [(name, words.line(_cell(name, _value(row, name)))) for name in columns]
         if is_narrow:
-            texts = [(name, text[5:16] if _is_time(name) else text) for name, text in texts]
+            texts = [(name, _narrowed(name, text)) for name, text in texts]
         shown.add_row(*(Text(text, style=_style(name, text)) for name, text in texts))
     console.print(shown)
 
@@ -138,6 +139,14 @@ def _listed(name: str, value: object) -> str:
     if name == "scopes" and isinstance(value, list):
         return ", ".join(value)
     return _json(value)
+
+
+def _narrowed(name: str, text: str) -> str:
+    """Return a cell as a narrow terminal shows it: times without year and seconds, ids as their end."""
+    if _is_time(name):
+        return text[5:16]
+    kind, colon, whole = text.partition(":")
+    return f"{kind}:{words.short(whole)}" if name == "subject" and colon and _ID.fullmatch(whole) else text
 
 
 def _is_time(name: str) -> bool:

@@ -55,3 +55,15 @@ def test_people_read_memberships_and_times_of_an_audit_in_words(capsys: pytest.C
     row = {"orgs": {"acme": "admin", "local": "viewer"}, "scopes": [], "at": "2026-11-25T19:14:32.031882Z"}
     output.records(Session(no_color=True), [row], tuple(row), empty="")
     assert "acme (admin), local (viewer)        2026-11-25 19:14:32" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "shown"),
+    [
+        ("at", "2026-11-25 19:14:32", "11-25 19:14"),
+        ("subject", "job:01a2142c-3701-7212-bc57-ca072e2d14da", "job:2e2d14da"),
+        ("subject", "tcp/127.0.0.1:808", "tcp/127.0.0.1:808"),
+    ],
+)
+def test_a_narrow_terminal_is_spared_what_can_be_spared(name: str, text: str, shown: str) -> None:
+    assert output._narrowed(name, text) == shown
