@@ -50,7 +50,9 @@ def create_key(caller: Asking, asked: KeyNew) -> KeyView:
 
 @router.delete("/{key_id}", dependencies=[needs(Permission.READ)], responses=problems(404))
 def revoke_key(caller: Asking, key_id: str) -> KeyView:
-    """End a key, now."""
+    """End a key, now. A key without the permission `keys` ends itself alone."""
+    if caller.key_id and caller.key_id != key_id and Permission.KEYS not in caller.permissions:
+        raise Forbidden("A key without the permission `keys` ends no other key.", cure="Log in: vedette login")
     with writing(caller.org_id) as connection:
         before = keys.get(connection, caller.org_id, key_id, _whose(caller))
         after = keys.revoke(connection, caller.org_id, key_id)

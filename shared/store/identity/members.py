@@ -8,7 +8,7 @@ from shared.contracts.access import MemberView
 from shared.contracts.identity import Role
 from shared.errors import Conflict, NotFound
 from shared.ids import now
-from shared.store.tables import members, organisations, users
+from shared.store.tables import api_keys, members, organisations, sessions, users
 
 
 class MemberNotFound(NotFound):
@@ -74,8 +74,11 @@ def change(connection: Connection, org_id: str, user_id: str, role: Role) -> Mem
 
 
 def remove(connection: Connection, org_id: str, user_id: str) -> None:
-    """Let a member go. Raises MemberNotFound and LastOwner."""
+    """Let a member go, and end their keys and log-ins here for good. Raises MemberNotFound and LastOwner."""
     _keep_an_owner(connection, org_id, user_id)
+    for table in (api_keys, sessions):
+        mine = (table.c.org_id == org_id, table.c.user_id == user_id, table.c.revoked_at.is_(None))
+        connection.execute(update(table).where(*mine).values(revoked_at=now()))
     connection.execute(delete(members).where(members.c.org_id == org_id, members.c.user_id == user_id))
 
 

@@ -56,6 +56,9 @@ def test_a_key_falls_with_its_user(client: TestClient) -> None:
     assert client.get("/api/v1/audit", headers=people.bearer(secret)).status_code == 403
     client.delete(f"/api/v1/members/{user_id}")
     assert me(client, secret) == 401
+    client.post("/api/v1/members", json={"email": "a@example.org", "role": "admin"})
+    assert me(client, secret) == 401
+    assert client.get("/api/v1/auth/me", headers=mine).status_code == 401
 
 
 def test_a_key_that_is_over_is_refused_and_written_down(client: TestClient) -> None:
@@ -135,3 +138,11 @@ def test_a_key_ends_no_log_in_and_sees_one_organisation(client: TestClient) -> N
     assert client.get("/api/v1/auth/me", headers=key).json()["orgs"] == ["local"]
     assert [org["id"] for org in client.get("/api/v1/orgs", headers=key).json()["items"]] == ["local"]
     assert client.get("/api/v1/orgs/acme", headers=key).status_code == 404
+
+
+def test_a_narrow_key_ends_itself_and_no_other(client: TestClient) -> None:
+    mine = people.logged_in(client, "a@example.org", role="operator")
+    other, narrow = people.key(client, mine), people.key(client, mine, scopes=["read"])
+    bearer = people.bearer(narrow["secret"])
+    assert client.delete(f"/api/v1/api-keys/{other['id']}", headers=bearer).status_code == 403
+    assert client.delete(f"/api/v1/api-keys/{narrow['id']}", headers=bearer).status_code == 200
