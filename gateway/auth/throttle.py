@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 from limits import RateLimitItemPerMinute
 
@@ -22,7 +23,8 @@ class TooManyLogins(External):
     status = 429
 
     def __init__(self, kind: str, wait_s: float) -> None:
-        super().__init__(f"Too many log-ins failed for this {kind}.", cure="Wait, then try again.")
+        cure = f"Try again in {math.ceil(max(wait_s, 1.0) / 60)} min."
+        super().__init__(f"Too many log-ins failed for this {kind}.", cure=cure)
         self.retry_after_s = max(wait_s, 1.0)
 
 

@@ -93,10 +93,16 @@ class Session:
     def gateway(self) -> Iterator[Link]:
         """Speak to the gateway of --url, or to the local stack, which is started for the block if none runs."""
         from vedette.client import Client  # noqa: PLC0415
+        from vedette.refusals import Unreachable  # noqa: PLC0415
 
         if self.url:
-            with Client(self.url, self._token()) as client:
-                yield Link(client, is_own=False)
+            try:
+                with Client(self.url, self._token()) as client:
+                    yield Link(client, is_own=False)
+            except Unreachable as exc:
+                if self.context:
+                    exc.cure += "; or leave it: vedette context use NAME, vedette logout"
+                raise
             return
         from vedette import stack  # noqa: PLC0415
 

@@ -90,6 +90,13 @@ def test_a_log_out_ends_the_log_in_at_the_gateway(logged_in: str, lab: Lab, vede
 
 
 @pytest.mark.usefixtures("lab")
+def test_a_gateway_that_is_away_can_be_left(vedette: Vedette, logged_in: str) -> None:
+    contexts.keep("away", replace(contexts.read().contexts[logged_in], url="http://127.0.0.1:1"), use=True)
+    ran = vedette("whoami")
+    assert ran.code == 8
+    assert "vedette logout" in ran.err
+
+
 def test_a_wrong_password_and_a_missing_one_are_told_apart(lab: Lab, typed: Typed) -> None:
     wrong = typed("wrong password\n", "login", lab.url, "--email", EMAIL, "--password-stdin")
     assert wrong.code == 4
