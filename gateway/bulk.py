@@ -137,7 +137,16 @@ def _begin(
     params = params | {"until": until}
     made = operations.create(connection, caller.org_id, kind, params, total=total, by=caller.actor)
     idempotency.note(connection, [made.id])
-    audit.add(connection, caller.org_id, caller.actor, kind, f"operation:{made.id}", total=total, **params)
+    audit.add(
+        connection,
+        caller.org_id,
+        caller.actor,
+        kind,
+        f"operation:{made.id}",
+        total=total,
+        **params,
+        address=caller.address,
+    )
     return made
 
 

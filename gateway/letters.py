@@ -40,7 +40,14 @@ def replay(caller: Caller, piece: str, how: Replay) -> Verdict:
     with writing(caller.org_id) as connection:
         plain = how.model_dump(mode="json", exclude_defaults=True)
         audit.add(
-            connection, caller.org_id, caller.actor, "dlq.replay", _subject(letter_id), code=verdict.code, how=plain
+            connection,
+            caller.org_id,
+            caller.actor,
+            "dlq.replay",
+            _subject(letter_id),
+            code=verdict.code,
+            how=plain,
+            address=caller.address,
         )
     if not verdict.ok:
         raise ReplayRefused(verdict)
@@ -62,7 +69,7 @@ def classify(caller: Caller, piece: str, asked: Reclassify) -> DeadLetterView:
         )
         failure_class, learn = asked.failure_class, asked.learn
         about = caller.org_id, caller.actor, "dlq.classify", _subject(letter_id)
-        audit.add(connection, *about, failure_class=failure_class, learn=learn)
+        audit.add(connection, *about, failure_class=failure_class, learn=learn, address=caller.address)
     return found
 
 
@@ -72,7 +79,15 @@ def snooze(caller: Caller, piece: str, asked: Snooze) -> DeadLetterView:
         letter_id = lookup.letter_id(connection, caller, piece)
         found = triage.snooze(connection, caller.org_id, letter_id, asked.until)
         until = asked.until.isoformat()
-        audit.add(connection, caller.org_id, caller.actor, "dlq.snooze", _subject(letter_id), until=until)
+        audit.add(
+            connection,
+            caller.org_id,
+            caller.actor,
+            "dlq.snooze",
+            _subject(letter_id),
+            until=until,
+            address=caller.address,
+        )
     return found
 
 

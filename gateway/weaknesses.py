@@ -33,6 +33,7 @@ def triage(caller: Caller, piece: str, asked: TriageChange) -> FindingView:
             f"finding:{before.id}",
             before=then,
             after=asked.model_dump(mode="json"),
+            address=caller.address,
         )
     return after
 
@@ -50,7 +51,16 @@ def triage_many(caller: Caller, asked: BulkTriage) -> Triaged:
             raise CountDiffers(total, asked.expect, "findings")
         decisions.decide(connection, caller.org_id, _keys(connection, caller, which), asked, caller.actor)
         after = asked.model_dump(mode="json", exclude={"dry_run", "expect"})
-        audit.add(connection, caller.org_id, caller.actor, "finding.triage", "findings", total=total, after=after)
+        audit.add(
+            connection,
+            caller.org_id,
+            caller.actor,
+            "finding.triage",
+            "findings",
+            total=total,
+            after=after,
+            address=caller.address,
+        )
     return Triaged(total=total)
 
 

@@ -42,7 +42,9 @@ def change_job(caller: Asking, piece: Piece, asked: JobChange, response: Respons
     with writing(caller.org_id) as connection:
         amendment.change(connection, job_id, asked, lane)
         told = asked.model_dump(mode="json", exclude_none=True)
-        audit.add(connection, caller.org_id, caller.actor, "job.change", f"job:{job_id}", **told)
+        audit.add(
+            connection, caller.org_id, caller.actor, "job.change", f"job:{job_id}", **told, address=caller.address
+        )
     with reading(caller.org_id) as connection:
         [after] = standing([jobs.view(connection, job_id)])
     response.headers["ETag"] = etag.of_job(after)
@@ -56,5 +58,7 @@ def delete_job(caller: Asking, piece: Piece) -> Response:
         job_id = lookup.job_id(connection, caller, piece)
         target, ended_at = amendment.remove(connection, job_id)
         detail: dict[str, Any] = {"target": target, "ended_at": ended_at.isoformat()}
-        audit.add(connection, caller.org_id, caller.actor, "job.delete", f"job:{job_id}", **detail)
+        audit.add(
+            connection, caller.org_id, caller.actor, "job.delete", f"job:{job_id}", **detail, address=caller.address
+        )
     return Response(status_code=204)

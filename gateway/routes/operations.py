@@ -83,4 +83,11 @@ def _acting(caller: Caller, piece: str, verb: str) -> Iterator[tuple[Connection,
     with writing(caller.org_id) as connection:
         operation_id = lookup.operation_id(connection, caller, piece)
         yield connection, operation_id
-        audit.add(connection, caller.org_id, caller.actor, f"operation.{verb}", f"operation:{operation_id}")
+        audit.add(
+            connection,
+            caller.org_id,
+            caller.actor,
+            f"operation.{verb}",
+            f"operation:{operation_id}",
+            address=caller.address,
+        )

@@ -42,7 +42,13 @@ def change_policy(caller: Asking, of: Class, to: PolicyChange) -> PolicyView:
     with writing(caller.org_id) as connection:
         found = policies.change(connection, caller.org_id, of, to, caller.actor)
         audit.add(
-            connection, caller.org_id, caller.actor, "policy.change", f"policy:{of}", **to.model_dump(mode="json")
+            connection,
+            caller.org_id,
+            caller.actor,
+            "policy.change",
+            f"policy:{of}",
+            **to.model_dump(mode="json"),
+            address=caller.address,
         )
     return found
 
@@ -52,5 +58,5 @@ def reset_policy(caller: Asking, of: Class) -> PolicyView:
     """Have the default hold again."""
     with writing(caller.org_id) as connection:
         found = policies.reset(connection, caller.org_id, of)
-        audit.add(connection, caller.org_id, caller.actor, "policy.reset", f"policy:{of}")
+        audit.add(connection, caller.org_id, caller.actor, "policy.reset", f"policy:{of}", address=caller.address)
     return found

@@ -43,7 +43,15 @@ def pause_queue(caller: Asking, name: Name, asked: PauseRequest | None = None) -
     """Have nobody take messages from it until it is resumed. What workers hold already goes on."""
     reason, lane = asked.reason if asked else "", queues.known(name)
     with writing(caller.org_id) as connection:  # before: what cannot be written down is not done
-        audit.add(connection, caller.org_id, caller.actor, "queue.pause", f"queue:{name}", reason=reason)
+        audit.add(
+            connection,
+            caller.org_id,
+            caller.actor,
+            "queue.pause",
+            f"queue:{name}",
+            reason=reason,
+            address=caller.address,
+        )
     with answering() as client:
         pause.pause(client, lane, caller.actor, reason)
     return queues.views([name])[0]
@@ -56,7 +64,7 @@ def resume_queue(caller: Asking, name: Name) -> QueueView:
         was_paused = pause.resume(client, queues.known(name))
     if was_paused:
         with writing(caller.org_id) as connection:
-            audit.add(connection, caller.org_id, caller.actor, "queue.resume", f"queue:{name}")
+            audit.add(connection, caller.org_id, caller.actor, "queue.resume", f"queue:{name}", address=caller.address)
     return queues.views([name])[0]
 
 
@@ -75,7 +83,7 @@ def purge_queue(caller: Asking, name: Name, asked: PurgeRequest) -> Purge:
     done: Purge = broker.purge().purge(name, caller.actor, expect=asked.expect)
     with writing(caller.org_id) as connection:
         about = caller.org_id, caller.actor, "queue.purge", f"queue:{name}"
-        audit.add(connection, *about, jobs=done.jobs, messages=done.messages)
+        audit.add(connection, *about, jobs=done.jobs, messages=done.messages, address=caller.address)
     return done
 
 

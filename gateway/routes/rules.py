@@ -33,7 +33,9 @@ def add_rule(caller: Asking, new: NewRule) -> Rule:
     with writing(caller.org_id) as connection:
         made = dlq_rules.add(connection, caller.org_id, new, caller.actor)
         plain = new.model_dump(mode="json", exclude_defaults=True)
-        audit.add(connection, caller.org_id, caller.actor, "dlq.rule.add", f"rule:{made.id}", **plain)
+        audit.add(
+            connection, caller.org_id, caller.actor, "dlq.rule.add", f"rule:{made.id}", **plain, address=caller.address
+        )
     return made
 
 
@@ -56,5 +58,5 @@ def remove_rule(caller: Asking, piece: Piece) -> Response:
     with writing(caller.org_id) as connection:
         rule_id = lookup.rule_id(connection, caller, piece)
         dlq_rules.remove(connection, caller.org_id, rule_id)
-        audit.add(connection, caller.org_id, caller.actor, "dlq.rule.remove", f"rule:{rule_id}")
+        audit.add(connection, caller.org_id, caller.actor, "dlq.rule.remove", f"rule:{rule_id}", address=caller.address)
     return Response(status_code=204)
