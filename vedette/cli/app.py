@@ -9,6 +9,7 @@ import typer
 from vedette.cli import (
     api,
     audit,
+    batches,
     dlq,
     drill,
     events,
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 app.add_typer(scan.app, name="scan")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(batches.app, name="batch")
 app.add_typer(reports.app, name="report")
 app.add_typer(targets.app, name="targets")
 app.add_typer(dlq.app, name="dlq")

@@ -131,7 +131,9 @@ def port_groups(text: str | None) -> list[str]:
     return found
 
 
-def hosts(given: Sequence[str], file: str | None, port_expression: str | None, groups: str | None) -> list[Target]:
+def hosts(
+    given: Sequence[str], file: str | None, port_expression: str | None, groups: str | None, *, most: int = MAX_LINES
+) -> list[Target]:
     """Return the targets of the command line and of a file, checked, in order, each once."""
     if port_expression and groups:
         raise Misused("--ports and --port-groups exclude each other.", cure="Leave one of them out.")
@@ -140,8 +142,8 @@ def hosts(given: Sequence[str], file: str | None, port_expression: str | None, g
     names = list(dict.fromkeys(text.strip() for text in [*given, *(lines(file) if file else [])] if text.strip()))
     if not names:
         raise Misused("No target was given.", cure="vedette scan host 127.0.0.1, or --file targets.txt")
-    if len(names) > MAX_LINES:
-        raise Misused(f"{len(names)} targets are more than {MAX_LINES}.", cure="Write networks, or scan in parts.")
+    if len(names) > most:
+        raise Misused(f"{len(names)} targets are more than {most}.", cure="Write networks, or scan in parts.")
     chosen = port_groups(groups)
     for name in names:
         _check(name, len(names))

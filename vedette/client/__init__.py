@@ -16,6 +16,7 @@ from typing import Self
 from shared.contracts.queues import WorkerView
 from vedette.client.access import Keys, LogIn, Orgs, Users
 from vedette.client.audit import Audit, AuditPage
+from vedette.client.batches import Batches
 from vedette.client.dlq import DeadLetterPage, DeadLetters
 from vedette.client.http import TIMEOUT_S, Http, Items
 from vedette.client.jobs import JobPage, Jobs, ReportFile, timed_out
@@ -38,6 +39,7 @@ class Client(Jobs):
     def __init__(self, url: str, token: str | Callable[[], str] = "", *, timeout_s: float = TIMEOUT_S) -> None:
         super().__init__(Http(url, token, timeout_s))
         self.audit = Audit(self._http)
+        self.batches = Batches(self._http)
         self.keys = Keys(self._http)
         self.login = LogIn(self._http)
         self.orgs = Orgs(self._http)
