@@ -13,6 +13,7 @@ from vedette.cli import (
     dlq,
     drill,
     events,
+    findings,
     jobs,
     keys,
     login,
@@ -48,6 +49,7 @@ app = typer.Typer(
 app.add_typer(scan.app, name="scan")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(batches.app, name="batch")
+app.add_typer(findings.app, name="findings")
 app.add_typer(reports.app, name="report")
 app.add_typer(targets.app, name="targets")
 app.add_typer(dlq.app, name="dlq")

@@ -18,6 +18,7 @@ from vedette.client.access import Keys, LogIn, Orgs, Users
 from vedette.client.audit import Audit, AuditPage
 from vedette.client.batches import Batches
 from vedette.client.dlq import DeadLetterPage, DeadLetters
+from vedette.client.findings import Findings
 from vedette.client.http import TIMEOUT_S, Http, Items
 from vedette.client.jobs import JobPage, Jobs, ReportFile, timed_out
 from vedette.client.live import Live
@@ -51,6 +52,7 @@ class Client(Jobs):
         self.policies = Policies(self._http)
         self.raw = Raw(self._http)
         self.targets = Targets(self._http)
+        self.weaknesses = Findings(self._http)  # `findings` are those of one job
 
     def __repr__(self) -> str:
         return f"Client({self.url!r})"

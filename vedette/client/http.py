@@ -124,6 +124,16 @@ class Http:
         except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
             raise unreachable(self.url, exc) from exc
 
+    def pieces(self, path: str, params: Mapping[str, str]) -> Iterator[str]:
+        """Yield the text of a long answer as it comes."""
+        try:
+            with self._http.stream("GET", path, params=params, headers={"Accept": "*/*"}) as response:
+                if not response.is_success:
+                    refuse(response, _read(response, MAX_PROBLEM, self.timeout_s))
+                yield from response.iter_text()
+        except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
+            raise unreachable(self.url, exc) from exc
+
     def events(self, path: str, headers: Mapping[str, str]) -> Iterator[Event]:
         """Yield the events of a stream until the gateway ends it."""
         for name, data in self._told(path, MAX_EVENT, headers=headers):
