@@ -117,7 +117,7 @@ def scale_workers(asked: ScaleRequest) -> NoReturn:
     """Always refused: this installation does not scale by itself yet."""
     raise ScalingAbsent(
         f"Workers of {asked.service} are not scaled by the gateway.",
-        cure="Start one: vedette worker start --queue QUEUE --concurrency N, or docker compose up --scale SERVICE=N",
+        cure="Start more of them with the containers: docker compose up --scale SERVICE=N",
     )
 
 
