@@ -89,7 +89,7 @@ def test_the_numbers_of_workers_have_their_earlier_names(client: TestClient) -> 
 def test_scaling_says_what_to_do_instead(client: TestClient) -> None:
     answer = client.post("/api/v1/workers/scale", json={"service": "scan", "count": 3})
     assert (answer.status_code, answer.json()["code"]) == (409, "scaling-absent")
-    assert "--concurrency" in answer.json()["cure"]
+    assert "--scale" in answer.json()["cure"]
 
 
 def test_dead_letters_are_listed_and_replayed_by_their_earlier_names(
