@@ -112,7 +112,7 @@ def destinations(texts: Sequence[str]) -> list[str]:
     found = []
     for text in texts:
         url = f"mailto:{text}" if _MAIL.fullmatch(text) else text
-        if not _URL.fullmatch(url) or len(url) > 2000:
+        if not _URL.fullmatch(url) or not url.isprintable() or len(url) > 2000:
             raise Misused(
                 "A --notify is neither a URL nor a mail address.",
                 cure="Write https://hooks.example.org/… or ann@example.org",
