@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Path
 
 from gateway.auth import Caller
-from shared.errors import Conflict
+from shared.errors import Conflict, NotFound
 from shared.store import batches, dead_letters, dlq_rules, jobs, operations, pieces, scan_rules, weaknesses
 from shared.store.engine import Connection
 
@@ -54,76 +54,67 @@ class RuleAmbiguous(IdAmbiguous):
 
 def job_id(connection: Connection, caller: Caller, piece: str) -> str:
     """Return the id of the job of the caller's organisation. Raises jobs.JobNotFound or JobAmbiguous."""
-    found = _matches(jobs.ids_like, connection, caller, piece)
-    if not found:
-        raise jobs.JobNotFound("There is no job with this id.", cure="List them: vedette jobs list")
-    return _only(found, piece, JobAmbiguous, "jobs")
+    missing = jobs.JobNotFound("There is no job with this id.", cure="List them: vedette jobs list")
+    return _only(jobs.ids_like, (connection, caller, piece), missing, JobAmbiguous, "jobs")
 
 
 def batch_id(connection: Connection, caller: Caller, piece: str) -> str:
     """Return the id of the batch. Raises batches.BatchNotFound or BatchAmbiguous."""
-    found = _matches(batches.ids_like, connection, caller, piece)
-    if not found:
-        raise batches.BatchNotFound("There is no batch with this id.", cure="List them: vedette batch list")
-    return _only(found, piece, BatchAmbiguous, "batches")
+    missing = batches.BatchNotFound("There is no batch with this id.", cure="List them: vedette batch list")
+    return _only(batches.ids_like, (connection, caller, piece), missing, BatchAmbiguous, "batches")
 
 
 def finding_id(connection: Connection, caller: Caller, piece: str) -> str:
     """Return the id of the finding. Raises weaknesses.FindingNotFound or FindingAmbiguous."""
-    found = _matches(weaknesses.ids_like, connection, caller, piece)
-    if not found:
-        raise weaknesses.FindingNotFound("There is no finding with this id.", cure="List them: vedette findings list")
-    return _only(found, piece, FindingAmbiguous, "findings")
+    missing = weaknesses.FindingNotFound("There is no finding with this id.", cure="List them: vedette findings list")
+    return _only(weaknesses.ids_like, (connection, caller, piece), missing, FindingAmbiguous, "findings")
 
 
 def operation_id(connection: Connection, caller: Caller, piece: str) -> str:
     """Return the id of the operation. Raises operations.OperationNotFound or OperationAmbiguous."""
-    found = _matches(operations.ids_like, connection, caller, piece)
-    if not found:
-        raise operations.OperationNotFound("There is no operation with this id.", cure="List: vedette operations list")
-    return _only(found, piece, OperationAmbiguous, "operations")
+    missing = operations.OperationNotFound("There is no operation with this id.", cure="List: vedette operations list")
+    return _only(operations.ids_like, (connection, caller, piece), missing, OperationAmbiguous, "operations")
 
 
 def letter_id(connection: Connection, caller: Caller, piece: str) -> str:
     """Return the id of the dead letter. Raises dead_letters.DeadLetterNotFound or DeadLetterAmbiguous."""
-    found = _matches(dead_letters.ids_like, connection, caller, piece)
-    if not found:
-        raise dead_letters.DeadLetterNotFound("There is no dead letter with this id.", cure="List: vedette dlq list")
-    return _only(found, piece, DeadLetterAmbiguous, "dead letters")
+    missing = dead_letters.DeadLetterNotFound("There is no dead letter with this id.", cure="List: vedette dlq list")
+    return _only(dead_letters.ids_like, (connection, caller, piece), missing, DeadLetterAmbiguous, "dead letters")
 
 
 def rule_id(connection: Connection, caller: Caller, piece: str) -> str:
     """Return the id of the rule. Raises dlq_rules.RuleNotFound or RuleAmbiguous."""
-    found = _matches(dlq_rules.ids_like, connection, caller, piece)
-    if not found:
-        raise dlq_rules.RuleNotFound("There is no rule with this id.", cure="List them: vedette dlq rules list")
-    return _only(found, piece, RuleAmbiguous, "rules")
+    missing = dlq_rules.RuleNotFound("There is no rule with this id.", cure="List them: vedette dlq rules list")
+    return _only(dlq_rules.ids_like, (connection, caller, piece), missing, RuleAmbiguous, "rules")
 
 
 def scan_rule_id(connection: Connection, caller: Caller, piece: str) -> str:
     """Return the id of the scan rule. Raises scan_rules.ScanRuleNotFound or RuleAmbiguous."""
-    found = _matches(scan_rules.ids_like, connection, caller, piece)
-    if not found:
-        raise scan_rules.ScanRuleNotFound(
-            "There is no scan rule with this id.", cure="List them: vedette targets rules list"
-        )
-    return _only(found, piece, RuleAmbiguous, "rules")
+    missing = scan_rules.ScanRuleNotFound(
+        "There is no scan rule with this id.", cure="List them: vedette targets rules list"
+    )
+    return _only(scan_rules.ids_like, (connection, caller, piece), missing, RuleAmbiguous, "rules")
 
 
-def _matches(
-    find: Callable[[Connection, str, str], list[str]], connection: Connection, caller: Caller, piece: str
-) -> list[str]:
+def _only(
+    find: Callable[[Connection, str, str], list[str]],
+    asked: tuple[Connection, Caller, str],
+    missing: NotFound,
+    kind: type[IdAmbiguous],
+    what: str,
+) -> str:
+    """Return the one id that has the piece. Raises `missing`, or `kind` where several have it."""
+    connection, caller, piece = asked
     wanted = piece.lower()
-    return find(connection, caller.org_id, wanted) if _PIECE.fullmatch(wanted) else []
-
-
-def _only(found: Sequence[str], piece: str, kind: type[IdAmbiguous], what: str) -> str:
+    found = find(connection, caller.org_id, wanted) if _PIECE.fullmatch(wanted) else []
+    if not found:
+        raise missing
     if len(found) == 1:
         return found[0]
     more = " or more" if len(found) >= pieces.LIMIT else ""
     ends = ", ".join(each[-pieces.SEEN :] for each in found)
     raise kind(
-        f"{len(found)}{more} {what} have {piece.lower()} at an end of their id, the newest first: {ends}.",
+        f"{len(found)}{more} {what} have {wanted} at an end of their id, the newest first: {ends}.",
         cure="Give more of the id, or one of these.",
         candidates=found,
     )

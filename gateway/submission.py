@@ -67,11 +67,7 @@ AnyTarget = Annotated[Any, WithJsonSchema({"$ref": openapi.ref("Target")})]
 
 
 class Asked(Options):
-    """What every submission has: options, and entries of targets."""
-
-    def entries(self) -> list[tuple[str, Any]]:
-        """Return each entry with its pointer in the body."""
-        raise NotImplementedError
+    """What every submission has beside its targets, which its `entries` return with their pointers in the body."""
 
     def options(self) -> Options:
         """Return the options alone, without repetitions."""
