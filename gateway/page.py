@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
@@ -25,6 +26,15 @@ class Page(BaseModel, Generic[Item]):
 
     items: list[Item]
     next: str | None = None
+
+
+def cut(found: Sequence[Item], limit: int, key: str = "id") -> Page[Item]:
+    """Return the first `limit` of what was found; one more than that says that there are more.
+
+    key: the field by which the list is ordered.
+    """
+    more = len(found) > limit
+    return Page(items=list(found[:limit]), next=cursor(str(getattr(found[limit - 1], key))) if more else None)
 
 
 def cursor(last_id: str) -> str:

@@ -49,8 +49,7 @@ def list_audit(caller: Asking, asked: Annotated[Asked, Query()]) -> Page[AuditEn
     limit, which = asked.limit, asked.model_dump(exclude={"limit", "cursor"})
     with reading(caller.org_id) as connection:
         found = audit.page(connection, caller.org_id, limit=limit + 1, before=page.number(asked.cursor), **which)
-    more = len(found) > limit
-    return Page(items=found[:limit], next=page.cursor(str(found[limit - 1].seq)) if more else None)
+    return page.cut(found, limit, "seq")
 
 
 @router.get("/verify")

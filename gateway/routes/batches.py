@@ -51,8 +51,7 @@ def list_batches(
     """Batches, newest first."""
     with reading(caller.org_id) as connection:
         found = batches.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor))
-    more = len(found) > limit
-    return Page(items=found[:limit], next=page.cursor(found[limit - 1].id) if more else None)
+    return page.cut(found, limit)
 
 
 @router.get("/{id}", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
@@ -74,8 +73,8 @@ def list_batch_jobs(
     with reading(caller.org_id) as connection:
         asked = f"batch:{lookup.batch_id(connection, caller, piece)}"
         found = jobs.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor), state=state, q=asked)
-    more = len(found) > limit
-    return Page(items=standing(found[:limit]), next=page.cursor(found[limit - 1].id) if more else None)
+    shown = page.cut(found, limit)
+    return Page(items=standing(shown.items), next=shown.next)
 
 
 @router.post(

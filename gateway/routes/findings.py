@@ -54,8 +54,7 @@ def list_all_findings(
     """Findings of the newest scan of each target, newest first."""
     with reading(caller.org_id) as connection:
         found = stored.page(connection, caller.org_id, which, limit=limit + 1, before=page.place(cursor))
-    more = len(found) > limit
-    return Page(items=found[:limit], next=page.cursor(found[limit - 1].id) if more else None)
+    return page.cut(found, limit)
 
 
 @router.get("/export", response_class=Response, responses=_FILE, dependencies=[needs(Permission.READ)])

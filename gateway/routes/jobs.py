@@ -87,8 +87,8 @@ def list_jobs(
     asked = f"{q} batch:{batch_id}" if batch_id else q
     with reading(caller.org_id) as connection:
         found = jobs.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor), state=state, q=asked)
-    more = len(found) > limit
-    return Page(items=standing(found[:limit]), next=page.cursor(found[limit - 1].id) if more else None)
+    shown = page.cut(found, limit)
+    return Page(items=standing(shown.items), next=shown.next)
 
 
 @router.get("/{id}", responses=problems(404, 409), dependencies=[needs(Permission.READ)])

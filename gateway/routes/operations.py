@@ -38,8 +38,7 @@ def list_operations(
     """Operations, newest first."""
     with reading(caller.org_id) as connection:
         found = operations.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor))
-    more = len(found) > limit
-    return Page(items=found[:limit], next=page.cursor(found[limit - 1].id) if more else None)
+    return page.cut(found, limit)
 
 
 @router.get("/{id}", responses=problems(404, 409), dependencies=[needs(Permission.READ)])

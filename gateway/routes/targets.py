@@ -50,5 +50,4 @@ def list_targets(
     """Targets, each with what its newest job says, the last submitted first."""
     with reading(caller.org_id) as connection:
         found = known_targets.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor), q=q)
-    more = len(found) > limit
-    return Page(items=found[:limit], next=page.cursor(found[limit - 1].job_id) if more else None)
+    return page.cut(found, limit, "job_id")

@@ -33,8 +33,7 @@ def list_users(
     """Users in the order of their making."""
     with reading() as connection:
         found = users.page(connection, limit=limit + 1, after=page.place(cursor))
-    more = len(found) > limit
-    return Page(items=found[:limit], next=page.cursor(found[limit - 1].id) if more else None)
+    return page.cut(found, limit)
 
 
 @router.post("", status_code=201, responses=problems(404, 409))
