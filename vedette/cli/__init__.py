@@ -29,13 +29,14 @@ def _run(arguments: Sequence[str]) -> int:
     from vedette.cli import failure  # noqa: PLC0415
     from vedette.cli.app import app  # noqa: PLC0415
 
+    no_color = "--no-color" in arguments  # failures of arguments come before any option is read
     try:
         given = typer.main.get_command(app).main(list(arguments), prog_name="vedette", standalone_mode=False)
     except typer.TyperException as exc:
-        return failure.show_usage(exc)
+        return failure.show_usage(exc, no_color=no_color)
     except (typer.Abort, KeyboardInterrupt):
         return failure.Exit.INTERRUPTED
     except VedetteError as exc:
-        failure.show(exc)
+        failure.show(exc, no_color=no_color)
         return failure.code(exc)
     return given if isinstance(given, int) else 0

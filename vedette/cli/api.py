@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_INPUT = 25 * 1024 * 1024  # bytes; the largest body that a gateway takes
 MAX_PAGES = 10_000
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
-HowAsked = Annotated[Method, typer.Argument(metavar="METHOD", case_sensitive=False, help="GET, POST, PATCH…")]
+HowAsked = Annotated[Method, typer.Argument(metavar="METHOD", case_sensitive=False, help="GET, POST, PATCH ...")]
 Where = Annotated[str, typer.Argument(metavar="PATH", help="jobs, /api/v1/jobs or /readyz.")]
 Fields = Annotated[
     list[str] | None, typer.Option("--field", "-f", metavar="K=V", help="In the query of a GET, else in the body.")

@@ -9,14 +9,15 @@ import typer
 
 from vedette.cli import options, pages, words
 from vedette.cli.examples import examples
-from vedette.cli.failure import Exit, Misused, say
+from vedette.cli.failure import Exit, Misused
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
     from shared.contracts.audit import AuditFilter, Verification
     from vedette.client import Client
 
-app = typer.Typer(name="audit", help="Who did what.", no_args_is_help=True, rich_markup_mode=None)
+app = group("audit", "Who did what.", "vedette audit list", "vedette audit verify")
 COLUMNS = ("seq", "at", "actor", "action", "subject", "reason")
 PAGE = 200
 _HASH = re.compile("[0-9a-f]{64}")
@@ -76,8 +77,11 @@ def verify(session: Session, *, known: Known = None) -> int:
         if found.unsealed:
             session.note(f"{found.unsealed} have a seal whose key is gone; later seals hold for them.")
     else:
-        say("error", f"Entry {found.seq} of the audit is not right ({found.flaw}). {found.detail}")
-        say("fix", "Somebody wrote to the database; compare with a back-up or an export, and change its passwords.")
+        session.say("error", f"Entry {found.seq} of the audit is not right ({found.flaw}). {found.detail}")
+        session.say(
+            "fix",
+            "Somebody wrote to the database; compare with a back-up or an export, and change its passwords.",
+        )
     return Exit.OK if found.ok else Exit.FAILED
 
 

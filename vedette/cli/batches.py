@@ -9,13 +9,16 @@ import typer
 from vedette.cli import arguments, confirm, options, recall, words
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
+from vedette.cli.group import group
 from vedette.cli.scan import Priority, Profile
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
     from shared.contracts.batch import BatchView
 
-app = typer.Typer(name="batch", help="Many targets under one name.", no_args_is_help=True, rich_markup_mode=None)
+app = group(
+    "batch", "Many targets under one name.", "vedette batch create hosts.txt --name office", "vedette batch list"
+)
 PAGE = 200  # batches per request; the gateway gives no more
 MAX_LINES = 10_000  # shared.contracts.batch.MAX_ENTRIES, which costs an import of pydantic
 COLUMNS = ("id", "name", "total", "progress", "states", "severities", "created_at", "finished_at")

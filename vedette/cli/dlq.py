@@ -10,16 +10,18 @@ from vedette.cli import arguments, discard, options, recall, replay, rules
 from vedette.cli.arguments import FailureClass, LetterState, Stage
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
     from shared.contracts.triage import DeadLetterFilter
 
-app = typer.Typer(
-    name="dlq",
-    help="Dead letters: what failed for good, why, and what to do with it.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+app = group(
+    "dlq",
+    "Dead letters: what failed for good, why, and what to do with it.",
+    "vedette dlq list --group",
+    "vedette dlq get 3f0f6e1b",
+    "vedette dlq replay --all --dry-run",
 )
 app.add_typer(replay.app)
 app.add_typer(discard.app)

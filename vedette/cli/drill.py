@@ -12,18 +12,14 @@ from vedette.cli import confirm, options, words
 from vedette.cli.arguments import Stage
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit, Misused
+from vedette.cli.group import group
 from vedette.cli.session import Link, Session, command
 
 if TYPE_CHECKING:
     from vedette.drill import Scorecard
     from vedette.drill.trial import Kind
 
-app = typer.Typer(
-    name="drill",
-    help="Hurt the local stack on purpose, and see that nothing is lost.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("drill", "Hurt the local stack on purpose, and see that nothing is lost.", "vedette drill kill-worker")
 TIMEOUT = "5m"
 Jobs = Annotated[int, typer.Option(min=2, max=500, help="How many.")]
 Report = Annotated[

@@ -59,17 +59,17 @@ def reader_left() -> Exit:
     return Exit.READER_LEFT
 
 
-def show(exc: VedetteError) -> None:
+def show(exc: VedetteError, *, no_color: bool = False) -> None:
     """Print what happened and what to do about it on stderr."""
-    say("error", exc.message)
+    say("error", exc.message, no_color=no_color)
     problem = getattr(exc, "problem", None)
     for field in problem.errors if problem else ():
         if field.detail not in exc.message:
             tell(f"  {_named(field)}")
     if exc.cure:
-        say("fix", exc.cure)
+        say("fix", exc.cure, no_color=no_color)
     if problem and problem.trace_id:
-        say("trace", problem.trace_id)
+        say("trace", problem.trace_id, no_color=no_color)
 
 
 def _named(field: FieldError) -> str:
@@ -78,26 +78,28 @@ def _named(field: FieldError) -> str:
     return field.detail if field.detail.endswith(".") or not place else f"{place}: {field.detail}"
 
 
-def show_usage(exc: TyperException) -> int:
+def show_usage(exc: TyperException, *, no_color: bool = False) -> int:
     """Print what is wrong with the arguments, and return the exit code. Help that was asked for is shown as it is."""
     if type(exc).__name__ == "NoArgsIsHelpError":
         tell(exc.message) if exc.message else None
         return Exit.USAGE
     context = getattr(exc, "ctx", None)
     message = exc.format_message().replace("Value error, ", "")
-    say("error", message)
+    say("error", message, no_color=no_color)
     path = context.command_path if context else "vedette"
     unknown = re.match(r"No such command '([^']+)'\.$", message)
-    say("fix", f"{path} host {unknown[1]}" if unknown and path == "vedette scan" else f"{path} --help")
+    cure = f"{path} host {unknown[1]}" if unknown and path == "vedette scan" else f"{path} --help"
+    say("fix", cure, no_color=no_color)
     return Exit.USAGE
 
 
-def say(what: str, text: str) -> None:
+def say(what: str, text: str, *, no_color: bool = False) -> None:
     """Print one labelled line on stderr, coloured on a terminal."""
-    from rich.console import Console  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    console = Console(stderr=True, highlight=False)
+    from vedette.cli.screen import screen  # noqa: PLC0415
+
+    console = screen(stderr=True, no_color=no_color)
     signs = words.marks(sys.stderr)
     line = words.wrapped(f"{what}: {words.fitting(words.harmless(text), signs)}", sys.stderr)
     shown = Text(line)

@@ -10,13 +10,17 @@ import typer
 from vedette.cli import arguments, confirm, options, recall, words
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit, Misused
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
     from shared.contracts.weakness import BulkTriage
 
-app = typer.Typer(
-    name="findings", help="What was found, and what is decided about it.", no_args_is_help=True, rich_markup_mode=None
+app = group(
+    "findings",
+    "What was found, and what is decided about it.",
+    "vedette findings list",
+    "vedette findings export > findings.jsonl",
 )
 PAGE = 200  # findings per request; the gateway gives no more
 COLUMNS = ("id", "severity", "title", "target", "subject", "status", "first_seen_at")

@@ -124,7 +124,7 @@ def _each(
             except VedetteError as exc:
                 if len(identifiers) == 1:
                     raise
-                failure.show(exc)
+                failure.show(exc, no_color=session.no_color)
                 code = failure.code(exc)
         if is_waiting and len(done) == 1 and len(identifiers) == 1:
             return waiting.wait(session, link, done, waiting.Wish())

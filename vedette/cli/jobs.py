@@ -12,6 +12,7 @@ from vedette.cli import explain, interventions, options, recall, words
 from vedette.cli.arguments import Batch, FailOn, Job, JobQuery, Limit, Severity, State, Timeout
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
     from shared.contracts.finding import Finding
 
-app = typer.Typer(
-    name="jobs",
-    help="Look at jobs, follow them, see what they found, step in.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+app = group(
+    "jobs",
+    "Look at jobs, follow them, see what they found, step in.",
+    "vedette jobs list -q state:failed",
+    "vedette jobs watch @last",
+    "vedette jobs findings @last",
 )
 
 _BATCH = re.compile(r"[0-9a-f-]{36}")

@@ -9,13 +9,14 @@ import typer
 from vedette.cli import options, recall, words
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 from vedette.cli.users import Role, checked
 
 if TYPE_CHECKING:
     from shared.contracts.access import KeyView
 
-app = typer.Typer(name="keys", help="API keys.", no_args_is_help=True, rich_markup_mode=None)
+app = group("keys", "API keys.", "vedette keys create ci --role operator --days 30", "vedette keys list")
 COLUMNS = ("id", "name", "prefix", "role", "scopes", "expires_at", "last_used_at", "revoked_at")
 Overlap = Annotated[str, typer.Option(metavar="TIME", help="How long the old one still holds.")]
 Key = Annotated[str, typer.Argument(metavar="ID", help="Of the key; the end of it is enough.")]

@@ -12,11 +12,12 @@ from vedette.cli import confirm, contexts, secrets, words
 from vedette.cli.contexts import Context
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit, Misused
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 from vedette.cli.users import PasswordStdin, checked
 
-context_app = typer.Typer(
-    name="context", help="The gateways that you use.", no_args_is_help=True, rich_markup_mode=None
+context_app = group(
+    "context", "The gateways that you use.", "vedette context list", "vedette context use scans.example.org"
 )
 Url = Annotated[str | None, typer.Argument(metavar="URL", help="Of the gateway; else that of the current context.")]
 Email = Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="Your address.")]

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from vedette.cli import arguments, recall
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
     from typing import Literal
 
-app = typer.Typer(
-    name="operations",
-    help="Watch, pause and stop work on many things at once.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+app = group(
+    "operations",
+    "Watch, pause and stop work on many things at once.",
+    "vedette operations list",
+    "vedette operations stop 3f0f6e1b",
 )
 PAGE = 200
 

@@ -9,11 +9,23 @@ import typer
 from vedette.cli import login
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 from vedette.cli.users import Email, Role, RoleName, checked
 
-app = typer.Typer(name="orgs", help="Organisations.", no_args_is_help=True, rich_markup_mode=None)
-members = typer.Typer(name="members", help="Members of the organisation.", no_args_is_help=True, rich_markup_mode=None)
+app = group(
+    "orgs",
+    "Organisations.",
+    "vedette orgs create acme --name 'Acme Ltd'",
+    "vedette orgs use acme",
+    "vedette orgs members list",
+)
+members = group(
+    "members",
+    "Members of the organisation.",
+    "vedette orgs members list",
+    "vedette orgs members add ann@example.org --role operator",
+)
 app.add_typer(members, name="members")
 COLUMNS = ("id", "name", "members", "created_at", "suspended_at")
 MEMBER_COLUMNS = ("email", "name", "role", "created_at", "disabled_at")

@@ -10,6 +10,7 @@ import typer
 from vedette.cli import arguments, confirm, words
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
     from shared.contracts.queues import Purge, QueueList, QueueView
 
-app = typer.Typer(
-    name="queues",
-    help="See how deep the queues are; pause, resume, purge.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+app = group(
+    "queues",
+    "See how deep the queues are; pause, resume, purge.",
+    "vedette queues list",
+    "vedette queues pause scan.heavy",
 )
 COLUMNS = ("name", "stage", "waiting", "unacknowledged", "oldest_age_s", "consumers", "busy", "slots", "paused")
 WATCH_EVERY_S = 1.0

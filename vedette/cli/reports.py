@@ -11,6 +11,7 @@ from shared.errors import Conflict, NotFound
 from vedette.cli import options, recall, words
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from shared.contracts.job import JobView
     from shared.contracts.report import ReportView
 
-app = typer.Typer(name="report", help="Get the reports of jobs.", no_args_is_help=True, rich_markup_mode=None)
+app = group("report", "Get the reports of jobs.", "vedette report download @last")
 
 
 class NotYet(Conflict):

@@ -10,14 +10,13 @@ from vedette.cli import recall, words
 from vedette.cli.arguments import FailureClass, Stage
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit, Misused
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
     from shared.contracts.triage import NewRule
 
-app = typer.Typer(
-    name="rules", help="Rules that give failures another class.", no_args_is_help=True, rich_markup_mode=None
-)
+app = group("rules", "Rules that give failures another class.", "vedette dlq rules list")
 COLUMNS = ("id", "failure_class", "stage", "error_type", "code", "contains", "fingerprint", "hits")
 Class = Annotated[FailureClass, typer.Option("--class", metavar="CLASS", help="The class they get.")]
 AtStage = Annotated[Stage | None, typer.Option("--stage", metavar="STAGE", help="Of this stage.")]

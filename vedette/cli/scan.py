@@ -11,6 +11,7 @@ import typer
 from vedette.cli import options, words
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit, Misused
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from shared.contracts.submission import Options, Receipt
     from vedette.cli.waiting import Wish
 
-app = typer.Typer(name="scan", help="Scan something.", no_args_is_help=True, rich_markup_mode=None)
+app = group(
+    "scan", "Scan something.", "vedette scan host 127.0.0.1 --wait", "vedette scan host --file targets.txt --report pdf"
+)
 
 Profile = Literal["quick", "standard", "comprehensive"]
 Priority = Literal["urgent", "high", "normal", "low"]

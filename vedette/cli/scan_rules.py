@@ -11,9 +11,15 @@ from vedette.cli import options, recall
 from vedette.cli.arguments import Reason
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit, Misused
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
-app = typer.Typer(name="rules", help="Rules about what may be scanned.", no_args_is_help=True, rich_markup_mode=None)
+app = group(
+    "rules",
+    "Rules about what may be scanned.",
+    "vedette targets rules list",
+    "vedette targets rules deny 203.0.113.0/24",
+)
 COLUMNS = ("id", "effect", "what", "expires_at", "created_by", "reason")
 What = Annotated[
     str, typer.Argument(metavar="WHAT", help="Address, network, name, or all names below one: '*.example.org'.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -19,3 +20,10 @@ class Screen(Console):
                 yield segment
             else:
                 yield Segment(text, segment.style)
+
+
+def screen(*, stderr: bool, no_color: bool) -> Screen:
+    """Return stdout or stderr to print on. Without colours (`no_color`, or NO_COLOR) nothing is bold or dim either."""
+    plain: dict[str, Any] = {"stderr": stderr, "highlight": False, "markup": False, "emoji": False}
+    found = Screen(no_color=no_color or None, **plain)
+    return Screen(color_system=None, **plain) if found.no_color else found

@@ -84,10 +84,14 @@ class Session:
         if not self.quiet:
             failure.tell(text)
 
-    def console(self, *, stderr: bool = False) -> Console:
-        from vedette.cli.screen import Screen  # noqa: PLC0415
+    def say(self, what: str, text: str) -> None:
+        """Print one labelled line on stderr: `error` or `fix`."""
+        failure.say(what, text, no_color=self.no_color)
 
-        return Screen(stderr=stderr, no_color=self.no_color or None, highlight=False, markup=False, emoji=False)
+    def console(self, *, stderr: bool = False) -> Console:
+        from vedette.cli.screen import screen  # noqa: PLC0415
+
+        return screen(stderr=stderr, no_color=self.no_color)
 
     @contextmanager
     def gateway(self) -> Iterator[Link]:

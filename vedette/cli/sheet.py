@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from shared.contracts.job import JobView, StepState
-from vedette.cli import failure, live, words
+from vedette.cli import live, words
 from vedette.cli.session import Session
 from vedette.cli.waiting import verdict
 
@@ -23,9 +23,9 @@ def show(session: Session, job: JobView) -> None:
     for text in lines:
         console.print(text, soft_wrap=True)
     if job.failure and job.failure.cure:
-        failure.say("fix", job.failure.cure)
+        session.say("fix", job.failure.cure)
     elif job.waiting and job.waiting.fix:
-        failure.say("fix", job.waiting.fix)
+        session.say("fix", job.waiting.fix)
 
 
 def facts(job: JobView) -> list[tuple[str, str]]:

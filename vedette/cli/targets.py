@@ -10,12 +10,13 @@ import typer
 from vedette.cli import options, scan_rules, words
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
     from shared.contracts.scan_rule import TargetVerdict
 
-app = typer.Typer(name="targets", help="What may be scanned.", no_args_is_help=True, rich_markup_mode=None)
+app = group("targets", "What may be scanned.", "vedette targets check 192.0.2.1", "vedette targets rules list")
 app.add_typer(scan_rules.app, name="rules")
 COLUMNS = ("target", "allowed", "rule", "detail")
 

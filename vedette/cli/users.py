@@ -9,6 +9,7 @@ import typer
 from vedette.cli import pages, secrets, words
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit, Misused
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from shared.contracts.access import UserView
 
-app = typer.Typer(name="users", help="Who may log in.", no_args_is_help=True, rich_markup_mode=None)
+app = group("users", "Who may log in.", "vedette users create ann@example.org --role owner", "vedette users password")
 COLUMNS = ("email", "name", "orgs", "is_root", "created_at", "disabled_at")
 PAGE = 200
 RoleName = Literal["viewer", "operator", "admin", "owner"]

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from shared.contracts.finding import Severity
 from shared.contracts.job import JobState, JobView
-from vedette.cli import crowd, downloads, failure, live, output, words
+from vedette.cli import crowd, downloads, live, output, words
 from vedette.cli.downloads import Download
 from vedette.cli.failure import Exit
 from vedette.cli.follow import follow, follow_batch
@@ -113,7 +113,7 @@ def _say(session: Session, jobs: Sequence[JobView], files: dict[str, list[Downlo
         return
     job = jobs[0]
     if job.failure and job.failure.cure:
-        failure.say("fix", job.failure.cure)
+        session.say("fix", job.failure.cure)
     if job.score is not None:
         session.note(f"  Details  vedette jobs findings {words.short(job.id)}")
     else:

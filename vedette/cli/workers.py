@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from vedette.cli import words
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
+from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from shared.contracts.queues import WorkerView
 
-app = typer.Typer(name="workers", help="See who works, on what.", no_args_is_help=True, rich_markup_mode=None)
+app = group("workers", "See who works, on what.", "vedette workers list")
 COLUMNS = ("hostname", "service", "pid", "busy", "concurrency", "queues", "seen_at")
 NONE = "No worker says that it lives. Start the stack: vedette up --detach"
 
