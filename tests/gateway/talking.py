@@ -1,4 +1,4 @@
-"""A client of the WebSocket that reads in a thread, as a browser would."""
+"""Clients of the WebSocket and of the event stream that read in a thread, as a browser would."""
 
 from __future__ import annotations
 
@@ -68,3 +68,36 @@ class Talker:
             while True:
                 self.messages.append(json.loads(self.socket.recv()))
         self.code = self.socket.close_code
+
+
+class Listener:
+    """Reads `/api/v1/events` in a thread, as an EventSource would."""
+
+    def __init__(self, served: Served, query: str, **headers: str) -> None:
+        self.ids: list[int] = []
+        self.messages: list[dict[str, Any]] = []
+        self.status = 0
+        self._thread = threading.Thread(target=self._run, args=(served, query, headers), daemon=True)
+        self._thread.start()
+
+    def ended(self, timeout_s: float = 15) -> bool:
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in self.messages if message["type"] == kind]
+
+    def wait(self, kind: str, which: Callable[[dict[str, Any]], object] = lambda _: True) -> dict[str, Any]:
+        """Return the first message of a kind that fits, when it came."""
+        wait_for(lambda: any(which(message) for message in self.of(kind)), f"{kind} in {self.messages[-5:]}", 15)
+        return next(message for message in self.of(kind) if which(message))
+
+    def _run(self, served: Served, query: str, headers: dict[str, str]) -> None:
+        with served.http.stream("GET", f"/api/v1/events?{query}", headers=headers) as answer:
+            self.status = answer.status_code
+            for line in answer.iter_lines():
+                name, _, value = line.partition(": ")
+                if name == "id":
+                    self.ids.append(int(value))
+                elif name == "data":
+                    self.messages.append(json.loads(value))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable
-from typing import Any
 
 import jwt
 import pytest
@@ -19,35 +16,7 @@ from shared.store import timeline
 from shared.store.engine import reading
 from shared.testing import RedisServer, wait_for
 from tests.gateway.driving import BEARER, Served, both_databases, finish
-from tests.gateway.talking import Talker, dial
-
-
-class Listener:
-    """Reads `/api/v1/events` in a thread, as an EventSource would."""
-
-    def __init__(self, served: Served, query: str, **headers: str) -> None:
-        self.ids: list[int] = []
-        self.messages: list[dict[str, Any]] = []
-        self.status = 0
-        self._thread = threading.Thread(target=self._run, args=(served, query, headers), daemon=True)
-        self._thread.start()
-
-    def ended(self, timeout_s: float = 15) -> bool:
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [message for message in self.messages if message["type"] == kind]
-
-    def _run(self, served: Served, query: str, headers: dict[str, str]) -> None:
-        with served.http.stream("GET", f"/api/v1/events?{query}", headers=headers) as answer:
-            self.status = answer.status_code
-            for line in answer.iter_lines():
-                name, _, value = line.partition(": ")
-                if name == "id":
-                    self.ids.append(int(value))
-                elif name == "data":
-                    self.messages.append(json.loads(value))
+from tests.gateway.talking import Listener, Talker, dial
 
 
 def kept(job_id: str) -> list[int]:

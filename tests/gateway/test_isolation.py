@@ -95,10 +95,11 @@ AUDIT = "/api/v1/audit"  # tells B what B was refused, with the ids that B had a
 
 # Streams do not end by themselves: who proves there that nothing of another organisation is told.
 ELSEWHERE = {
-    "GET /api/v1/events": "tests/gateway/test_ws.py::test_events_of_another_organisation_are_never_told",
-    "WS /ws": "tests/gateway/test_ws.py::test_a_job_of_another_organisation_is_not_found",
+    "GET /api/v1/events": "tests/gateway/test_isolation_live.py::test_a_stream_of_b_tells_nothing_of_a",
+    "WS /ws": "tests/gateway/test_isolation_live.py::test_a_socket_of_b_tells_nothing_of_a",
     "WS /ws/jobs/{id}": "tests/gateway/test_isolation.py::test_the_socket_of_a_job_is_closed_to_others",
-    "WS /ws/system": "tests/gateway/test_ws.py::test_events_of_another_organisation_are_never_told",
+    "WS /ws/system": "tests/gateway/test_isolation_live.py::"
+    "test_the_socket_of_the_earlier_systems_tells_b_nothing_of_a",
 }
 
 
