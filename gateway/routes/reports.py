@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import BaseModel
 
-from gateway import lookup
+from gateway import lookup, page
 from gateway.auth import Asking, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
@@ -19,7 +19,7 @@ from shared.store import deliveries, reports
 from shared.store.engine import reading
 
 router = APIRouter(
-    prefix="/api/v1/jobs/{id}",
+    prefix="/api/v1",
     tags=["reports"],
     dependencies=[described],
     responses=problems(401, 403, 404, 409, 422, 500, 503),
@@ -44,14 +44,26 @@ class DeliveryView(BaseModel):
 
 
 @router.get("/reports", dependencies=[needs(Permission.READ)])
-def list_reports(caller: Asking, piece: Piece) -> Page[ReportView]:
+def list_reports(
+    caller: Asking,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
+    form: Annotated[str, Query(alias="format", max_length=32, description="Only of this format.")] = "",
+) -> Page[ReportView]:
+    """The report files of all jobs, newest first."""
+    with reading(caller.org_id) as connection:
+        return page.cut(reports.page(connection, caller.org_id, limit + 1, page.place(cursor), form), limit)
+
+
+@router.get("/jobs/{id}/reports", dependencies=[needs(Permission.READ)])
+def list_job_reports(caller: Asking, piece: Piece) -> Page[ReportView]:
     """The report files of the job."""
     with reading(caller.org_id) as connection:
         return Page(items=reports.of_job(connection, lookup.job_id(connection, caller, piece)))
 
 
 @router.get(
-    "/reports/{format}",
+    "/jobs/{id}/reports/{format}",
     response_class=Response,
     responses={
         200: {"description": "The file", "content": {"application/octet-stream": {}}},
@@ -75,14 +87,14 @@ def download_report(
     return Response(content, headers=headers, media_type=view.media_type)
 
 
-@router.get("/document", dependencies=[needs(Permission.READ)])
+@router.get("/jobs/{id}/document", dependencies=[needs(Permission.READ)])
 def get_document(caller: Asking, piece: Piece) -> ReportDocument:
     """Everything a report says, as JSON."""
     with reading(caller.org_id) as connection:
         return reports.document(connection, lookup.job_id(connection, caller, piece))
 
 
-@router.get("/deliveries", dependencies=[needs(Permission.READ)])
+@router.get("/jobs/{id}/deliveries", dependencies=[needs(Permission.READ)])
 def list_deliveries(caller: Asking, piece: Piece) -> Page[DeliveryView]:
     """Who was told of the job, and what they answered."""
     with reading(caller.org_id) as connection:

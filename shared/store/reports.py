@@ -91,6 +91,16 @@ def of_job(connection: Connection, job_id: str) -> list[ReportView]:
     return [ReportView.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
 
+def page(connection: Connection, org_id: str, limit: int, before: str = "", form: str = "") -> list[ReportView]:
+    """Return up to `limit` reports of an organisation, newest first, older than the id `before`; of one format."""
+    query = select(*_SHOWN).where(reports.c.org_id == org_id).order_by(reports.c.id.desc()).limit(limit)
+    if before:
+        query = query.where(reports.c.id < before)
+    if form:
+        query = query.where(reports.c.format == form)
+    return [ReportView.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+
 def content(connection: Connection, job_id: str, name: str) -> tuple[ReportView, bytes]:
     """Return one report file. Raises ReportNotFound."""
     query = select(*_SHOWN, reports.c.content).where(reports.c.job_id == job_id, reports.c.format == name)

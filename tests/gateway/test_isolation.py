@@ -173,7 +173,17 @@ def test_nothing_of_another_organisation_is_found_or_changed(app: FastAPI, as_b:
 
 def test_what_a_has_is_there_for_a_alone(as_b: TestClient, of_a: Foreign) -> None:
     headers = foreign.bearer(A)
-    for path in ("/jobs", "/dlq", "/dlq/export", "/dlq/rules", "/scan-rules", "/operations", "/audit", "/members"):
+    for path in (
+        "/jobs",
+        "/dlq",
+        "/dlq/export",
+        "/dlq/rules",
+        "/scan-rules",
+        "/operations",
+        "/audit",
+        "/members",
+        "/reports",
+    ):
         assert CANARY in as_b.get(f"/api/v1{path}", headers=headers).text, path
         assert CANARY not in as_b.get(f"/api/v1{path}").text, path
     for path in ("", "/findings", "/reports", "/reports/html", "/document", "/deliveries", "/timeline"):

@@ -1,4 +1,4 @@
-"""`vedette report`: get the reports of a job."""
+"""`vedette report`: see which reports there are, and get them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared.errors import Conflict, NotFound
-from vedette.cli import options, recall, words
+from vedette.cli import arguments, options, recall, words
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
 from vedette.cli.group import group
@@ -23,12 +23,51 @@ if TYPE_CHECKING:
 app = group("report", "Get the reports of jobs.", "vedette report download @last")
 
 
+PAGE = 200  # reports per request; the gateway gives no more
+COLUMNS = ("id", "job_id", "format", "filename", "size_bytes", "created_at")
+
+
 class NotYet(Conflict):
     """The job is not over, so its reports are not there yet."""
 
 
 class NoReport(NotFound):
     """The job has no report, or none in this format."""
+
+
+@app.command(
+    "list",
+    epilog=examples(
+        "vedette report list",
+        "vedette report list @last",
+        "vedette report list --format pdf -o jsonl --limit 500",
+    ),
+)
+@command
+def list_(
+    session: Session,
+    job: Annotated[
+        str | None, typer.Argument(metavar="JOB", help="The end of a job's id, or @last.", show_default="all jobs")
+    ] = None,
+    form: Annotated[str | None, typer.Option("--format", metavar="NAME", help="Only of this format.")] = None,
+    limit: arguments.Limit = 20,
+) -> int:
+    """List report files, newest first; those of one job by format."""
+    from vedette.cli import output, pages  # noqa: PLC0415
+
+    with session.gateway() as link:
+        if job is not None:
+            found = [one for one in link.client.reports(recall.resolve(job)) if form in {None, one.format}]
+            is_more = len(found) > limit
+        else:
+            found, is_more = pages.upto(
+                limit, lambda size, cursor: link.client.all_reports(limit=size, cursor=cursor, form=form), PAGE
+            )
+    output.records(
+        session, found[:limit], COLUMNS, empty="No reports. They come with jobs: vedette scan host 127.0.0.1"
+    )
+    pages.note_more(session, limit, is_more=is_more)
+    return Exit.OK
 
 
 @app.command(

@@ -108,6 +108,11 @@ class Jobs:
         """Return the finished reports of a job."""
         return self._http.ask(Items[ReportView], "GET", path("jobs", job_id, "reports")).items
 
+    def all_reports(self, *, limit: int = 50, cursor: str | None = None, form: str | None = None) -> Items[ReportView]:
+        """Return one page of the reports of all jobs, newest first. form: only of this format."""
+        asked = given(limit=limit, cursor=cursor, format=form)
+        return self._http.ask(Items[ReportView], "GET", "reports", params=asked)
+
     def report(self, job_id: str, form: str) -> ReportFile:
         """Download one report."""
         headers, content = self._http.fetch(

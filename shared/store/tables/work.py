@@ -90,6 +90,7 @@ jobs = Table(
     Index(None, "org_id", "state", "id"),
     Index(None, "org_id", "target", "id"),
     Index(None, "org_id", "target_key", "finished_at"),
+    Index(None, "trace_id"),
     Index(None, "batch_id"),
     Index(
         "ix_jobs_unpublished",
@@ -204,9 +205,11 @@ reports = Table(
     Column("filename", Prose, nullable=False),
     Column("size_bytes", Integer, nullable=False),
     Column("sha256", Line(64), nullable=False),
-    Column("content", LargeBinary, nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("content", LargeBinary, nullable=False),
     UniqueConstraint("job_id", "format"),
+    Index(None, "org_id", "format", "id"),
+    Index(None, "org_id", "id"),
 )
 
 deliveries = Table(

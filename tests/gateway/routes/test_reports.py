@@ -22,10 +22,16 @@ HTML = b"<!doctype html><script>alert(1)</script>"
 @pytest.fixture
 def job_id(make_job: Callable[..., str]) -> str:
     made = make_job(notify=["https://hooks.example/T0/hunter2"])
-    with writing() as connection:
-        view = reports.describe(made, "html", "text/html; charset=utf-8", "db1-é.html", HTML)
-        reports.save(connection, "local", view, HTML)
+    written(made, "html")
     return made
+
+
+def written(job_id: str, name: str) -> str:
+    """Write a report of a job; return its id."""
+    view = reports.describe(job_id, name, "text/html; charset=utf-8", "db1-é.html", HTML)
+    with writing() as connection:
+        reports.save(connection, "local", view, HTML)
+    return view.id
 
 
 @both_databases
@@ -47,6 +53,18 @@ def test_a_report_that_the_client_has_is_not_sent_again(client: TestClient, job_
         answer = client.get(f"/api/v1/jobs/{job_id}/reports/html", headers={"If-None-Match": known})
         assert (answer.status_code, answer.content) == (304, b"")
     assert client.get(f"/api/v1/jobs/{job_id}/reports/html", headers={"If-None-Match": '"x"'}).status_code == 200
+
+
+@both_databases
+def test_reports_of_all_jobs_are_listed_newest_first(client: TestClient, make_job: Callable[..., str]) -> None:
+    made = [written(make_job(f"10.0.0.{n}"), "html" if n % 2 else "json") for n in range(5)]
+    first = client.get("/api/v1/reports?limit=2").json()
+    second = client.get(f"/api/v1/reports?limit=200&cursor={first['next']}").json()
+    assert [one["id"] for one in first["items"] + second["items"]] == made[::-1]
+    assert second["next"] is None
+    of_one_format = client.get("/api/v1/reports?format=html").json()["items"]
+    assert [one["id"] for one in of_one_format] == [made[3], made[1]]
+    assert client.get("/api/v1/reports?cursor=x").json()["code"] == "cursor-unreadable"
 
 
 def test_a_report_that_is_not_there_is_404(client: TestClient, job_id: str) -> None:

@@ -104,6 +104,15 @@ def test_reports_are_downloaded_by_format(done: str, vedette: Vedette) -> None:
     assert json.loads(file.read_text())["job"]["id"] == done
 
 
+def test_reports_are_listed_of_all_jobs_and_of_one(done: str, vedette: Vedette) -> None:
+    told = json.loads(vedette("report", "list", "-o", "json").out)
+    assert {one["job_id"] for one in told} == {done}
+    assert [one["format"] for one in json.loads(vedette("report", "list", done, "-o", "json").out)] == ["html", "json"]
+    assert vedette("report", "list", "--format", "html", "-o", "id").out.split() == [told[-1]["id"]]
+    assert "more than 1" in vedette("report", "list", "--limit", "1").err
+    assert "No reports" in vedette("report", "list", "--format", "odt").err
+
+
 def test_a_missing_format_names_those_there_are(done: str, vedette: Vedette) -> None:
     ran = vedette("report", "download", done, "--format", "pdf")
     assert ran.code == 5

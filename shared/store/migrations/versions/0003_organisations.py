@@ -187,6 +187,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_jobs_org_id_created_by_id"), ["org_id", "created_by", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_org_id_state_id"), ["org_id", "state", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_org_id_target_id"), ["org_id", "target", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_jobs_trace_id"), ["trace_id"], unique=False)
     for name, columns, condition in _SOME_JOBS:
         where = sa.text(condition)
         op.create_index(name, "jobs", columns, unique=False, sqlite_where=where, postgresql_where=where)
@@ -196,6 +197,7 @@ def upgrade() -> None:
 
     for name in ("assessments", "coverage", "deliveries", "observations", "reports", "steps"):
         _give_organisation(name)
+    _list_reports()
 
     op.drop_table("audit")
     op.create_table(
@@ -235,6 +237,13 @@ def _give_organisation(name: str) -> None:
     op.execute(f"UPDATE {name} SET org_id = (SELECT jobs.org_id FROM jobs WHERE jobs.id = {name}.job_id)")  # noqa: S608
     with op.batch_alter_table(name, schema=None) as batch_op:
         batch_op.alter_column("org_id", existing_type=sa.String(length=64), nullable=False)
+
+
+def _list_reports() -> None:
+    """Make reports quick to list. SQLite reads a whole file to come to what stands behind it, so files stand last."""
+    with op.batch_alter_table("reports", schema=None, partial_reordering=[("created_at", "content")]) as batch_op:
+        batch_op.create_index(batch_op.f("ix_reports_org_id_format_id"), ["org_id", "format", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_reports_org_id_id"), ["org_id", "id"], unique=False)
 
 
 def _keep_as_written(name: str) -> None:
