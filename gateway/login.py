@@ -77,7 +77,7 @@ def end(caller: Caller, *, everywhere: bool) -> None:
 
 
 def change_password(caller: Caller, current: str, new: str) -> None:
-    """Give the caller another password and end all of their sessions. Raises Unauthorized."""
+    """Give the caller another password, and end all of their log-ins but this one. Raises Forbidden."""
     with reading() as connection:
         account = users.account_of(connection, caller.user_id or "")
     if account is None or caller.key_id:
@@ -86,13 +86,12 @@ def change_password(caller: Caller, current: str, new: str) -> None:
     if not passwords.matches(current, account.password_hash):
         throttle.failed(account.email, caller.address)
         refusals.note(caller.org_id, caller.actor, "password.refused", caller.address)
-        raise Forbidden("The current password is wrong.")
+        raise Forbidden("The current password is wrong.", cure="Try again; or ask whoever runs Vedette for a new one.")
     with writing() as connection:
         users.change(connection, account.id, {"password_hash": passwords.hashed(new)})
-        sessions.end_all(connection, account.id)
-        audit.add(
-            connection, caller.org_id, caller.actor, "password.changed", f"user:{account.id}", address=caller.address
-        )
+        sessions.end_all(connection, account.id, but=caller.family)
+        subject = f"user:{account.id}"
+        audit.add(connection, caller.org_id, caller.actor, "password.changed", subject, address=caller.address)
 
 
 def _opened(account: Account, org_id: str | None, orgs: list[str], origin: Origin, kind: Kind) -> tuple[Tokens, str]:

@@ -80,7 +80,7 @@ def switch(request: Request, caller: Asking, asked: Switch) -> Tokens:
 
 @router.post("/password", status_code=204, dependencies=_mine, responses=problems(403, 429))
 def change_password(caller: Asking, asked: PasswordChange) -> Response:
-    """Change one's password. Ends all of one's log-ins."""
+    """Change one's password. Ends all of one's log-ins but this one; API keys hold on."""
     login.change_password(caller, asked.current.get_secret_value(), asked.new.get_secret_value())
     return Response(status_code=204)
 

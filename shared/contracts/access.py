@@ -48,7 +48,7 @@ class Switch(Written):
 
 
 class PasswordChange(Written):
-    """Ends all sessions of the user."""
+    """Ends all log-ins of the user but the one that asks."""
 
     current: Given
     new: Password

@@ -1,4 +1,4 @@
-"""`vedette users`: who may log in. For root alone."""
+"""`vedette users`: who may log in. For root alone, but for one's own password."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ PAGE = 200
 RoleName = Literal["viewer", "operator", "admin", "owner"]
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Of the user.")]
 Role = Annotated[RoleName, typer.Option("--role", metavar="ROLE", help="viewer, operator, admin or owner.")]
+Whose = Annotated[str | None, typer.Argument(metavar="EMAIL", help="Of another user; without it, your own.")]
+TwoStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the old and the new one, a line each.")]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")]
 
 
@@ -82,15 +84,39 @@ def disable(
     return Exit.OK
 
 
-@app.command("password", epilog=examples("vedette users password ann@example.org"))
+@app.command(
+    "password",
+    epilog=examples(
+        "vedette users password",
+        'printf \'%s\\n\' "$OLD" "$NEW" | vedette users password --password-stdin',
+        "vedette users password ann@example.org",
+    ),
+)
 @command
-def password(session: Session, *, email: Email) -> int:
-    """Give a user a new password, told once; all that they logged in to ends."""
+def password(session: Session, *, email: Whose = None, password_stdin: TwoStdin = False) -> int:
+    """Change your own password; all your other log-ins end. With EMAIL, make a new one for a user, told once."""
     from shared.contracts.access import UserChange  # noqa: PLC0415
 
+    if email is None:
+        return _change_own(session, is_piped=password_stdin)
+    if password_stdin:
+        raise Misused("--password-stdin is for one's own password.", cure="Leave it or EMAIL out.")
     with session.gateway() as link:
         found = link.client.users.change(email, UserChange(reset_password=True))
     _show(session, found)
+    return Exit.OK
+
+
+def _change_own(session: Session, *, is_piped: bool) -> int:
+    from shared.contracts.access import PasswordChange  # noqa: PLC0415
+
+    current, new = (secrets.read(what, "--password-stdin", is_piped=is_piped) for what in ("Password", "New password"))
+    if not is_piped and secrets.read("New password again", "--password-stdin", is_piped=False) != new:
+        raise Misused("The new password was not typed twice alike.", cure="Try again; nothing was changed.")
+    asked = checked(PasswordChange, {"current": current, "new": new})
+    with session.gateway() as link:
+        link.client.login.change_password(asked)
+    session.note("changed; all your other log-ins have ended")
     return Exit.OK
 
 

@@ -16,6 +16,7 @@ from shared.contracts.access import (
     OrgChange,
     OrgNew,
     OrgView,
+    PasswordChange,
     Tokens,
     UserChange,
     UserNew,
@@ -48,6 +49,10 @@ class LogIn:
     def end(self, asked: Logout) -> None:
         """End this log-in, or all of the user."""
         self._http.fetch("POST", "auth/logout", MAX_PROBLEM, json=_body(asked))
+
+    def change_password(self, asked: PasswordChange) -> None:
+        """Give oneself another password. All other log-ins of oneself end."""
+        self._http.fetch("POST", "auth/password", MAX_PROBLEM, json=_body(asked))
 
     def me(self) -> Me:
         """Return who asks."""

@@ -102,9 +102,9 @@ def end(connection: Connection, family: str) -> None:
     connection.execute(update(sessions).where(*mine).values(revoked_at=now()))
 
 
-def end_all(connection: Connection, user_id: str) -> None:
-    """End all log-ins of a user."""
-    mine = (sessions.c.user_id == user_id, sessions.c.revoked_at.is_(None))
+def end_all(connection: Connection, user_id: str, *, but: str = "") -> None:
+    """End all log-ins of a user. but: the family of one that goes on."""
+    mine = (sessions.c.user_id == user_id, sessions.c.family != but, sessions.c.revoked_at.is_(None))
     connection.execute(update(sessions).where(*mine).values(revoked_at=now()))
 
 

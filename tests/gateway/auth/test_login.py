@@ -57,9 +57,16 @@ def test_an_account_is_throttled_and_nobody_else(client: TestClient, monkeypatch
 
 def test_another_password_ends_what_the_old_one_began(client: TestClient) -> None:
     mine = people.logged_in(client, "a@example.org")
+    other = people.login(client, "a@example.org")
+    wrong = {"current": "not the password", "new": "another password entirely"}
+    assert client.post("/api/v1/auth/password", json=wrong, headers=mine).status_code == 403
     body = {"current": people.PASSWORD, "new": "another password entirely"}
     assert client.post("/api/v1/auth/password", json=body, headers=mine).status_code == 204
-    assert client.get("/api/v1/auth/me", headers=mine).status_code == 401
+    assert client.get("/api/v1/auth/me", headers=mine).status_code == 200
+    assert client.get("/api/v1/auth/me", headers=people.bearer(other["access_token"])).status_code == 401
+    assert client.post("/api/v1/auth/refresh", json={"refresh_token": other["refresh_token"]}).status_code == 401
+    [told] = people.audited(client, "password.changed")
+    assert (told["actor"], "another password" in str(told)) == ("user:a@example.org", False)
     old = client.post("/api/v1/auth/login", json={"email": "a@example.org", "password": people.PASSWORD})
     assert old.status_code == 401
 

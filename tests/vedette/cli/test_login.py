@@ -107,6 +107,27 @@ def test_a_wrong_password_and_a_missing_one_are_told_apart(lab: Lab, typed: Type
     assert contexts.read().contexts == {}
 
 
+def test_somebody_changes_their_own_password_and_stays_logged_in(
+    logged_in: str, typed: Typed, vedette: Vedette, lab: Lab
+) -> None:
+    new = "an even longer password"
+    wrong = typed(f"not it\n{new}\n", "users", "password", "--password-stdin")
+    assert (wrong.code, "The current password is wrong." in wrong.err) == (4, True)
+    short = typed(f"{PASSWORD}\nshort\n", "users", "password", "--password-stdin")
+    assert (short.code, "at least 12 characters" in short.err) == (2, True)
+    assert typed(f"{PASSWORD}\n{new}\n", "users", "password", "--password-stdin").code == 0
+    assert vedette("whoami", "--context", logged_in).code == 0
+    assert typed(f"{PASSWORD}\n", "login", lab.url, "--email", EMAIL, "--password-stdin").code == 4
+    assert typed(f"{new}\n{PASSWORD}\n", "users", "password", "--password-stdin").code == 0
+    assert typed("", "users", "password").code == 2
+
+
+def test_the_installations_token_has_no_password_to_change(typed: Typed, lab: Lab) -> None:
+    both = f"{PASSWORD}\n{PASSWORD}2\n"
+    ran = typed(both, "users", "password", "--password-stdin", "--url", lab.url, "--token", TOKEN)
+    assert (ran.code, "fix: Log in: vedette login" in ran.err) == (4, True)
+
+
 def test_a_token_on_stdin_is_a_log_in_too(lab: Lab, typed: Typed, vedette: Vedette) -> None:
     assert typed(f"{TOKEN}\n", "login", lab.url, "--token-stdin", "--name", "mine").code == 0
     assert vedette("whoami").out.startswith("token in local")
