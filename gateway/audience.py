@@ -1,4 +1,4 @@
-"""How many connections may stay open to be told of events: of one caller, and of all."""
+"""How many connections may stay open to be told of events: of one user with their keys, and of all."""
 
 from __future__ import annotations
 
@@ -50,4 +50,4 @@ class Audience:
 
 
 def _name(caller: Caller) -> tuple[str, str]:
-    return caller.org_id, caller.identity
+    return caller.org_id, caller.counted_for

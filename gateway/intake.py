@@ -101,7 +101,7 @@ def _write(
             trace_id = telemetry.trace_id()
             batch = NewBatch(batch_id, caller.org_id, len(new), options, name, caller.actor, trace_id)
             batches.create(connection, batch)
-        ids = admission.write(connection, new, caller.actor)
+        ids = admission.write(connection, new, caller.actor, caller.counted_for)
         idempotency.note(connection, ids)
         made = Made(ids, batch_id)
         _audit(connection, caller, made, targets)

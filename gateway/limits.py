@@ -1,4 +1,4 @@
-"""How often a caller may ask: a moving window of one minute for each actor of an organisation.
+"""How often a caller may ask: a moving window of one minute for each user and foreign key of an organisation.
 
 ASGI middleware behind `Auth`. Known callers are told where they are, as of draft-ietf-httpapi-ratelimit-headers-10.
 The limits of organisations and members are read anew every few seconds.
@@ -74,8 +74,8 @@ class RateLimit:
         if limit is None:
             return None
         item = RateLimitItemPerMinute(limit)
-        is_within = self._windows.hit(item, "requests", caller.org_id, caller.identity)
-        left, wait_s = self._windows.left(item, "requests", caller.org_id, caller.identity)
+        is_within = self._windows.hit(item, "requests", caller.org_id, caller.counted_for)
+        left, wait_s = self._windows.left(item, "requests", caller.org_id, caller.counted_for)
         return limit, left, wait_s, is_within
 
 
@@ -87,7 +87,7 @@ class _Bounds:
         self._known: dict[tuple[str, str], tuple[float, int | None]] = {}
 
     def of(self, caller: Caller) -> int | None:
-        whose = caller.org_id, caller.identity
+        whose = caller.org_id, caller.counted_for
         with self._lock:
             at, limit = self._known.get(whose, (0.0, quotas.defaults().requests_per_minute))
         if time.monotonic() < at:
@@ -104,7 +104,7 @@ class _Bounds:
 def _limit(caller: Caller) -> int | None:
     with reading(caller.org_id) as connection:
         held = quotas.limits(connection, caller.org_id)
-    mine = held.actors.get(caller.actor, Limits())
+    mine = held.members.get(caller.counted_for, Limits())
     # The installation's own token is that of its operator and scripts: nothing but a limit that somebody set holds it.
     return held.own.requests_per_minute if caller.is_own else mine.within(held.org).requests_per_minute
 

@@ -77,10 +77,10 @@ def resume(org_id: str, job_id: str, stage: StageName, by: str) -> Reopened:
     return _revive(org_id, job_id, stage, by)
 
 
-def rerun(org_id: str, job_id: str, by: str, note: Noting | None = None) -> str:
+def rerun(org_id: str, job_id: str, by: str, note: Noting | None = None, counted_for: str = "") -> str:
     """Submit the request of a job again, to begin at once, as a new job; return its id.
 
-    note: gets the new id in the transaction that makes the job.
+    note: gets the new id in the transaction that makes the job.  counted_for: see `NewJob`.
 
     Raises JobNotFound, PluginGone, and what `policy.check` does.
     """
@@ -94,7 +94,7 @@ def rerun(org_id: str, job_id: str, by: str, note: Noting | None = None) -> str:
     trace = telemetry.trace_id(), telemetry.traceparent()
     made = admission.draft(org_id, target, options.model_copy(update={"not_before": None}), trace)
     with writing(org_id) as connection:
-        [new_id] = admission.write(connection, [replace(made, origin_id=job_id)], by)
+        [new_id] = admission.write(connection, [replace(made, origin_id=job_id)], by, counted_for)
         if note:
             note(connection, [new_id])
         audit.add(connection, org_id, by, "job.rerun", f"job:{job_id}", new_job_id=new_id)

@@ -74,6 +74,11 @@ class Caller:
         return self.actor if self.key_id is None else f"key:{self.key_id}"
 
     @property
+    def counted_for(self) -> str:
+        """Whose limits are used up: a user's own by all of their keys, too."""
+        return self.user_id or self.identity
+
+    @property
     def highest(self) -> Role:
         """The highest role that the caller may give to somebody."""
         return Role.OWNER if self.role is None or Permission.INSTALLATION in self.permissions else self.role

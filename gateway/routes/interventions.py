@@ -81,7 +81,7 @@ def resume_job(caller: Asking, piece: Piece, asked: Resume) -> JobView:
 def rerun_job(caller: Asking, piece: Piece, response: Response) -> JobView:
     """Submit its request again, and answer with the new job."""
     before = idempotency.made()
-    asked = (caller.org_id, _find(caller, piece), caller.actor, idempotency.note)
+    asked = (caller.org_id, _find(caller, piece), caller.actor, idempotency.note, caller.counted_for)
     job_id: str = before[0] if before else broker.intervention().rerun(*asked)
     response.headers["Location"] = f"{router.prefix}/{job_id}"
     return _view(caller, job_id)

@@ -25,7 +25,7 @@ router = APIRouter(
 def get_quota(caller: Asking) -> Quota:
     """The limits that hold for the organisation, and what is used of them."""
     with reading(caller.org_id) as connection:
-        return quotas.view(connection, caller.org_id, caller.actor)
+        return quotas.view(connection, caller.org_id, caller.counted_for)
 
 
 @router.patch("", dependencies=[needs(Permission.ORGANISATION)], responses=problems(400, 415))
@@ -35,7 +35,7 @@ def change_quota(caller: Asking, asked: Limits) -> Quota:
     An owner only lowers them; whoever runs the installation sets any.
     """
     with writing(caller.org_id) as connection:
-        before = quotas.view(connection, caller.org_id, caller.actor).own
+        before = quotas.view(connection, caller.org_id, caller.counted_for).own
         after = before.model_copy(update={name: getattr(asked, name) for name in asked.model_fields_set})
         if Permission.INSTALLATION not in caller.permissions and _is_wider(before, after):
             raise Forbidden("Only whoever runs the installation widens limits.", cure="Ask them.")
@@ -43,7 +43,7 @@ def change_quota(caller: Asking, asked: Limits) -> Quota:
         told: dict[str, Any] = {"before": before.model_dump(), "after": after.model_dump()}
         subject = f"organisation:{caller.org_id}"
         audit.add(connection, caller.org_id, caller.actor, "quota.changed", subject, address=caller.address, **told)
-        return quotas.view(connection, caller.org_id, caller.actor)
+        return quotas.view(connection, caller.org_id, caller.counted_for)
 
 
 @router.patch("/members/{user_id}", dependencies=[needs(Permission.ORGANISATION)], responses=problems(400, 404, 415))

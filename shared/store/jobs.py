@@ -29,7 +29,8 @@ class JobNotFound(NotFound):
 class NewJob:
     """What is needed to write one job. `parts` are the parts of stages, e.g. the formats of `report`.
 
-    due_at: when it may begin; without, at once.  origin_id: the job that it repeats.
+    due_at: when it may begin; without, at once.  origin_id: the job that it repeats.  counted_for: whose limits it
+    uses up, the id of a user for all that they and their keys submit.
     """
 
     org_id: str
@@ -44,6 +45,7 @@ class NewJob:
     due_at: datetime | None = None
     origin_id: str | None = None
     created_by: str = ""
+    counted_for: str = ""
 
 
 def create(connection: Connection, new: Sequence[NewJob]) -> list[str]:
@@ -159,6 +161,7 @@ def _job_row(job_id: str, job: NewJob, at: datetime) -> dict[str, Any]:
         "traceparent": job.traceparent,
         "origin_id": job.origin_id,
         "created_by": job.created_by,
+        "counted_for": job.counted_for,
         "created_at": at,
         "due_at": job.due_at,
         "queued_at": job.due_at or at,

@@ -1,7 +1,7 @@
 """What an organisation may use: jobs per hour, jobs at once, targets of a submission.
 
 Who asks while there is a limit holds the row of the organisation, so that two that ask at once cannot share a place.
-A job without a place is `held`: it waits in the store, unpublished, until `release` gives it one: the actor with the
+A job without a place is `held`: it waits in the store, unpublished, until `release` gives it one: to whom has the
 fewest jobs under way first. Only indexes with a row per job of the hour, under way or held are read. ADR 0026.
 """
 
@@ -20,7 +20,7 @@ from shared.errors import Permanent, Temporary
 from shared.ids import first_id, now
 from shared.settings import settings
 from shared.store.identity.members import MemberNotFound
-from shared.store.tables import jobs, members, organisations, users
+from shared.store.tables import jobs, members, organisations
 from shared.text import clock, plural
 
 HOUR = timedelta(hours=1)
@@ -46,28 +46,27 @@ class QuotaExceeded(Temporary):
 
 @dataclass(frozen=True)
 class Held:
-    """The limits of an organisation, and by actor those of its members that have any.
+    """The limits of an organisation, and by user id those of its members that have any.
 
     own: what is set for it.  org: the same, filled up with what holds for all.
     """
 
     own: Limits
     org: Limits
-    actors: Mapping[str, Limits] = field(default_factory=dict)
+    members: Mapping[str, Limits] = field(default_factory=dict)
 
     @property
     def bounds_concurrency(self) -> bool:
-        return any(each.concurrent_jobs is not None for each in (self.org, *self.actors.values()))
+        return any(each.concurrent_jobs is not None for each in (self.org, *self.members.values()))
 
 
 def limits(connection: Connection, org_id: str) -> Held:
     """Return what holds for an organisation and its members."""
     own = connection.execute(select(organisations.c.limits).where(organisations.c.id == org_id)).scalar_one_or_none()
-    mine = select(users.c.email, members.c.limits).join(users, users.c.id == members.c.user_id)
-    rows = connection.execute(mine.where(members.c.org_id == org_id))
-    actors = {f"user:{row.email}": Limits.model_validate(row.limits) for row in rows if row.limits}
+    rows = connection.execute(select(members.c.user_id, members.c.limits).where(members.c.org_id == org_id))
+    bounded = {row.user_id: Limits.model_validate(row.limits) for row in rows if row.limits}
     set_here = Limits.model_validate(own or {})
-    return Held(set_here, set_here.over(defaults()), actors)
+    return Held(set_here, set_here.over(defaults()), bounded)
 
 
 def defaults() -> Limits:
@@ -76,22 +75,23 @@ def defaults() -> Limits:
     return Limits(**{name: getattr(settings(), name) for name in names})
 
 
-def admit(connection: Connection, org_id: str, actor: str, count: int) -> None:
-    """Let `count` more jobs in. Raises TooManyTargets, QuotaExceeded."""
+def admit(connection: Connection, org_id: str, whose: str, count: int) -> None:
+    """Let `count` more jobs in. whose: the user id, or who else they are counted for. Raises TooManyTargets, QuotaExceeded."""
     held = limits(connection, org_id)
-    for own, whose in ((held.org, "the organisation"), (held.actors.get(actor, Limits()), "you")):
+    mine = held.members.get(whose, Limits())
+    for own, called in ((held.org, "the organisation"), (mine, "you")):
         if own.targets_per_batch is not None and count > own.targets_per_batch:
             raise TooManyTargets(
-                f"{count} targets are more than {whose} may submit at once: {own.targets_per_batch}.",
+                f"{count} targets are more than {called} may submit at once: {own.targets_per_batch}.",
                 cure="Send several submissions.",
             )
     if held.org.jobs_per_hour is not None:
         _lock(connection, org_id)
-        _admit_hour(connection, held.org.jobs_per_hour, count, "The organisation", jobs.c.org_id == org_id)
-    if (mine := held.actors.get(actor)) and mine.jobs_per_hour is not None:
+        _admit_hour(connection, held.org.jobs_per_hour, count, "the organisation", jobs.c.org_id == org_id)
+    if mine.jobs_per_hour is not None:
         _lock(connection, org_id)
-        of_actor = (jobs.c.org_id == org_id, jobs.c.created_by == actor)
-        _admit_hour(connection, mine.jobs_per_hour, count, actor, *of_actor)
+        theirs = (jobs.c.org_id == org_id, jobs.c.counted_for == whose)
+        _admit_hour(connection, mine.jobs_per_hour, count, "you", *theirs)
 
 
 def queue(connection: Connection, new: Sequence[tuple[str, str]]) -> None:
@@ -122,17 +122,17 @@ def release(connection: Connection, org_id: str) -> list[str]:
     room = AT_ONCE
     if held.org.concurrent_jobs is not None:
         room = min(AT_ONCE, held.org.concurrent_jobs - active.total())
-    waiting = {actor: _waiting(connection, org_id, actor, room) for actor in _actors(connection, org_id)}
+    waiting = {whose: _waiting(connection, org_id, whose, room) for whose in _those_who_wait(connection, org_id)}
     chosen = _fair(held, active, waiting, room)
     if chosen:
         connection.execute(update(jobs).where(jobs.c.id.in_(chosen)).values(held_at=None))
     return chosen
 
 
-def view(connection: Connection, org_id: str, actor: str) -> Quota:
-    """Return the limits that hold for an organisation, and what is used of them."""
+def view(connection: Connection, org_id: str, whose: str) -> Quota:
+    """Return the limits that hold for an organisation and a member, and what is used of them."""
     held = limits(connection, org_id)
-    mine = held.actors.get(actor, Limits())
+    mine = held.members.get(whose, Limits())
     since = now() - HOUR
     most = max(SHOWN, held.org.jobs_per_hour or 0)
     hour = _count(connection, most, jobs.c.org_id == org_id, jobs.c.id >= first_id(since))
@@ -183,62 +183,63 @@ def _lock(connection: Connection, org_id: str) -> None:
     connection.execute(select(organisations.c.id).where(organisations.c.id == org_id).with_for_update())
 
 
-def _admit_hour(connection: Connection, limit: int, count: int, whose: str, *mine: ColumnElement[bool]) -> None:
+def _admit_hour(connection: Connection, limit: int, count: int, called: str, *mine: ColumnElement[bool]) -> None:
     recent = (*mine, jobs.c.id >= first_id(now() - HOUR))
     used = _count(connection, 2 * limit, *recent)
     if used + count <= limit:
         return
     if count > limit:
         raise TooManyTargets(
-            f"{plural(count, 'job')} are more than {whose} may submit in an hour: {limit}.", cure="Submit fewer."
+            f"{plural(count, 'job')} are more than {called} may submit in an hour: {limit}.", cure="Submit fewer."
         )
     in_the_way = select(jobs.c.created_at).where(*recent).order_by(jobs.c.id).offset(used + count - limit - 1).limit(1)
     free_at: datetime = connection.execute(in_the_way).scalar_one() + HOUR
     raise QuotaExceeded(
-        f"{whose} has submitted {used} of {plural(limit, 'job')} in an hour, and these would be {count} more.",
+        f"{called.capitalize()} submitted {used} of {plural(limit, 'job')} in an hour; these would be {count} more.",
         cure=f"There is room for them at {clock(free_at)}. Ask an owner for more: vedette api GET quota",
         retry_after_s=(free_at - now()).total_seconds() + 1,
     )
 
 
 def _active(connection: Connection, org_id: str) -> Counter[str]:
-    """Return how many jobs of each actor have a place. Scheduled ones need none."""
-    query = select(jobs.c.created_by, func.count().label("jobs")).where(jobs.c.org_id == org_id, *_UNDER_WAY)
-    found = connection.execute(query.where(jobs.c.state != JobState.SCHEDULED.value).group_by(jobs.c.created_by))
-    return Counter({row.created_by: row.jobs for row in found})
+    """Return for whom how many jobs have a place. Scheduled ones need none."""
+    query = select(jobs.c.counted_for, func.count().label("jobs")).where(jobs.c.org_id == org_id, *_UNDER_WAY)
+    found = connection.execute(query.where(jobs.c.state != JobState.SCHEDULED.value).group_by(jobs.c.counted_for))
+    return Counter({row.counted_for: row.jobs for row in found})
 
 
-def _actors(connection: Connection, org_id: str) -> list[str]:
-    """Return who has jobs that are held back: one step in the index for each."""
+def _those_who_wait(connection: Connection, org_id: str) -> list[str]:
+    """Return for whom jobs are held back: one step in the index for each."""
     mine = (jobs.c.org_id == org_id, *_HELD)
     found: list[str] = []
-    actor = connection.execute(select(func.min(jobs.c.created_by)).where(*mine)).scalar()
-    while actor is not None:
-        found.append(actor)
-        actor = connection.execute(select(func.min(jobs.c.created_by)).where(*mine, jobs.c.created_by > actor)).scalar()
+    first = select(func.min(jobs.c.counted_for)).where(*mine)
+    whose = connection.execute(first).scalar()
+    while whose is not None:
+        found.append(whose)
+        whose = connection.execute(first.where(jobs.c.counted_for > whose)).scalar()
     return found
 
 
-def _waiting(connection: Connection, org_id: str, actor: str, room: int) -> list[str]:
-    mine = (jobs.c.org_id == org_id, jobs.c.created_by == actor, *_HELD, jobs.c.state == JobState.QUEUED.value)
+def _waiting(connection: Connection, org_id: str, whose: str, room: int) -> list[str]:
+    mine = (jobs.c.org_id == org_id, jobs.c.counted_for == whose, *_HELD, jobs.c.state == JobState.QUEUED.value)
     query = select(jobs.c.id).where(*mine).order_by(jobs.c.id).limit(max(room, 0))
     return list(connection.execute(query).scalars())
 
 
 def _fair(held: Held, active: Counter[str], waiting: Mapping[str, list[str]], room: int) -> list[str]:
-    """Return up to `room` of the waiting jobs: the next one is of the actor who has the fewest under way."""
+    """Return up to `room` of the waiting jobs: the next one is of those who have the fewest under way."""
     chosen: list[str] = []
-    queues = {actor: list(reversed(ids)) for actor, ids in waiting.items() if ids}
+    queues = {whose: list(reversed(ids)) for whose, ids in waiting.items() if ids}
     while queues and len(chosen) < room:
-        actor = min(queues, key=lambda each: (active[each], queues[each][-1]))
-        most = held.actors.get(actor, Limits()).concurrent_jobs
-        if most is not None and active[actor] >= most:
-            del queues[actor]
+        whose = min(queues, key=lambda each: (active[each], queues[each][-1]))
+        most = held.members.get(whose, Limits()).concurrent_jobs
+        if most is not None and active[whose] >= most:
+            del queues[whose]
             continue
-        chosen.append(queues[actor].pop())
-        active[actor] += 1
-        if not queues[actor]:
-            del queues[actor]
+        chosen.append(queues[whose].pop())
+        active[whose] += 1
+        if not queues[whose]:
+            del queues[whose]
     return chosen
 
 

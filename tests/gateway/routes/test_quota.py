@@ -3,6 +3,7 @@ from __future__ import annotations
 from fastapi.testclient import TestClient
 
 from tests.gateway import foreign
+from tests.gateway.auth import people
 from tests.gateway.driving import both_databases, finish
 
 JOB = {"target": {"kind": "host", "host": "127.0.0.1"}}
@@ -46,3 +47,25 @@ def test_an_owner_lowers_limits_and_widens_none(client: TestClient) -> None:
     assert client.patch("/api/v1/quota", json={"jobs_per_hour": 5}, headers=key).status_code == 200
     refused = client.patch("/api/v1/quota", json={"jobs_per_hour": 6}, headers=key)
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+
+
+@both_databases
+def test_a_user_and_all_of_their_keys_share_the_limits_of_the_member(client: TestClient) -> None:
+    ada = people.logged_in(client, "ada@example.org", role="operator")
+    user_id = people.audited(client, "user.created")[0]["subject"].removeprefix("user:")
+    keys = [people.bearer(people.key(client, ada, name=name)["secret"]) for name in ("ci", "laptop")]
+    assert client.patch(f"/api/v1/quota/members/{user_id}", json={"jobs_per_hour": 2}).status_code == 200
+    assert [client.post("/api/v1/jobs", json=JOB, headers=each).status_code for each in (ada, keys[0])] == [202, 202]
+    for each in (ada, *keys):
+        refused = client.post("/api/v1/jobs", json=JOB, headers=each)
+        assert (refused.status_code, refused.json()["code"]) == (429, "quota-exceeded")
+    own = people.key(client, {}, name="of the installation")
+    assert client.post("/api/v1/jobs", json=JOB, headers=people.bearer(own["secret"])).status_code == 202
+    assert client.get("/api/v1/jobs").json()["items"][1]["created_by"] == "key:ci"
+
+
+def test_a_user_and_all_of_their_keys_share_the_requests_of_a_minute(client: TestClient) -> None:
+    ada = people.logged_in(client, "ada@example.org")
+    key = people.bearer(people.key(client, ada, role="viewer")["secret"])
+    left = [client.get("/api/v1/jobs", headers=each).headers["ratelimit"].split(";")[1] for each in (ada, key, ada)]
+    assert [int(each.removeprefix("r=")) for each in left] == list(range(int(left[0][2:]), int(left[0][2:]) - 3, -1))

@@ -31,11 +31,11 @@ def _limit(**own: int) -> None:
         quotas.change(connection, ORG, Limits(**own))
 
 
-def _submit(count: int = 1, by: str = "token") -> list[str]:
+def _submit(count: int = 1, by: str = "token", counted_for: str = "") -> list[str]:
     options = Options()
     new = [admission.draft(ORG, Target(host="127.0.0.1"), options, ("t", "tp")) for _ in range(count)]
     with writing(ORG) as connection:
-        return admission.write(connection, new, by)
+        return admission.write(connection, new, by, counted_for)
 
 
 def _sendable(ids: list[str]) -> list[str]:
@@ -139,18 +139,18 @@ def test_a_limit_that_is_taken_away_lets_all_go() -> None:
     assert sorted(_release()) == ids[1:]
 
 
-def test_a_member_has_limits_below_those_of_the_organisation() -> None:
+def test_a_member_and_their_keys_have_limits_below_those_of_the_organisation() -> None:
     user_id = new_id()
     with writing() as connection:
         about = {"id": user_id, "email": "a@example.org", "name": "", "password_hash": "-", "created_at": now()}
         connection.execute(insert(users), about)
         row = {"org_id": ORG, "user_id": user_id, "role": "operator", "created_at": now()}
         connection.execute(insert(members), {**row, "limits": {"concurrent_jobs": 1, "jobs_per_hour": 3}})
-    mine = _submit(2, by="user:a@example.org")
+    mine = [*_submit(1, "user:a@example.org", user_id), *_submit(1, "key:of a", user_id)]
     others = _submit(2, by="user:b@example.org")
     assert _sendable(mine + others) == [mine[0], *others]
-    with pytest.raises(QuotaExceeded, match=r"user:a@example\.org has submitted 2 of 3 jobs"):
-        _submit(2, by="user:a@example.org")
+    with pytest.raises(QuotaExceeded, match="You submitted 2 of 3 jobs"):
+        _submit(2, "key:another of a", user_id)
 
 
 @pytest.mark.parametrize("limit", ["jobs_per_hour", "concurrent_jobs"])
@@ -187,8 +187,11 @@ def test_what_is_used_is_told() -> None:
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        (select(jobs.c.id).where(jobs.c.org_id == ORG, *quotas._HELD).order_by(jobs.c.created_by), "ix_jobs_held"),
-        (select(jobs.c.created_by).where(jobs.c.org_id == ORG, *quotas._UNDER_WAY), "ix_jobs_active"),
+        (select(jobs.c.id).where(jobs.c.org_id == ORG, *quotas._HELD).order_by(jobs.c.counted_for), "ix_jobs_held"),
+        (
+            select(jobs.c.counted_for).where(jobs.c.org_id == ORG, *quotas._UNDER_WAY).group_by(jobs.c.counted_for),
+            "ix_jobs_active",
+        ),
     ],
 )
 def test_indexes_answer(database: str, query: object, index: str) -> None:

@@ -13,8 +13,8 @@ depends_on = None
 
 _SOME_JOBS = (
     ("ix_jobs_unpublished", ["created_at"], "published_at IS NULL AND held_at IS NULL"),
-    ("ix_jobs_active", ["org_id", "created_by"], "finished_at IS NULL AND held_at IS NULL"),
-    ("ix_jobs_held", ["org_id", "created_by", "id"], "finished_at IS NULL AND held_at IS NOT NULL"),
+    ("ix_jobs_active", ["org_id", "counted_for"], "finished_at IS NULL AND held_at IS NULL"),
+    ("ix_jobs_held", ["org_id", "counted_for", "id"], "finished_at IS NULL AND held_at IS NOT NULL"),
 )
 
 
@@ -182,9 +182,12 @@ def upgrade() -> None:
 
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.add_column(sa.Column("created_by", sa.String(length=255), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("counted_for", sa.String(length=255), server_default="", nullable=False))
         batch_op.add_column(sa.Column("held_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.drop_index("ix_jobs_unpublished")
-        batch_op.create_index(batch_op.f("ix_jobs_org_id_created_by_id"), ["org_id", "created_by", "id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_jobs_org_id_counted_for_id"), ["org_id", "counted_for", "id"], unique=False
+        )
         batch_op.create_index(batch_op.f("ix_jobs_org_id_state_id"), ["org_id", "state", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_org_id_target_id"), ["org_id", "target", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_trace_id"), ["trace_id"], unique=False)
