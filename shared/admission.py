@@ -53,12 +53,13 @@ def draft(
 def write(connection: Connection, new: Sequence[NewJob], by: str = "", counted_for: str = "") -> list[str]:
     """Write jobs of one organisation and their first events; return their ids. They are submitted after the commit.
 
-    by: the actor who asked for them.  counted_for: see `NewJob`; without it, the actor.  Raises TooManyTargets, QuotaExceeded.
+    by: the actor who asked for them.  counted_for: see `NewJob`; without it, the actor.
+
+    Raises TooManyTargets, QuotaExceeded.
     """
     if new:
         quotas.admit(connection, new[0].org_id, counted_for or by, len(new))
-    whose = {"created_by": by, "counted_for": counted_for or by}
-    ids = jobs.create(connection, [replace(job, **whose) for job in new])
+    ids = jobs.create(connection, [replace(job, created_by=by, counted_for=counted_for or by) for job in new])
     quotas.queue(connection, [(job.org_id, job_id) for job_id, job in zip(ids, new, strict=True) if not job.due_at])
     timeline.add(connection, [_first(job_id, job) for job_id, job in zip(ids, new, strict=True)])
     return ids

@@ -76,7 +76,7 @@ def defaults() -> Limits:
 
 
 def admit(connection: Connection, org_id: str, whose: str, count: int) -> None:
-    """Let `count` more jobs in. whose: the user id, or who else they are counted for. Raises TooManyTargets, QuotaExceeded."""
+    """Let `count` more jobs in. whose: they are counted for. Raises TooManyTargets, QuotaExceeded."""
     held = limits(connection, org_id)
     mine = held.members.get(whose, Limits())
     for own, called in ((held.org, "the organisation"), (mine, "you")):
