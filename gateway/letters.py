@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from gateway import broker, bulk, lookup
 from gateway.auth import Caller
+from gateway.page import Paging
 from shared.contracts.dead_letter import BulkReplay, DeadLetterView, Forecast, Replay, Verdict
 from shared.contracts.triage import DeadLetterFilter, Reclassify, Snooze
 from shared.errors import Conflict
 from shared.store import audit, dead_letters, triage
+from shared.store.dead_letters import Place
 from shared.store.engine import reading, writing
 
 EXPORT_PAGE = 200  # read at a time
 EXPORT_LIMIT = 100_000  # of one export
+ORDER = ("last_failed_at", "id")  # of lists: the fields of a Place
 
 
 class ReplayRefused(Conflict):
@@ -93,16 +97,23 @@ def snooze(caller: Caller, piece: str, asked: Snooze) -> DeadLetterView:
 
 def export(caller: Caller, which: DeadLetterFilter) -> Iterator[bytes]:
     """Yield dead letters as JSON lines, a page at a time. The first page is read when the first is asked for."""
-    cursor, left = "", EXPORT_LIMIT
+    before, left = None, EXPORT_LIMIT
     while left > 0:
+        size = min(left, EXPORT_PAGE)
         with reading(caller.org_id) as connection:
-            found, cursor = dead_letters.page(
-                connection, caller.org_id, which, limit=min(left, EXPORT_PAGE), cursor=cursor
-            )
-        left -= len(found)
+            found = dead_letters.page(connection, caller.org_id, which, limit=size, before=before)
         yield b"".join(one.model_dump_json().encode() + b"\n" for one in found)
-        if not cursor:
+        if len(found) < size:
             return
+        before, left = Place(found[-1].last_failed_at, found[-1].id), left - size
+
+
+def place(paging: Paging) -> Place | None:
+    """Return the dead letter before the page that is asked for, or None for the first page."""
+    if not paging.place:
+        return None
+    failed_at, letter_id = paging.place
+    return Place(datetime.fromisoformat(failed_at), letter_id)
 
 
 def _subject(letter_id: str) -> str:

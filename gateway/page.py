@@ -1,24 +1,21 @@
-"""Lists: their shape, and the cursor that continues one (keyset: the id of the last item, opaque to clients)."""
+"""Lists: what is asked of one, and its shape. A place in it is the last item's key (keyset), which a cursor hides."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
+from fastapi import Depends, Query
 from pydantic import BaseModel
+from starlette.requests import Request
 
-from shared.errors import InvalidInput
+from gateway import cursor as cursors
+from gateway.auth import Asking
 
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_NUMBER = re.compile(r"[0-9]{1,18}")
 Item = TypeVar("Item")
 
-
-class CursorUnreadable(InvalidInput):
-    """The cursor was not made by this gateway."""
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str, Query(max_length=cursors.MAX_LENGTH, description="`next` of the page before.")]
 
 
 class Page(BaseModel, Generic[Item]):
@@ -28,34 +25,35 @@ class Page(BaseModel, Generic[Item]):
     next: str | None = None
 
 
-def cut(found: Sequence[Item], limit: int, key: str = "id") -> Page[Item]:
-    """Return the first `limit` of what was found; one more than that says that there are more.
+class Paging:
+    """Which page of a list is asked for: up to `limit` items after `place`, which is empty for the first page.
 
-    key: the field by which the list is ordered.
+    Raises cursor.CursorRefused.
     """
-    more = len(found) > limit
-    return Page(items=list(found[:limit]), next=cursor(str(getattr(found[limit - 1], key))) if more else None)
+
+    def __init__(self, request: Request, caller: Asking, limit: Limit = 50, cursor: Cursor = "") -> None:
+        self.limit = limit
+        self._org_id = caller.org_id
+        self._which = cursors.list_of(request)
+        self.place = cursors.opened(cursor, self._org_id, self._which) if cursor else []
+
+    @property
+    def after(self) -> str:
+        """The place in a list that is ordered by one text, or an empty one."""
+        return self.place[0] if self.place else ""
+
+    @property
+    def more(self) -> int:
+        """How many to read: one more than `limit` says whether others follow."""
+        return self.limit + 1
+
+    def cut(self, found: Sequence[Item], *keys: str) -> Page[Item]:
+        """Return the page of what was found, `more` at most. keys: what the list is ordered by, else `id`."""
+        items = list(found[: self.limit])
+        if len(found) <= self.limit:
+            return Page(items=items)
+        place = [str(getattr(items[-1], key)) for key in keys or ("id",)]
+        return Page(items=items, next=cursors.sealed(place, self._org_id, self._which))
 
 
-def cursor(last_id: str) -> str:
-    return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
-
-
-def place(given: str) -> str:
-    """Return the id in a cursor, or an empty string for none. Raises CursorUnreadable."""
-    return _read(given, _ID) if given else ""
-
-
-def number(given: str) -> int:
-    """Return the number in a cursor of a list whose ids are numbers, or 0 for none. Raises CursorUnreadable."""
-    return int(_read(given, _NUMBER)) if given else 0
-
-
-def _read(given: str, form: re.Pattern[str]) -> str:
-    try:
-        text = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        text = ""
-    if not form.fullmatch(text):
-        raise CursorUnreadable("The cursor is not one of this list.", cure="Give `next` of the page before, unchanged.")
-    return text
+Paged = Annotated[Paging, Depends(Paging)]

@@ -12,7 +12,7 @@ from gateway.aliases import ConfirmationMissing, ScalingAbsent
 from gateway.auth import Asking, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
-from gateway.page import Page
+from gateway.page import Page, Paged
 from gateway.routes.operations import accepted
 from gateway.submission import BatchSubmission, Submission
 from shared.contracts.dead_letter import BulkReplay, DeadLetterView, Replay, Selection, Verdict
@@ -28,7 +28,7 @@ from shared.contracts.earlier import (
 )
 from shared.contracts.identity import Permission
 from shared.contracts.operation import Operation
-from shared.contracts.triage import BulkDiscard, DeadLetterFilter
+from shared.contracts.triage import BulkDiscard
 from shared.store import dead_letters
 from shared.store.engine import reading
 
@@ -98,11 +98,11 @@ def get_workers_queues() -> QueuesStatus:
 
 
 @router.get("/api/v1/workers/dlq", **_READ)
-def get_workers_dlq(caller: Asking, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> Page[DeadLetterView]:
+def get_workers_dlq(caller: Asking, paging: Paged) -> Page[DeadLetterView]:
     """The newest dead letters. Now: `GET /api/v1/dlq`."""
     with reading(caller.org_id) as connection:
-        found, after = dead_letters.page(connection, caller.org_id, DeadLetterFilter(), limit=limit, cursor="")
-    return Page(items=found, next=after or None)
+        found = dead_letters.page(connection, caller.org_id, limit=paging.more, before=letters.place(paging))
+    return paging.cut(found, *letters.ORDER)
 
 
 @router.post(

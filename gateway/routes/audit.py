@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import chain
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from gateway import ledger, page
+from gateway import ledger
 from gateway.auth import Asking, described, needs
 from gateway.openapi import problems
-from gateway.page import Page
+from gateway.page import Cursor, Limit, Page, Paging
 from shared.contracts.audit import AuditEntry, AuditFilter, Verification
 from shared.contracts.identity import Permission
 from shared.store import audit, proof
@@ -28,8 +28,8 @@ router = APIRouter(
 class Asked(AuditFilter):
     """Which entries, and how many."""
 
-    limit: Annotated[int, Query(ge=1, le=200)] = 50
-    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = ""
+    limit: Limit = 50
+    cursor: Cursor = ""
 
 
 class Exported(AuditFilter):
@@ -44,12 +44,13 @@ _EXPORT: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("")
-def list_audit(caller: Asking, asked: Annotated[Asked, Query()]) -> Page[AuditEntry]:
+def list_audit(request: Request, caller: Asking, asked: Annotated[Asked, Query()]) -> Page[AuditEntry]:
     """Actions, newest first. action and subject may be the noun of some: `queue`, or `queue.pause`."""
-    limit, which = asked.limit, asked.model_dump(exclude={"limit", "cursor"})
+    paging = Paging(request, caller, asked.limit, asked.cursor)
+    which = asked.model_dump(exclude={"limit", "cursor"})
     with reading(caller.org_id) as connection:
-        found = audit.page(connection, caller.org_id, limit=limit + 1, before=page.number(asked.cursor), **which)
-    return page.cut(found, limit, "seq")
+        found = audit.page(connection, caller.org_id, limit=paging.more, before=int(paging.after or 0), **which)
+    return paging.cut(found, "seq")
 
 
 @router.get("/verify")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from starlette.background import BackgroundTask
 
-from gateway import bulk, intake, lookup, page
+from gateway import bulk, intake, lookup
 from gateway.auth import Asking, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
-from gateway.page import Page
+from gateway.page import Page, Paged
 from gateway.routes.operations import accepted
 from gateway.standing import standing
 from gateway.submission import BatchSubmission
@@ -45,13 +43,12 @@ def create_batch(caller: Asking, asked: BatchSubmission) -> Response:
 @router.get("", dependencies=[needs(Permission.READ)])
 def list_batches(
     caller: Asking,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
+    paging: Paged,
 ) -> Page[BatchView]:
     """Batches, newest first."""
     with reading(caller.org_id) as connection:
-        found = batches.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor))
-    return page.cut(found, limit)
+        found = batches.page(connection, caller.org_id, limit=paging.more, before=paging.after)
+    return paging.cut(found)
 
 
 @router.get("/{id}", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
@@ -65,15 +62,14 @@ def get_batch(caller: Asking, piece: Piece) -> BatchView:
 def list_batch_jobs(
     caller: Asking,
     piece: Piece,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
+    paging: Paged,
     state: JobState | None = None,
 ) -> Page[JobView]:
     """The jobs of a batch, newest first."""
     with reading(caller.org_id) as connection:
         asked = f"batch:{lookup.batch_id(connection, caller, piece)}"
-        found = jobs.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor), state=state, q=asked)
-    shown = page.cut(found, limit)
+        found = jobs.page(connection, caller.org_id, limit=paging.more, before=paging.after, state=state, q=asked)
+    shown = paging.cut(found)
     return Page(items=standing(shown.items), next=shown.next)
 
 

@@ -12,7 +12,7 @@ from gateway import bulk, letters, lookup
 from gateway.auth import Asking, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
-from gateway.page import Page
+from gateway.page import Page, Paged
 from gateway.routes.operations import FORECAST, accepted
 from shared.contracts.dead_letter import (
     BulkReplay,
@@ -57,13 +57,12 @@ Which = Annotated[DeadLetterFilter, Depends(_filter)]
 def list_dead_letters(
     caller: Asking,
     which: Which,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str, Query(max_length=128, description="`next` of the page before.")] = "",
+    paging: Paged,
 ) -> Page[DeadLetterView]:
     """Dead letters, the last failed first."""
     with reading(caller.org_id) as connection:
-        found, after = dead_letters.page(connection, caller.org_id, which, limit=limit, cursor=cursor)
-    return Page(items=found, next=after or None)
+        found = dead_letters.page(connection, caller.org_id, which, limit=paging.more, before=letters.place(paging))
+    return paging.cut(found, *letters.ORDER)
 
 
 @router.get("/groups", dependencies=[needs(Permission.READ)])

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 from starlette.responses import StreamingResponse
 
-from gateway import lookup, page, sheets, weaknesses
+from gateway import lookup, sheets, weaknesses
 from gateway.auth import Asking, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
-from gateway.page import Page
+from gateway.page import Page, Paged
 from gateway.sheets import SheetFormat
 from shared.contracts.identity import Permission
 from shared.contracts.query import MAX_LENGTH
@@ -48,13 +48,12 @@ Asked = Annotated[Which, Depends(_which)]
 def list_all_findings(
     caller: Asking,
     which: Asked,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
+    paging: Paged,
 ) -> Page[FindingView]:
     """Findings of the newest scan of each target, newest first."""
     with reading(caller.org_id) as connection:
-        found = stored.page(connection, caller.org_id, which, limit=limit + 1, before=page.place(cursor))
-    return page.cut(found, limit)
+        found = stored.page(connection, caller.org_id, which, limit=paging.more, before=paging.after)
+    return paging.cut(found)
 
 
 @router.get("/export", response_class=Response, responses=_FILE, dependencies=[needs(Permission.READ)])

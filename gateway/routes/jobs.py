@@ -10,12 +10,12 @@ from fastapi.sse import EventSourceResponse
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
-from gateway import etag, intake, lookup, page, stream
+from gateway import etag, intake, lookup, stream
 from gateway.auth import Asking, Caller, described, needs
 from gateway.live import Live
 from gateway.lookup import Piece
 from gateway.openapi import problems
-from gateway.page import Page
+from gateway.page import Page, Paged
 from gateway.standing import standing
 from gateway.submission import Submission
 from gateway.vigil import Vigil
@@ -77,8 +77,7 @@ async def submit(request: Request, caller: Asking, asked: Submission, prefer: Pr
 @router.get("", dependencies=[needs(Permission.READ)])
 def list_jobs(
     caller: Asking,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
+    paging: Paged,
     state: JobState | None = None,
     batch_id: Annotated[str, Query(max_length=36, pattern="^[0-9a-f-]*$")] = "",
     q: Annotated[str, Query(max_length=MAX_LENGTH, description=QUERY)] = "",
@@ -86,8 +85,8 @@ def list_jobs(
     """Jobs, newest first."""
     asked = f"{q} batch:{batch_id}" if batch_id else q
     with reading(caller.org_id) as connection:
-        found = jobs.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor), state=state, q=asked)
-    shown = page.cut(found, limit)
+        found = jobs.page(connection, caller.org_id, limit=paging.more, before=paging.after, state=state, q=asked)
+    shown = paging.cut(found)
     return Page(items=standing(shown.items), next=shown.next)
 
 

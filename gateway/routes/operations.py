@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 
-from gateway import lookup, page
+from gateway import lookup
 from gateway.auth import Asking, Caller, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
-from gateway.page import Page
+from gateway.page import Page, Paged
 from shared.contracts.dead_letter import Forecast
 from shared.contracts.identity import Permission
 from shared.contracts.operation import Operation
@@ -32,13 +32,12 @@ FORECAST: dict[int | str, dict[str, Any]] = {200: {"model": Forecast, "descripti
 @router.get("", dependencies=[needs(Permission.READ)])
 def list_operations(
     caller: Asking,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
+    paging: Paged,
 ) -> Page[Operation]:
     """Operations, newest first."""
     with reading(caller.org_id) as connection:
-        found = operations.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor))
-    return page.cut(found, limit)
+        found = operations.page(connection, caller.org_id, limit=paging.more, before=paging.after)
+    return paging.cut(found)
 
 
 @router.get("/{id}", responses=problems(404, 409), dependencies=[needs(Permission.READ)])

@@ -7,10 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from gateway import page
 from gateway.auth import Asking, described, needs
 from gateway.openapi import problems
-from gateway.page import Page
+from gateway.page import Page, Paged
 from gateway.submission import AnyTarget
 from gateway.verdicts import verdicts
 from shared.contracts.identity import Permission
@@ -43,11 +42,10 @@ def check_targets(caller: Asking, asked: Check) -> Page[TargetVerdict]:
 @router.get("", dependencies=[needs(Permission.READ)])
 def list_targets(
     caller: Asking,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
+    paging: Paged,
     q: Annotated[str, Query(max_length=MAX_LENGTH, description="A query of jobs, about the newest of each.")] = "",
 ) -> Page[TargetView]:
     """Targets, each with what its newest job says, the last submitted first."""
     with reading(caller.org_id) as connection:
-        found = known_targets.page(connection, caller.org_id, limit=limit + 1, before=page.place(cursor), q=q)
-    return page.cut(found, limit, "job_id")
+        found = known_targets.page(connection, caller.org_id, limit=paging.more, before=paging.after, q=q)
+    return paging.cut(found, "job_id")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
-from gateway import page
 from gateway.auth import Asking, described, needs, passwords
 from gateway.openapi import problems
-from gateway.page import Page
+from gateway.page import Page, Paged
 from shared.contracts.access import UserChange, UserNew, UserView
 from shared.contracts.identity import Permission
 from shared.ids import now
@@ -26,14 +25,11 @@ router = APIRouter(
 
 
 @router.get("")
-def list_users(
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
-) -> Page[UserView]:
+def list_users(paging: Paged) -> Page[UserView]:
     """Users in the order of their making."""
     with reading() as connection:
-        found = users.page(connection, limit=limit + 1, after=page.place(cursor))
-    return page.cut(found, limit)
+        found = users.page(connection, limit=paging.more, after=paging.after)
+    return paging.cut(found)
 
 
 @router.post("", status_code=201, responses=problems(404, 409))

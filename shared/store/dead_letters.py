@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, or_, select, true
 
@@ -17,7 +18,7 @@ from shared.contracts.dead_letter import (
     Selection,
 )
 from shared.contracts.triage import DeadLetterFilter, DeadLetterStats, Payload
-from shared.errors import InvalidInput, NotFound
+from shared.errors import NotFound
 from shared.store import pieces, search
 from shared.store.tables import dead_letters as letters
 
@@ -31,8 +32,12 @@ class DeadLetterNotFound(NotFound):
     """No dead letter of this organisation has this id."""
 
 
-class BadCursor(InvalidInput):
-    """The cursor is not one that a page gave."""
+@dataclass(frozen=True)
+class Place:
+    """A dead letter's place in a list, which goes by when it failed last."""
+
+    failed_at: datetime
+    id: str
 
 
 def get(connection: Connection, letter_id: str, org_id: str | None = None) -> DeadLetterView:
@@ -53,24 +58,21 @@ def views(connection: Connection, ids: Sequence[str], org_id: str | None = None)
 
 
 def page(
-    connection: Connection, org_id: str, which: DeadLetterFilter = ALL, *, limit: int = 50, cursor: str = ""
-) -> tuple[list[DeadLetterView], str]:
-    """Return up to `limit` dead letters, the last failed first, and the cursor of the next page or nothing.
-
-    Raises BadCursor, and query.QueryWrong for `which.q`.
-    """
+    connection: Connection,
+    org_id: str,
+    which: DeadLetterFilter = ALL,
+    *,
+    limit: int = 50,
+    before: Place | None = None,
+) -> list[DeadLetterView]:
+    """Return up to `limit` dead letters after `before`, the last failed first. Raises QueryWrong for `which.q`."""
     where = _where(org_id, which)
-    if cursor:
-        at, letter_id = _place(cursor)
-        where = and_(
-            where,
-            or_(letters.c.last_failed_at < at, and_(letters.c.last_failed_at == at, letters.c.id < letter_id)),
-        )
+    if before:
+        earlier = letters.c.last_failed_at < before.failed_at
+        beside = and_(letters.c.last_failed_at == before.failed_at, letters.c.id < before.id)
+        where = and_(where, or_(earlier, beside))
     query = select(*_SEEN).where(where).order_by(letters.c.last_failed_at.desc(), letters.c.id.desc())
-    found = [_view(row) for row in connection.execute(query.limit(limit + 1)).mappings()]
-    more = len(found) > limit
-    found = found[:limit]
-    return found, f"{found[-1].last_failed_at.isoformat()}~{found[-1].id}" if more else ""
+    return [_view(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
 def groups(
@@ -182,14 +184,6 @@ def _selected(org_id: str, selection: Selection) -> ColumnElement[bool]:
         scope = letters.c.fingerprint == selection.group
     states = (OPEN,) if selection.all else (OPEN, SNOOZED)
     return and_(mine, scope, letters.c.state.in_(states))
-
-
-def _place(cursor: str) -> tuple[datetime, str]:
-    at, _, letter_id = cursor.partition("~")
-    try:
-        return datetime.fromisoformat(at).astimezone(UTC), letter_id
-    except (ValueError, OverflowError):
-        raise BadCursor("The cursor is not one that a page gave.", cure="Take `next` as it is.") from None
 
 
 def _counts(connection: Connection, column: ColumnElement[str], where: ColumnElement[bool]) -> dict[str, int]:

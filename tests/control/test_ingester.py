@@ -51,7 +51,7 @@ def left(server: testing.RedisServer) -> int:
 
 def letters(org_id: str = ORG) -> list[DeadLetterView]:
     with reading() as connection:
-        return dead_letters.page(connection, org_id, limit=1000)[0]
+        return dead_letters.page(connection, org_id, limit=1000)
 
 
 def waiting(server: testing.RedisServer) -> int:

@@ -1,22 +1,51 @@
+"""Pages of lists: each item once, and a cursor only where it was given."""
+
 from __future__ import annotations
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from collections.abc import Callable
 
-from gateway import page
-from shared.ids import new_id
+from fastapi.testclient import TestClient
 
+from tests.gateway.driving import both_databases
 
-def test_a_cursor_leads_back_to_its_place_and_does_not_show_it() -> None:
-    job_id = new_id()
-    assert page.place(page.cursor(job_id)) == job_id
-    assert job_id not in page.cursor(job_id)
-    assert page.place("") == ""
+JOBS, DLQ = "/api/v1/jobs", "/api/v1/dlq"
 
 
-@given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")) | st.text().map(page.cursor))
-def test_any_other_cursor_is_refused(given_cursor: str) -> None:
-    if given_cursor:
-        with pytest.raises(page.CursorUnreadable):
-            page.place(given_cursor)
+def test_a_page_may_have_another_size_than_the_one_before(client: TestClient, make_job: Callable[..., str]) -> None:
+    made = [make_job() for _ in range(4)]
+    first = client.get(JOBS, params={"limit": 1}).json()
+    rest = client.get(JOBS, params={"limit": 3, "cursor": first["next"]}).json()
+    assert [one["id"] for one in first["items"] + rest["items"]] == made[::-1]
+    assert rest["next"] is None
+
+
+def test_a_list_that_did_not_change_keeps_its_tag_though_it_has_a_cursor(
+    client: TestClient, bury: Callable[..., str]
+) -> None:
+    for _ in range(2):
+        bury()
+    first = client.get(f"{DLQ}?limit=1")
+    assert first.json()["next"]
+    assert client.get(f"{DLQ}?limit=1", headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+
+
+@both_databases
+def test_a_cursor_of_another_list_another_filter_or_nobody_is_400_and_says_what_to_do(
+    client: TestClient, make_job: Callable[..., str], bury: Callable[..., str]
+) -> None:
+    for _ in range(3):
+        make_job()
+        bury()
+    cursor = client.get(f"{JOBS}?limit=1").json()["next"]
+    wrong = [
+        f"{DLQ}?cursor={cursor}",
+        f"/api/v1/audit?cursor={cursor}",
+        f"{JOBS}?state=queued&cursor={cursor}",
+        f"{JOBS}?cursor={cursor[:-4]}",
+        f"{JOBS}?cursor=nonsense",
+        f"{JOBS}?cursor={client.get(f'{DLQ}?limit=1').json()['next']}",
+    ]
+    for path in wrong:
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (400, "cursor-refused"), path
+        assert "begin again" in answer.json()["cure"]

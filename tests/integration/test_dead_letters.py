@@ -33,7 +33,7 @@ def letter_of(job_id: str) -> DeadLetterView:
     def found() -> list[DeadLetterView]:
         ingester.ingest_once()
         with reading() as connection:
-            page, _ = dead_letters.page(connection, ORG)
+            page = dead_letters.page(connection, ORG)
         return [each for each in page if each.job_id == job_id]
 
     testing.wait_for(found, f"job {job_id} has a dead letter")

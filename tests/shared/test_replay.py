@@ -363,7 +363,7 @@ def test_letters_of_others_are_not_there() -> None:
 def test_what_no_stage_could_run_is_not_sent(made: Any, said: str) -> None:
     take_in(arrival(made))
     with reading() as connection:
-        [letter], _ = dead_letters.page(connection, "local")
+        [letter] = dead_letters.page(connection, "local")
     assert [each.code for each in replay.replay("local", [letter.id], AS_IS, "ann")] == [said]
 
 

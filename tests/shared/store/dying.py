@@ -79,5 +79,5 @@ def letter_of(job_id: str) -> str:
     """Return the id of the newest dead letter of a job."""
     with reading() as connection:
         org_id = jobs.view(connection, job_id).org_id
-        found, _ = dead_letters.page(connection, org_id, limit=1000)
+        found = dead_letters.page(connection, org_id, limit=1000)
     return max(each.id for each in found if each.job_id == job_id)

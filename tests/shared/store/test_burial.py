@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 def letters(org_id: str = ORG) -> list[DeadLetterView]:
     with reading() as connection:
-        return dead_letters.page(connection, org_id, limit=1000)[0]
+        return dead_letters.page(connection, org_id, limit=1000)
 
 
 def letter(job_id: str) -> DeadLetterView:
