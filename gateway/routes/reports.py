@@ -8,11 +8,11 @@ from urllib.parse import quote
 from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import BaseModel
 
-from gateway import lookup, page
+from gateway import lookup
 from gateway.auth import Asking, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
-from gateway.page import Page
+from gateway.page import Page, Paged
 from shared.contracts.identity import Permission
 from shared.contracts.report import ReportDocument, ReportView
 from shared.store import deliveries, reports
@@ -46,13 +46,12 @@ class DeliveryView(BaseModel):
 @router.get("/reports", dependencies=[needs(Permission.READ)])
 def list_reports(
     caller: Asking,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
+    paging: Paged,
     form: Annotated[str, Query(alias="format", max_length=32, description="Only of this format.")] = "",
 ) -> Page[ReportView]:
     """The report files of all jobs, newest first."""
     with reading(caller.org_id) as connection:
-        return page.cut(reports.page(connection, caller.org_id, limit + 1, page.place(cursor), form), limit)
+        return paging.cut(reports.page(connection, caller.org_id, paging.more, paging.after, form))
 
 
 @router.get("/jobs/{id}/reports", dependencies=[needs(Permission.READ)])
