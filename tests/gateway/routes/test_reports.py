@@ -64,7 +64,7 @@ def test_reports_of_all_jobs_are_listed_newest_first(client: TestClient, make_jo
     assert second["next"] is None
     of_one_format = client.get("/api/v1/reports?format=html").json()["items"]
     assert [one["id"] for one in of_one_format] == [made[3], made[1]]
-    assert client.get("/api/v1/reports?cursor=x").json()["code"] == "cursor-unreadable"
+    assert client.get("/api/v1/reports?cursor=x").json()["code"] == "cursor-refused"
 
 
 def test_a_report_that_is_not_there_is_404(client: TestClient, job_id: str) -> None:
