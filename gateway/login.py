@@ -6,9 +6,11 @@ from typing import Any
 
 from gateway.auth import Caller, Forbidden, Unauthorized, access, passwords, refusals, throttle
 from shared.contracts.access import Login, Tokens
+from shared.errors import VedetteError
 from shared.store import audit
 from shared.store.engine import Connection, reading, writing
 from shared.store.identity import members, sessions, users
+from shared.store.identity.organisations import OrganisationNotFound, OrganisationSuspended
 from shared.store.identity.sessions import Kind, Origin, Session
 from shared.store.identity.users import Account
 
@@ -35,7 +37,10 @@ def begin(asked: Login, origin: Origin, kind: Kind) -> tuple[Tokens, str]:
 
 
 def switch(caller: Caller, org_id: str, origin: Origin) -> Tokens:
-    """Return the tokens of a log-in of the same user in another organisation. Raises Forbidden."""
+    """Return the tokens of a log-in of the same user in another organisation.
+
+    Raises Forbidden, OrganisationNotFound and OrganisationSuspended.
+    """
     with reading() as connection:
         account = users.account_of(connection, caller.user_id or "")
         orgs = members.organisations_of(connection, account.id) if account else []
@@ -97,11 +102,21 @@ def change_password(caller: Caller, current: str, new: str) -> None:
 def _opened(account: Account, org_id: str | None, orgs: list[str], origin: Origin, kind: Kind) -> tuple[Tokens, str]:
     if not orgs or (org_id and org_id not in orgs):
         refusals.note(refusals.NOBODY, f"user:{account.email}", "login.outside", origin.address, org=org_id or "")
-        raise Forbidden("You belong to no such organisation.", cure="Ask one of its admins to take you in.")
+        raise _outside(account, org_id)
     with writing() as connection:
         session, token = sessions.begin(connection, org_id or orgs[0], account.id, kind, origin)
         _audit(connection, session, f"user:{account.email}", "login.begun", origin)
     return _tokens(session, token if kind is Kind.REFRESH else "", orgs), token
+
+
+def _outside(account: Account, org_id: str | None) -> VedetteError:
+    with reading() as connection:
+        suspended = members.organisations_of(connection, account.id, suspended=True)
+    if suspended and (org_id or suspended[0]) in suspended:
+        return OrganisationSuspended(org_id or suspended[0])
+    if org_id:
+        return OrganisationNotFound(f"You belong to no organisation {org_id!r}.", cure="List yours: vedette orgs list")
+    return Forbidden("You belong to no organisation.", cure="Ask an admin of one to take you in.")
 
 
 def _next(connection: Connection, session: Session, origin: Origin) -> Tokens | None:

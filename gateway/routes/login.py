@@ -17,19 +17,19 @@ router = APIRouter(prefix="/api/v1/auth", tags=["log-in"], responses=problems(40
 _mine = [described, needs(Permission.READ)]
 
 
-@router.post("/login", responses=problems(403, 429))
+@router.post("/login", responses=problems(403, 404, 429))
 def log_in(request: Request, asked: Login) -> Tokens:
     """Begin a log-in with a password: a short access token, and a refresh token for the next pair."""
     return login.begin(asked, _origin(request), Kind.REFRESH)[0]
 
 
-@router.post("/refresh")
+@router.post("/refresh", responses=problems(403))
 def refresh(request: Request, asked: Refresh) -> Tokens:
     """Get the next pair of tokens. Each refresh token holds once; shown again, it ends the log-in it belongs to."""
     return login.refresh(asked.refresh_token.get_secret_value(), _origin(request))
 
 
-@router.post("/session", responses=problems(403, 429))
+@router.post("/session", responses=problems(403, 404, 429))
 def begin_session(request: Request, response: Response, asked: Login) -> Tokens:
     """Begin the session of a browser: it gets a cookie that scripts cannot read."""
     browser.check_site(request.scope, request.headers)
@@ -72,7 +72,7 @@ def who_am_i(caller: Asking) -> Me:
     )
 
 
-@router.post("/switch", dependencies=_mine, responses=problems(403))
+@router.post("/switch", dependencies=_mine, responses=problems(403, 404))
 def switch(request: Request, caller: Asking, asked: Switch) -> Tokens:
     """Go on in another organisation that one belongs to."""
     return login.switch(caller, asked.org, _origin(request))

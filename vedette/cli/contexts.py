@@ -137,12 +137,14 @@ def _holds(context: Context) -> bool:
 
 def _renewed(context: Context) -> Tokens:
     from vedette.client import Client  # noqa: PLC0415
-    from vedette.refusals import NotAllowed  # noqa: PLC0415
+    from vedette.refusals import UNAUTHORIZED, NotAllowed  # noqa: PLC0415
 
     try:
         with Client(context.url) as client:
             return client.login.refresh(context.refresh)
     except NotAllowed as exc:
+        if exc.problem and exc.problem.status != UNAUTHORIZED:
+            raise  # the organisation is suspended: what was shown holds again when it no longer is
         raise LoggedOut(f"The log-in at {context.url} has ended.", cure=_again(context)) from exc
 
 

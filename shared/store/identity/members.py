@@ -39,10 +39,11 @@ def role_of(connection: Connection, org_id: str, user_id: str) -> Role | None:
     return Role(found) if found else None
 
 
-def organisations_of(connection: Connection, user_id: str) -> list[str]:
-    """Return the organisations that a user belongs to and that are not suspended, in the order of joining."""
+def organisations_of(connection: Connection, user_id: str, *, suspended: bool = False) -> list[str]:
+    """Return the organisations that a user belongs to and that are not suspended (or are), in the order of joining."""
     query = select(members.c.org_id).join(organisations, organisations.c.id == members.c.org_id)
-    mine = query.where(members.c.user_id == user_id, organisations.c.suspended_at.is_(None))
+    is_so = organisations.c.suspended_at.is_not(None) if suspended else organisations.c.suspended_at.is_(None)
+    mine = query.where(members.c.user_id == user_id, is_so)
     return list(connection.execute(mine.order_by(members.c.created_at, members.c.org_id)).scalars())
 
 

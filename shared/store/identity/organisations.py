@@ -20,6 +20,12 @@ class OrganisationSuspended(Security):
 
     status = 403
 
+    def __init__(self, org_id: str) -> None:
+        super().__init__(
+            f"The organisation {org_id} is suspended.",
+            cure="Ask whoever runs Vedette here; or begin in another organisation: vedette login --org ORG",
+        )
+
 
 class OrganisationExists(Conflict):
     """The id is taken."""
@@ -57,7 +63,7 @@ def get_open(connection: Connection, org_id: str) -> OrgView:
     """Return the organisation, if it is not suspended. Raises OrganisationNotFound and OrganisationSuspended."""
     found = get(connection, org_id)
     if found.suspended_at:
-        raise OrganisationSuspended(f"The organisation {org_id} is suspended.", cure="Ask whoever runs Vedette here.")
+        raise OrganisationSuspended(org_id)
     return found
 
 

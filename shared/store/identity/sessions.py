@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from shared.ids import new_id, now
 from shared.store.identity.keys import digest
+from shared.store.identity.organisations import OrganisationSuspended
 from shared.store.tables import members, organisations, sessions, users
 
 LENGTHS = {"refresh": timedelta(days=30), "browser": timedelta(hours=12)}
@@ -109,17 +110,25 @@ def end_all(connection: Connection, user_id: str, *, but: str = "") -> None:
 
 
 def standing(connection: Connection, user_id: str, org_id: str, family: str = "") -> Standing | None:
-    """Return what a user is in an organisation now; None when either is shut out, or the log-in `family` has ended."""
-    query = select(users.c.id.label("user_id"), users.c.email, users.c.is_root, members.c.role)
+    """Return what a user is in an organisation now; None when the user is shut out, or the log-in `family` has ended.
+
+    Raises OrganisationSuspended.
+    """
+    columns = (users.c.id.label("user_id"), users.c.email, users.c.is_root, members.c.role)
+    query = select(*columns, organisations.c.suspended_at)
     query = query.join(members, members.c.user_id == users.c.id)
     query = query.join(organisations, organisations.c.id == members.c.org_id)
     query = query.where(users.c.id == user_id, members.c.org_id == org_id)
-    query = query.where(users.c.disabled_at.is_(None), organisations.c.suspended_at.is_(None))
+    query = query.where(users.c.disabled_at.is_(None))
     if family:
         alive = select(sessions.c.id).where(sessions.c.family == family, sessions.c.revoked_at.is_(None))
         query = query.where(alive.exists())
     row = connection.execute(query).mappings().first()
-    return Standing(**row) if row else None
+    if row is None:
+        return None
+    if row["suspended_at"]:
+        raise OrganisationSuspended(org_id)
+    return Standing(**{name: value for name, value in row.items() if name != "suspended_at"})
 
 
 _COLUMNS = tuple(

@@ -85,8 +85,14 @@ def test_an_organisation_that_is_suspended_lets_nobody_in(client: TestClient) ->
     mine = people.logged_in(client, "a@example.org", org="acme", role="admin")
     secret = people.key(client, mine)["secret"]
     client.patch("/api/v1/orgs/acme", json={"suspended": True})
-    assert client.get("/api/v1/auth/me", headers=mine).status_code == 401
-    assert client.get("/api/v1/auth/me", headers=people.bearer(secret)).status_code == 401
+    for shown in (mine, people.bearer(secret)):
+        answer = client.get("/api/v1/auth/me", headers=shown)
+        assert (answer.status_code, answer.json()["code"]) == (403, "organisation-suspended")
+        assert "vedette login --org" in answer.json()["cure"]
+    for org in ({}, {"org": "acme"}):
+        body = {"email": "a@example.org", "password": people.PASSWORD, **org}
+        refused = client.post("/api/v1/auth/login", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (403, "organisation-suspended")
     client.patch("/api/v1/orgs/acme", json={"suspended": False})
     assert client.get("/api/v1/auth/me", headers=mine).status_code == 200
 
@@ -100,7 +106,7 @@ def test_a_user_of_two_organisations_switches(client: TestClient) -> None:
     there = client.post("/api/v1/auth/switch", json={"org": "acme"}, headers=mine).json()
     me = client.get("/api/v1/auth/me", headers=people.bearer(there["access_token"])).json()
     assert (me["org_id"], me["role"], me["orgs"]) == ("acme", "owner", ["local", "acme"])
-    assert client.post("/api/v1/auth/switch", json={"org": "nowhere"}, headers=mine).status_code == 403
+    assert client.post("/api/v1/auth/switch", json={"org": "nowhere"}, headers=mine).status_code == 404
 
 
 def test_only_the_installation_s_token_acts_for_others(client: TestClient) -> None:

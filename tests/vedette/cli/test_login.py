@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.contracts.access import UserNew
+from shared.contracts.access import OrgChange, OrgNew, UserNew
 from tests.vedette.lab import ROOT, TOKEN, Lab, Ran, Vedette
 from vedette.cli import contexts
 from vedette.client import Client
@@ -105,6 +105,31 @@ def test_a_wrong_password_and_a_missing_one_are_told_apart(lab: Lab, typed: Type
     assert (missing.code, "--password-stdin" in missing.err) == (2, True)
     assert typed("", "login", lab.url).code == 2
     assert contexts.read().contexts == {}
+
+
+def test_an_organisation_that_one_is_not_in_is_not_found(logged_in: str, typed: Typed, vedette: Vedette) -> None:
+    ran = vedette("orgs", "use", "nope")
+    assert (ran.code, "vedette orgs list" in ran.err) == (5, True)
+    assert vedette("orgs", "get", "nope").code == 5
+
+
+def test_a_suspended_organisation_says_so_and_lets_the_same_log_in_go_on_later(
+    logged_in: str, typed: Typed, vedette: Vedette, lab: Lab
+) -> None:
+    with Client(lab.url, TOKEN) as client:
+        client.orgs.create(OrgNew(id="closed", name="Closed"))
+        client.users.create(UserNew.model_validate({"email": "eve@example.org", "password": PASSWORD, "org": "closed"}))
+        log_in = ("login", lab.url, "--email", "eve@example.org", "--password-stdin", "--name", "eve")
+        assert typed(f"{PASSWORD}\n", *log_in).code == 0
+        client.orgs.change("closed", OrgChange(suspended=True))
+        kept = contexts.read().contexts["eve"]
+        for until in (kept.until, 1.0):
+            contexts.keep("eve", replace(kept, until=until))
+            ran = vedette("jobs", "list")
+            assert (ran.code, "The organisation closed is suspended." in ran.err) == (4, True)
+        assert "is suspended." in typed(f"{PASSWORD}\n", *log_in).err
+        client.orgs.change("closed", OrgChange(suspended=False))
+    assert vedette("whoami").out.startswith("user:eve@example.org in closed")
 
 
 def test_somebody_changes_their_own_password_and_stays_logged_in(
