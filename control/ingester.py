@@ -141,11 +141,11 @@ def _forged(entry: DeadLetterEntry) -> DeadLetterEntry:
         rule="signature",
         queue=entry.queue,
         error=ErrorDetail(
+            type="Unsigned",
             code="unsigned",
             message="A dead letter on its way to SQL was not written by this installation; it ended no step.",
             cure="Find out who writes into the broker's database.",
         ),
-        at=entry.at,
     )
 
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from shared import codec
-from shared.contracts.dead_letter import MAX_TRACEBACK, UNVERIFIED, DeadLetterEntry, ErrorDetail
+from shared.contracts.dead_letter import MAX_TRACEBACK, UNVERIFIED, DeadLetterEntry, ErrorDetail, Reason
 from shared.contracts.job import Failure, StageName
 from shared.errors import FailureClass, VedetteError
 from shared.keyring import Unverified
@@ -119,8 +119,10 @@ def fields(entry: DeadLetterEntry, raw: bytes) -> dict[str, str | bytes]:
 
 
 def is_ours(entry: DeadLetterEntry, signed: Mapping[bytes, bytes]) -> bool:
-    """Whether to believe a stream entry: this installation wrote it, or it speaks of no job."""
-    if not (entry.job_id or entry.org_id or entry.stage or entry.task_id):
+    """Whether to believe a stream entry: this installation wrote it, or it tells of no job and of no message."""
+    if entry.reason is Reason.UNDECODABLE_ENVELOPE and not (
+        entry.job_id or entry.org_id or entry.stage or entry.task_id
+    ):
         return True  # what Redis itself takes out of a queue, where nobody can sign
     signature = signed.get(b"signature", b"").decode("utf-8", "replace")
     return codec.is_signed(_PURPOSE, signed[b"entry"], signature)

@@ -15,6 +15,7 @@ from shared.text import as_json
 
 MAX_TRACEBACK = 20_000  # characters kept of a traceback: its end
 MAX_RAW = 1024 * 1024  # bytes kept of a raw message
+MAX_SAMPLE = 8 * 1024  # of one that anybody may have written
 MAX_IDS = 1000  # dead letters named one by one in a selection
 MAX_CHANGES = 16_384  # characters of the changes of a replay, as JSON
 MAX_DEPTH = 8  # of what is in them
@@ -43,6 +44,9 @@ class Reason(StrEnum):
 
 # Nothing that such a message says is believed: not whose it is, and so not that anything has failed.
 UNVERIFIED = frozenset({Reason.UNSIGNED, Reason.BAD_SIGNATURE, Reason.STALE_KEY, Reason.MISPLACED})
+
+# What anybody can make who reaches the broker, and as often as he likes.
+BY_ANYBODY = UNVERIFIED | {Reason.UNDECODABLE_ENVELOPE, Reason.NOT_A_TASK}
 
 
 class DeadLetterState(StrEnum):

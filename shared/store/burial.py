@@ -1,26 +1,36 @@
 """Dead letters as they come in: each is written exactly once, and ends the step of which nobody will hear again.
 
 An entry of the stream may come twice, after a crash between commit and deletion: its id is kept in the letter that it
-made, or that it was merged into. The letters of one step in one run are one letter, and `count` says how many it was.
+made, or that it was merged into. The letters of one step in one run are one letter, and `count` says how many it was;
+so are those that anybody may have made (`store.piles`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, and_, insert, select, text, update
 
 from shared import dlq
-from shared.contracts.dead_letter import UNVERIFIED, DeadLetterEntry, DeadLetterState, Reason, Rule
+from shared.contracts.dead_letter import (
+    BY_ANYBODY,
+    MAX_SAMPLE,
+    UNVERIFIED,
+    DeadLetterEntry,
+    DeadLetterState,
+    Reason,
+    Rule,
+)
 from shared.contracts.events import Event
 from shared.contracts.job import Failure, JobState, StageName, StepState
 from shared.errors import FailureClass
 from shared.ids import new_id, now
-from shared.store import audit, dlq_rules, jobs, ledger
+from shared.store import audit, dlq_rules, jobs, ledger, piles
 from shared.store.dlq_rules import Facts
+from shared.store.piles import Piles
 from shared.store.step import STAGES
 from shared.store.tables import dead_letters as letters
 from shared.store.tables import jobs as all_jobs
@@ -78,11 +88,15 @@ class _Desk:
         self._jobs = _jobs(connection, {each.entry.job_id for each in arrivals if each.entry.job_id})
         self._letters = _letters(connection, set(self._jobs))
         self._seen = _seen(connection, [each.stream_id for each in arrivals])
+        self._piles = Piles(connection, (each.entry for each in arrivals if each.entry.reason in BY_ANYBODY))
         self._rules: dict[str, list[Rule]] = {}
         self.hits: dict[str, int] = {}
         self._refused: list[dict[str, Any]] = []
 
     def take(self, arrival: Arrival, done: TakenIn) -> None:
+        if arrival.entry.reason in BY_ANYBODY:
+            self._pile(arrival, done)
+            return
         job = self._job(arrival.entry)
         known = self._letters.get(job["id"], []) if job else []
         if arrival.stream_id not in self._seen and not any(arrival.stream_id in each["merged"] for each in known):
@@ -92,30 +106,39 @@ class _Desk:
                 self._merge(arrival, same[-1])
                 done.merged += 1
             else:
-                row = self._write(arrival, job, run)
-                done.new += 1
-                if row["failure_class"] is FailureClass.SECURITY:
-                    done.alarms.append(row["id"])
-                if arrival.entry.reason in UNVERIFIED:
-                    done.unverified[arrival.entry.reason.value] += 1
+                self._write(arrival, job, run, done)
         self._bury(arrival, job, done)
 
     def tell(self) -> None:
-        """Write into the audit what security refused. Last, in one order: who holds its heads waits for none."""
+        """Write what was piled up, and into the audit what security refused.
+
+        The audit last, in one order: who holds its heads waits for none.
+        """
+        self._piles.write()
         for row in sorted(self._refused, key=lambda row: str(row["org_id"])):
             said = {"code": row["code"], "message": row["message"], "job_id": row["job_id"], "stage": row["stage"]}
             audit.add(self._connection, row["org_id"], ACTOR, "security.refused", f"dead-letter:{row['id']}", **said)
 
     def _job(self, entry: DeadLetterEntry) -> dict[str, Any] | None:
-        job = None if entry.reason in UNVERIFIED else self._jobs.get(entry.job_id or "")
+        job = self._jobs.get(entry.job_id or "")
         return job if job and entry.org_id in {None, "", job["org_id"]} else None
 
-    def _write(self, arrival: Arrival, job: dict[str, Any] | None, run: int) -> dict[str, Any]:
+    def _pile(self, arrival: Arrival, done: TakenIn) -> None:
+        entry, stream_id = arrival.entry, arrival.stream_id
+        if stream_id in self._seen or self._piles.has(entry, stream_id):
+            return
+        if entry.reason in UNVERIFIED:
+            done.unverified[entry.reason.value] += 1
+        if self._piles.add(entry, stream_id):
+            done.merged += 1
+        else:
+            sample = replace(arrival, entry=self._piles.sample(entry), raw=arrival.raw[:MAX_SAMPLE])
+            self._piles.begin(self._write(sample, None, 1, done))
+
+    def _write(self, arrival: Arrival, job: dict[str, Any] | None, run: int, done: TakenIn) -> dict[str, Any]:
         org_id = job["org_id"] if job else NOBODY
         row = _row(arrival, job, run)
-        names = jobs.names_of(job["target"], job["request"]) if job else ()
-        where = row["stage"] or row["task"] or row["queue"]
-        row["fingerprint"] = dlq.fingerprint(where, arrival.entry.error, reason=row["reason"], names=names)
+        row["fingerprint"] = _fingerprint(row, arrival.entry, job)
         if rule := self._rule(org_id, Facts(row["fingerprint"], row["stage"] or "", arrival.entry.error)):
             self.hits[rule.id] = self.hits.get(rule.id, 0) + 1
             row |= {"failure_class": rule.failure_class, "rule": dlq_rules.told(rule)}
@@ -123,8 +146,10 @@ class _Desk:
         self._connection.execute(insert(letters), row)
         if job:
             self._letters.setdefault(job["id"], []).append({**row, "merged": []})
+        done.new += 1
         if row["failure_class"] is FailureClass.SECURITY:
             self._refused.append(row)
+            done.alarms.append(row["id"])
         return row
 
     def _merge(self, arrival: Arrival, letter: dict[str, Any]) -> None:
@@ -171,6 +196,14 @@ class _Desk:
             and each["state"] in {DeadLetterState.REPLAYING, DeadLetterState.REPLAYED}
         ]
         return earlier[-1]["id"] if earlier else None
+
+
+def _fingerprint(row: dict[str, Any], entry: DeadLetterEntry, job: dict[str, Any] | None) -> str:
+    if entry.reason in BY_ANYBODY:
+        return piles.fingerprint(entry)
+    names = jobs.names_of(job["target"], job["request"]) if job else ()
+    where = row["stage"] or row["task"] or row["queue"]
+    return dlq.fingerprint(where, entry.error, reason=row["reason"], names=names)
 
 
 def _row(arrival: Arrival, job: dict[str, Any] | None, run: int) -> dict[str, Any]:

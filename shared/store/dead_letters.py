@@ -10,7 +10,9 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, 
 
 from shared import dlq
 from shared.contracts.dead_letter import (
+    BY_ANYBODY,
     MAX_RAW,
+    MAX_SAMPLE,
     DeadLetterGroup,
     DeadLetterState,
     DeadLetterView,
@@ -122,15 +124,16 @@ def waiting(connection: Connection, org_id: str) -> int:
 
 def payload(connection: Connection, letter_id: str, org_id: str) -> Payload:
     """Return the message as it was sent. Raises DeadLetterNotFound."""
-    query = select(letters.c.raw).where(letters.c.id == letter_id, letters.c.org_id == org_id)
-    raw = connection.execute(query).scalar_one_or_none()
-    if raw is None:
+    query = select(letters.c.raw, letters.c.reason).where(letters.c.id == letter_id, letters.c.org_id == org_id)
+    found = connection.execute(query).one_or_none()
+    if found is None:
         raise DeadLetterNotFound(f"There is no dead letter {letter_id}.", cure="List them: vedette dlq list")
+    raw = found.raw
     return Payload(
         id=letter_id,
         size_bytes=len(raw),
         text=raw.decode("utf-8", "replace"),
-        is_cut=len(raw) >= MAX_RAW,
+        is_cut=len(raw) >= (MAX_SAMPLE if found.reason in BY_ANYBODY else MAX_RAW),
         message=dlq.decoded(raw),
     )
 

@@ -75,7 +75,7 @@ def test_what_workers_left_is_taken_in_and_deleted(server: testing.RedisServer) 
 
 def test_more_than_a_batch_is_taken_in_at_once(server: testing.RedisServer) -> None:
     for _ in range(MANY):
-        leave(server, entry(stage=None, reason=Reason.NOT_A_TASK), b"5")
+        leave(server, entry(stage=None, reason=Reason.UNREGISTERED), b"5")
     assert ingester.ingest_once() == MANY
     assert (len(letters("local")), left(server)) == (MANY, 0)
 
@@ -209,9 +209,9 @@ def test_a_dead_letter_that_nobody_here_has_written_ends_no_step(server: testing
         for forged in (dead(job_id).fields(message(job_id)), {**genuine, "signature": other["signature"]}):
             link.xadd(keys.DEAD_LETTERS, forged)
     assert ingester.ingest_once() == 2
-    assert [(each.reason, each.job_id, each.failure_class) for each in letters("local")] == [
-        (Reason.UNSIGNED, None, FailureClass.SECURITY)
-    ] * 2
+    assert [(each.reason, each.job_id, each.failure_class, each.count) for each in letters("local")] == [
+        (Reason.UNSIGNED, None, FailureClass.SECURITY, 2)
+    ]
     with reading() as connection:
         assert jobs.view(connection, job_id).steps[0].state is StepState.PENDING
     assert refusals.counts()["unsigned"] == 2

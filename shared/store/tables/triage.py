@@ -66,6 +66,13 @@ dead_letters = Table(
     Index(None, "replay_of"),
     Index(None, "ended_at"),
     Index(
+        "ix_dead_letters_of_no_job",
+        "fingerprint",
+        "id",
+        sqlite_where=Column("job_id").is_(None),
+        postgresql_where=Column("job_id").is_(None),
+    ),
+    Index(
         "ix_dead_letters_unsettled",
         "state",
         "job_id",

@@ -195,6 +195,16 @@ def upgrade() -> None:
         where = sa.text(condition)
         op.create_index(name, "jobs", columns, unique=False, sqlite_where=where, postgresql_where=where)
 
+    nobodys = sa.text("job_id IS NULL")
+    op.create_index(
+        "ix_dead_letters_of_no_job",
+        "dead_letters",
+        ["fingerprint", "id"],
+        unique=False,
+        sqlite_where=nobodys,
+        postgresql_where=nobodys,
+    )
+
     with op.batch_alter_table("findings", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_findings_org_id_id"), ["org_id", "id"], unique=False)
 
