@@ -11,10 +11,11 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-_SOME_JOBS = (
-    ("ix_jobs_unpublished", ["created_at"], "published_at IS NULL AND held_at IS NULL"),
-    ("ix_jobs_active", ["org_id", "counted_for"], "finished_at IS NULL AND held_at IS NULL"),
-    ("ix_jobs_held", ["org_id", "counted_for", "id"], "finished_at IS NULL AND held_at IS NOT NULL"),
+_OF_SOME = (
+    ("dead_letters", "ix_dead_letters_of_no_job", ["fingerprint", "id"], "job_id IS NULL"),
+    ("jobs", "ix_jobs_unpublished", ["created_at"], "published_at IS NULL AND held_at IS NULL"),
+    ("jobs", "ix_jobs_active", ["org_id", "counted_for"], "finished_at IS NULL AND held_at IS NULL"),
+    ("jobs", "ix_jobs_held", ["org_id", "counted_for", "id"], "finished_at IS NULL AND held_at IS NOT NULL"),
 )
 
 
@@ -191,19 +192,9 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_jobs_org_id_state_id"), ["org_id", "state", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_org_id_target_id"), ["org_id", "target", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_trace_id"), ["trace_id"], unique=False)
-    for name, columns, condition in _SOME_JOBS:
+    for table, name, columns, condition in _OF_SOME:
         where = sa.text(condition)
-        op.create_index(name, "jobs", columns, unique=False, sqlite_where=where, postgresql_where=where)
-
-    nobodys = sa.text("job_id IS NULL")
-    op.create_index(
-        "ix_dead_letters_of_no_job",
-        "dead_letters",
-        ["fingerprint", "id"],
-        unique=False,
-        sqlite_where=nobodys,
-        postgresql_where=nobodys,
-    )
+        op.create_index(name, table, columns, unique=False, sqlite_where=where, postgresql_where=where)
 
     with op.batch_alter_table("findings", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_findings_org_id_id"), ["org_id", "id"], unique=False)
