@@ -51,6 +51,7 @@ class Foreign:
     jobs: list[str]
     batch: str
     letters: list[str]
+    finding: str
     key: str
     user: str
     ids: set[str] = field(default_factory=set)
@@ -75,7 +76,9 @@ def found(make_job: Callable[..., str], bury: Callable[..., str]) -> Foreign:
         key = keys.create(connection, A, user, KeyNew(name=CANARY, role=Role.OWNER), CANARY)
         audit.add(connection, A, CANARY, "job.cancel", f"job:{jobs[0]}", note=CANARY)
     _fill_the_rest(batch)
-    return Foreign(jobs, batch, letters, key.id, user, _ids())
+    with reading(A) as connection:
+        finding = connection.execute(select(tables.findings.c.id)).scalar_one()
+    return Foreign(jobs, batch, letters, finding, key.id, user, _ids())
 
 
 def bearer(org_id: str) -> dict[str, str]:

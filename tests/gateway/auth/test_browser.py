@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from fastapi.testclient import TestClient
+from websockets.exceptions import InvalidStatus
 
 from shared.settings import settings
 from tests.gateway.auth import people
+from tests.gateway.driving import Served
+from tests.gateway.talking import Talker, dial
 
 OWN = {"Origin": "http://127.0.0.1", "Sec-Fetch-Site": "same-origin", "Authorization": ""}
 
@@ -84,3 +89,44 @@ def test_over_https_the_cookie_is_bound_to_the_host(client: TestClient, monkeypa
 @pytest.mark.parametrize("cookie", ["vedette=", "vedette=x", 'vedette="', "=;=;", "__Host-vedette=" + "x" * 3000])
 def test_a_cookie_that_is_none_is_refused(client: TestClient, cookie: str) -> None:
     assert client.get("/api/v1/auth/me", headers={"Authorization": "", "Cookie": cookie}).status_code == 401
+
+
+@pytest.fixture
+def cookie(served: Served) -> dict[str, str]:
+    """The header with which a browser shows its session to a gateway that runs."""
+    http: Any = served.http  # as that of the tests' client, for what is asked here
+    people.user(http, "a@example.org", role="operator")
+    body = {"email": "a@example.org", "password": people.PASSWORD}
+    answer = http.post(
+        "/api/v1/auth/session", json=body, headers={"Authorization": "", "Sec-Fetch-Site": "same-origin"}
+    )
+    return {"Cookie": f"vedette={answer.cookies['vedette']}"}
+
+
+STRANGE = [
+    {},
+    {"Origin": "null"},
+    {"Origin": "http://evil.example"},
+    {"Origin": "http://127.0.0.1:1"},
+    {"Origin": "http://127.0.0.1.evil.example", "Sec-Fetch-Site": "same-origin"},
+    {"Origin": "{own}", "Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+]
+
+
+def test_a_page_of_another_site_opens_no_socket_with_the_cookie(served: Served, cookie: dict[str, str]) -> None:
+    own = str(served.http.base_url).rstrip("/")
+    for path in ("/ws", "/ws/system", "/ws/jobs/0000"):
+        for told in STRANGE:
+            with pytest.raises(InvalidStatus) as refused:
+                dial(served, path, cookie | {name: value.replace("{own}", own) for name, value in told.items()})
+            assert refused.value.response.status_code == 403, (path, told)
+
+
+def test_our_own_page_opens_a_socket_with_the_cookie_and_hears_its_organisation(
+    served: Served, cookie: dict[str, str]
+) -> None:
+    talker = Talker(dial(served, headers=cookie | {"Origin": str(served.http.base_url).rstrip("/")}))
+    talker.subscribe("jobs")
+    talker.wait("snapshot")
+    talker.close()
