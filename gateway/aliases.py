@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway import intake, lookup, queues
+from gateway import bulk, intake, lookup, queues
 from gateway.auth import Caller
 from gateway.submission import BatchSubmission, Submission
+from shared.contracts.dead_letter import Forecast, Selection
 from shared.contracts.earlier import EarlierScan, EarlierScanState, EarlierTask, WorkerStats
 from shared.contracts.job import JobState, JobView, Progress, StageName
 from shared.contracts.observation import Observation
+from shared.contracts.operation import Operation
+from shared.contracts.triage import BulkDiscard
 from shared.errors import Conflict, InvalidInput
-from shared.store import evidence, jobs, statistics
+from shared.store import dead_letters, evidence, jobs, statistics
 from shared.store.engine import reading
 
 _STATES = {
@@ -52,6 +55,14 @@ def submit_bulk(caller: Caller, asked: BatchSubmission) -> tuple[str, list[str]]
     """Take many in; return the id of their batch, and those of its jobs."""
     made, ids = intake.accept_batch(caller, asked)
     return made.id, ids
+
+
+def clear(caller: Caller) -> Operation | Forecast:
+    """Begin to discard all open dead letters."""
+    every = Selection(all=True)
+    with reading(caller.org_id) as connection:
+        count = dead_letters.count(connection, caller.org_id, every)
+    return bulk.discard(caller, BulkDiscard(selection=every, expect=count, reason="cleared"))
 
 
 def state(caller: Caller, piece: str) -> EarlierScanState:

@@ -42,8 +42,18 @@ def accept(caller: Caller, asked: Submission) -> Receipt:
 def accept_batch(caller: Caller, asked: BatchSubmission) -> tuple[BatchView, list[str]]:
     """Write the jobs of a batch and publish the first of them; return the batch and their ids. Raises as `accept`."""
     made = _taken(caller, asked, MAX_ENTRIES)
+    return batch(caller, str(made.batch_id)), made.ids
+
+
+def batch(caller: Caller, batch_id: str) -> BatchView:
+    """Return a batch as it is now."""
     with reading(caller.org_id) as connection:
-        return batches.get(connection, str(made.batch_id)), made.ids
+        return batches.get(connection, batch_id)
+
+
+def again(caller: Caller, receipt: Receipt) -> Receipt:
+    """Return the receipt with its jobs as they are now."""
+    return _receipt(caller, Made([job.id for job in receipt.jobs], receipt.batch_id))
 
 
 def follow_up(caller: Caller, ids: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import structlog
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
@@ -44,15 +45,17 @@ async def events(live: Live, org_id: str, job_id: str, after: int) -> AsyncItera
 
 
 async def finished(live: Live, org_id: str, job_id: str, timeout_s: float) -> JobView:
-    """Return the job when it is over, or as it is after `timeout_s`."""
+    """Return the job when it is over, or as it is after `timeout_s`: as it was read last where the database is away."""
     until = time.monotonic() + timeout_s
     with live.watch(job_id) as watch:
+        view = await run_in_threadpool(_view, org_id, job_id)
         while True:
-            view = await run_in_threadpool(_view, org_id, job_id)
             left_s = until - time.monotonic()
             if view.state.is_terminal or left_s <= 0 or live.is_closing:
                 return view
             await watch.wait(min(left_s, _poll_s(live)))
+            with suppress(DatabaseAway):
+                view = await run_in_threadpool(_view, org_id, job_id)
 
 
 def is_read(org_id: str, job_id: str, after: int) -> bool:

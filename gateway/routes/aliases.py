@@ -13,6 +13,7 @@ from gateway.auth import Asking, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page, Paged
+from gateway.preference import Preferring, done
 from gateway.routes.operations import accepted
 from gateway.submission import BatchSubmission, Submission
 from shared.contracts.dead_letter import BulkReplay, DeadLetterView, Replay, Selection, Verdict
@@ -28,7 +29,6 @@ from shared.contracts.earlier import (
 )
 from shared.contracts.identity import Permission
 from shared.contracts.operation import Operation
-from shared.contracts.triage import BulkDiscard
 from shared.store import dead_letters
 from shared.store.engine import reading
 
@@ -131,26 +131,28 @@ def replay_one(caller: Asking, piece: Piece) -> Verdict:
     "/api/v1/workers/dlq/replay-all",
     status_code=202,
     response_model=Operation,
-    responses=problems(409),
+    responses={**done(Operation), **problems(409)},
     dependencies=[needs(Permission.OPERATE)],
 )
-def replay_all(caller: Asking) -> Response:
+async def replay_all(caller: Asking, preferring: Preferring) -> Response:
     """Replay all open dead letters, as an operation. Now: `POST /api/v1/dlq:replay`."""
-    return accepted(bulk.replay(caller, BulkReplay(selection=Selection(all=True))))
+    every = BulkReplay(selection=Selection(all=True))
+    return await accepted(lambda: bulk.replay(caller, every), caller, preferring)
 
 
 @router.delete(
     "/api/v1/workers/dlq/clear",
     status_code=202,
     response_model=Operation,
-    responses=problems(400, 409),
+    responses={**done(Operation), **problems(400, 409)},
     dependencies=[needs(Permission.OPERATE)],
 )
-def clear_dlq(caller: Asking, confirm: Annotated[bool, Query(description="That it is meant.")] = False) -> Response:
+async def clear_dlq(
+    caller: Asking,
+    preferring: Preferring,
+    confirm: Annotated[bool, Query(description="That it is meant.")] = False,
+) -> Response:
     """Discard all open dead letters, as an operation. Now: `POST /api/v1/dlq:discard`."""
     if not confirm:
         raise ConfirmationMissing("All dead letters would be discarded.", cure="Add ?confirm=true", pointer="/confirm")
-    every = Selection(all=True)
-    with reading(caller.org_id) as connection:
-        count = dead_letters.count(connection, caller.org_id, every)
-    return accepted(bulk.discard(caller, BulkDiscard(selection=every, expect=count, reason="cleared")))
+    return await accepted(lambda: aliases.clear(caller), caller, preferring)

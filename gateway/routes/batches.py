@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
 
 from gateway import bulk, intake, lookup
 from gateway.auth import Asking, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page, Paged
+from gateway.preference import Preferring, done
 from gateway.routes.operations import accepted
 from gateway.standing import standing
 from gateway.submission import BatchSubmission
 from shared.contracts.batch import BatchView
+from shared.contracts.dead_letter import Forecast
 from shared.contracts.identity import Permission
 from shared.contracts.job import JobState, JobView
 from shared.contracts.operation import BulkCancel, Operation
@@ -29,15 +32,19 @@ router = APIRouter(
     "",
     status_code=202,
     response_model=BatchView,
-    responses=problems(400, 413, 415),
+    responses={**done(BatchView), **problems(400, 413, 415)},
     dependencies=[needs(Permission.SUBMIT)],
 )
-def create_batch(caller: Asking, asked: BatchSubmission) -> Response:
+async def create_batch(caller: Asking, asked: BatchSubmission, preferring: Preferring) -> Response:
     """Submit up to 10,000 targets; networks become one job per host. All jobs are made, or none."""
-    made, ids = intake.accept_batch(caller, asked)
-    headers = {"Location": f"{router.prefix}/{made.id}", "Retry-After": "1"}
-    rest = BackgroundTask(intake.follow_up, caller, ids)
-    return Response(made.model_dump_json(), 202, headers, "application/json", rest)
+    made, ids = await run_in_threadpool(intake.accept_batch, caller, asked)
+    headers = {"Location": f"{router.prefix}/{made.id}", "Retry-After": "1", **preferring.headers}
+    rest = None if preferring.wait_s else BackgroundTask(intake.follow_up, caller, ids)
+    if preferring.wait_s:
+        await run_in_threadpool(intake.follow_up, caller, ids)
+        made = await preferring.met(lambda: intake.batch(caller, made.id), lambda batch: batch.is_over)
+    status = preferring.status(is_over=made.is_over)
+    return Response(made.model_dump_json(), status, headers, "application/json", rest)
 
 
 @router.get("", dependencies=[needs(Permission.READ)])
@@ -52,10 +59,14 @@ def list_batches(
 
 
 @router.get("/{id}", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
-def get_batch(caller: Asking, piece: Piece) -> BatchView:
+async def get_batch(caller: Asking, piece: Piece, preferring: Preferring) -> BatchView:
     """One batch: how many of its jobs are in which state, and what they found."""
-    with reading(caller.org_id) as connection:
-        return batches.get(connection, lookup.batch_id(connection, caller, piece))
+
+    def read() -> BatchView:
+        with reading(caller.org_id) as connection:
+            return batches.get(connection, lookup.batch_id(connection, caller, piece))
+
+    return await preferring.met(read, lambda batch: batch.is_over)
 
 
 @router.get("/{id}/jobs", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
@@ -77,11 +88,15 @@ def list_batch_jobs(
     "/{id}:cancel",
     status_code=202,
     response_model=Operation,
-    responses=problems(404, 409),
+    responses={**done(Operation), **problems(404, 409)},
     dependencies=[needs(Permission.OPERATE)],
 )
-def cancel_batch(caller: Asking, piece: Piece) -> Response:
+async def cancel_batch(caller: Asking, piece: Piece, preferring: Preferring) -> Response:
     """Cancel those of its jobs that are not over, as an operation."""
-    with reading(caller.org_id) as connection:
-        batch_id = lookup.batch_id(connection, caller, piece)
-    return accepted(bulk.cancel(caller, BulkCancel(batch_id=batch_id)))
+
+    def begin() -> Operation | Forecast:
+        with reading(caller.org_id) as connection:
+            batch_id = lookup.batch_id(connection, caller, piece)
+        return bulk.cancel(caller, BulkCancel(batch_id=batch_id))
+
+    return await accepted(begin, caller, preferring)

@@ -13,6 +13,7 @@ from gateway.auth import Asking, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page, Paged
+from gateway.preference import Preferring
 from gateway.routes.operations import FORECAST, accepted
 from shared.contracts.dead_letter import (
     BulkReplay,
@@ -129,11 +130,10 @@ def snooze_dead_letter(caller: Asking, piece: Piece, asked: Snooze) -> DeadLette
     responses={**FORECAST, **problems(400, 409, 413, 415)},
     dependencies=[needs(Permission.OPERATE)],
 )
-def replay_dead_letters(caller: Asking, asked: BulkReplay) -> Response:
+async def replay_dead_letters(caller: Asking, asked: BulkReplay, preferring: Preferring) -> Response:
     """Replay many, as an operation. A dry run says what it would do."""
-    if asked.dry_run:
-        return accepted(letters.forecast(caller, asked))
-    return accepted(bulk.replay(caller, asked))
+    begin = letters.forecast if asked.dry_run else bulk.replay
+    return await accepted(lambda: begin(caller, asked), caller, preferring)
 
 
 @router.post(
@@ -143,6 +143,6 @@ def replay_dead_letters(caller: Asking, asked: BulkReplay) -> Response:
     responses={**FORECAST, **problems(400, 409, 413, 415)},
     dependencies=[needs(Permission.OPERATE)],
 )
-def discard_dead_letters(caller: Asking, asked: BulkDiscard) -> Response:
+async def discard_dead_letters(caller: Asking, asked: BulkDiscard, preferring: Preferring) -> Response:
     """Discard many, as an operation. Another number than `expect` is a 409 that names the right one."""
-    return accepted(bulk.discard(caller, asked))
+    return await accepted(lambda: bulk.discard(caller, asked), caller, preferring)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Response
+from starlette.concurrency import run_in_threadpool
 
 from gateway import broker, bulk, idempotency, lookup, standing
 from gateway.auth import Asking, Caller, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
+from gateway.preference import Preference, Preferring, done
 from gateway.routes.operations import FORECAST, accepted
 from shared.contracts.identity import Permission
 from shared.contracts.job import JobState, JobView, StageName, Written
 from shared.contracts.operation import BulkCancel, Operation
-from shared.store import jobs
 from shared.store.engine import reading
 
 router = APIRouter(
@@ -37,61 +39,94 @@ class Resume(Written):
     responses={**FORECAST, **problems(400, 409, 413, 415)},
     dependencies=[needs(Permission.OPERATE)],
 )
-def cancel_jobs(caller: Asking, asked: BulkCancel) -> Response:
+async def cancel_jobs(caller: Asking, asked: BulkCancel, preferring: Preferring) -> Response:
     """Cancel many, as an operation. Another number than `expect` is a 409; a dry run says how many it would be."""
-    return accepted(bulk.cancel(caller, asked))
+    return await accepted(lambda: bulk.cancel(caller, asked), caller, preferring)
 
 
 @router.post("/{id}:cancel", responses={**_CANCELLING, **problems(404, 409)}, dependencies=[needs(Permission.OPERATE)])
-def cancel_job(caller: Asking, piece: Piece, response: Response) -> JobView:
+async def cancel_job(caller: Asking, piece: Piece, response: Response, preferring: Preferring) -> JobView:
     """Cancel a job. Twice is once; one that ended otherwise is a 409."""
-    job_id = _find(caller, piece)
-    broker.intervention().cancel_one(caller.org_id, job_id, caller.actor)
-    view = _view(caller, job_id)
+
+    def cancel() -> str:
+        job_id = _find(caller, piece)
+        broker.intervention().cancel_one(caller.org_id, job_id, caller.actor)
+        return job_id
+
+    view = await _after(cancel, caller, preferring)
     response.status_code = 202 if view.state is JobState.CANCELLING else 200
     return view
 
 
 @router.post(
-    "/{id}:retry", status_code=202, responses=problems(403, 404, 409), dependencies=[needs(Permission.OPERATE)]
+    "/{id}:retry",
+    status_code=202,
+    responses={**done(JobView), **problems(403, 404, 409)},
+    dependencies=[needs(Permission.OPERATE)],
 )
-def retry_job(caller: Asking, piece: Piece) -> JobView:
+async def retry_job(caller: Asking, piece: Piece, response: Response, preferring: Preferring) -> JobView:
     """Go on from the first stage that did not succeed."""
-    job_id = _find(caller, piece)
-    broker.intervention().retry(caller.org_id, job_id, caller.actor)
-    return _view(caller, job_id)
+
+    def retry() -> str:
+        job_id = _find(caller, piece)
+        broker.intervention().retry(caller.org_id, job_id, caller.actor)
+        return job_id
+
+    return await _begun(retry, caller, response, preferring)
 
 
 @router.post(
     "/{id}:resume",
     status_code=202,
-    responses=problems(400, 403, 404, 409, 415),
+    responses={**done(JobView), **problems(400, 403, 404, 409, 415)},
     dependencies=[needs(Permission.OPERATE)],
 )
-def resume_job(caller: Asking, piece: Piece, asked: Resume) -> JobView:
+async def resume_job(
+    caller: Asking, piece: Piece, asked: Resume, response: Response, preferring: Preferring
+) -> JobView:
     """Go on from a stage, which is done again even if it had succeeded."""
-    job_id = _find(caller, piece)
-    broker.intervention().resume(caller.org_id, job_id, asked.stage, caller.actor)
-    return _view(caller, job_id)
+
+    def resume() -> str:
+        job_id = _find(caller, piece)
+        broker.intervention().resume(caller.org_id, job_id, asked.stage, caller.actor)
+        return job_id
+
+    return await _begun(resume, caller, response, preferring)
 
 
 @router.post(
-    "/{id}:rerun", status_code=202, responses=problems(403, 404, 409), dependencies=[needs(Permission.OPERATE)]
+    "/{id}:rerun",
+    status_code=202,
+    responses={**done(JobView), **problems(403, 404, 409)},
+    dependencies=[needs(Permission.OPERATE)],
 )
-def rerun_job(caller: Asking, piece: Piece, response: Response) -> JobView:
+async def rerun_job(caller: Asking, piece: Piece, response: Response, preferring: Preferring) -> JobView:
     """Submit its request again, and answer with the new job."""
-    before = idempotency.made()
-    asked = (caller.org_id, _find(caller, piece), caller.actor, idempotency.note, caller.counted_for)
-    job_id: str = before[0] if before else broker.intervention().rerun(*asked)
-    response.headers["Location"] = f"{router.prefix}/{job_id}"
-    return _view(caller, job_id)
+
+    def rerun() -> str:
+        before = idempotency.made()
+        asked = (caller.org_id, _find(caller, piece), caller.actor, idempotency.note, caller.counted_for)
+        job_id: str = before[0] if before else broker.intervention().rerun(*asked)
+        return job_id
+
+    view = await _begun(rerun, caller, response, preferring)
+    response.headers["Location"] = f"{router.prefix}/{view.id}"
+    return view
+
+
+async def _begun(begin: Callable[[], str], caller: Caller, response: Response, preferring: Preference) -> JobView:
+    """Return the job that `begin` sends on its way, as it is now or after the wait."""
+    view = await _after(begin, caller, preferring)
+    response.status_code = preferring.status(is_over=view.state.is_terminal)
+    return view
+
+
+async def _after(act: Callable[[], str], caller: Caller, preferring: Preference) -> JobView:
+    found = await preferring.job(caller.org_id, await run_in_threadpool(act))
+    [view] = await run_in_threadpool(standing.standing, [found])
+    return view
 
 
 def _find(caller: Caller, piece: str) -> str:
     with reading(caller.org_id) as connection:
         return lookup.job_id(connection, caller, piece)
-
-
-def _view(caller: Caller, job_id: str) -> JobView:
-    with reading(caller.org_id) as connection:
-        return standing.standing([jobs.view(connection, job_id)])[0]

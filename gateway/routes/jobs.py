@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -10,12 +9,13 @@ from fastapi.sse import EventSourceResponse
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
-from gateway import etag, intake, lookup, stream
+from gateway import etag, intake, lookup, preference, stream
 from gateway.auth import Asking, Caller, described, needs
 from gateway.live import Live
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page, Paged
+from gateway.preference import Preference, Preferring
 from gateway.standing import standing
 from gateway.submission import Submission
 from gateway.vigil import Vigil
@@ -37,9 +37,6 @@ router = APIRouter(
     prefix="/api/v1/jobs", tags=["jobs"], dependencies=[described], responses=problems(401, 403, 422, 500, 503)
 )
 
-MAX_WAIT_S = 60
-_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])")
-
 QUERY = (
     'Such as `state:failed kind:host target:"10.0.0.0/24" ended:>24h -tag:nightly`; free words are parts of targets.'
 )
@@ -48,29 +45,24 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     204: {"description": "The job is over, and `Last-Event-ID` is its last event."},
 }
 
-Prefer = Annotated[str, Header(description="`wait=20` answers when the job is over, or after so many seconds (60).")]
-
 
 @router.post(
     "",
     status_code=202,
     response_model=Receipt,
-    responses=problems(400, 413, 415),
+    responses={**preference.done(Receipt), **problems(400, 413, 415)},
     dependencies=[needs(Permission.SUBMIT)],
 )
-async def submit(request: Request, caller: Asking, asked: Submission, prefer: Prefer = "") -> Response:
+async def submit(caller: Asking, asked: Submission, preferring: Preferring) -> Response:
     """Submit targets to be scanned; a network or range becomes one job per host. All jobs are made, or none."""
     receipt = await run_in_threadpool(intake.accept, caller, asked)
-    first = receipt.jobs[0]
-    path = f"?batch_id={receipt.batch_id}" if receipt.batch_id else f"/{first.id}"
-    headers = {"Location": f"{router.prefix}{path}", "Retry-After": "1"}
-    status = 202
-    if (wait_s := _wait_s(prefer)) and not receipt.batch_id:
-        first = await stream.finished(_live(request), caller.org_id, first.id, wait_s)
-        receipt = Receipt(jobs=[first])
-        status = 200 if first.state.is_terminal else 202
-        headers["Preference-Applied"] = f"wait={wait_s}"
-    rest = BackgroundTask(intake.follow_up, caller, [job.id for job in receipt.jobs])
+    ids = [job.id for job in receipt.jobs]
+    path = f"?batch_id={receipt.batch_id}" if receipt.batch_id else f"/{ids[0]}"
+    headers = {"Location": f"{router.prefix}{path}", "Retry-After": "1", **preferring.headers}
+    rest = None if preferring.wait_s else BackgroundTask(intake.follow_up, caller, ids)
+    if preferring.wait_s:
+        receipt = await _waited(preferring, caller, receipt)
+    status = preferring.status(is_over=all(job.state.is_terminal for job in receipt.jobs))
     return Response(receipt.model_dump_json(), status, headers, "application/json", rest)
 
 
@@ -91,10 +83,10 @@ def list_jobs(
 
 
 @router.get("/{id}", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
-async def get_job(request: Request, response: Response, caller: Asking, piece: Piece, prefer: Prefer = "") -> JobView:
+async def get_job(response: Response, caller: Asking, piece: Piece, preferring: Preferring) -> JobView:
     """One job with its steps, and what it waits for."""
     job_id = await run_in_threadpool(_find, caller, piece)
-    found = await stream.finished(_live(request), caller.org_id, job_id, _wait_s(prefer))
+    found = await preferring.job(caller.org_id, job_id)
     [job] = await run_in_threadpool(standing, [found])
     response.headers["ETag"] = etag.of_job(job)
     return job
@@ -154,6 +146,15 @@ async def follow(
     return EventSourceResponse(chunks, headers=headers)
 
 
+async def _waited(preferring: Preference, caller: Caller, receipt: Receipt) -> Receipt:
+    """Return the receipt with the jobs as they are when all of them are over, or after the wait."""
+    await run_in_threadpool(intake.follow_up, caller, [job.id for job in receipt.jobs])
+    if receipt.batch_id is None:
+        return Receipt(jobs=[await preferring.job(caller.org_id, receipt.jobs[0].id)])
+    await preferring.met(lambda: intake.batch(caller, str(receipt.batch_id)), lambda batch: batch.is_over)
+    return await run_in_threadpool(intake.again, caller, receipt)
+
+
 def _find(caller: Caller, piece: str) -> str:
     with reading(caller.org_id) as connection:
         return lookup.job_id(connection, caller, piece)
@@ -162,9 +163,3 @@ def _find(caller: Caller, piece: str) -> str:
 def _live(request: Request) -> Live:
     live: Live = request.app.state.live
     return live
-
-
-def _wait_s(prefer: str) -> int:
-    """Return the seconds of RFC 7240's `wait`, 0 without one."""
-    found = _WAIT.search(prefer)
-    return min(int(found[1]), MAX_WAIT_S) if found else 0

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Response
+from starlette.concurrency import run_in_threadpool
 
 from gateway import lookup
 from gateway.auth import Asking, Caller, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page, Paged
+from gateway.preference import Preference, Preferring
 from shared.contracts.dead_letter import Forecast
 from shared.contracts.identity import Permission
 from shared.contracts.operation import Operation
@@ -26,7 +29,12 @@ router = APIRouter(
     responses=problems(401, 403, 422, 500, 503),
 )
 
-FORECAST: dict[int | str, dict[str, Any]] = {200: {"model": Forecast, "description": "What a dry run would do"}}
+FORECAST: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": Forecast | Operation,
+        "description": "What a dry run would do; or the operation, over within the time that `Prefer: wait` gave",
+    }
+}
 
 
 @router.get("", dependencies=[needs(Permission.READ)])
@@ -41,10 +49,9 @@ def list_operations(
 
 
 @router.get("/{id}", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
-def get_operation(caller: Asking, piece: Piece) -> Operation:
-    """One operation as it is now."""
-    with reading(caller.org_id) as connection:
-        return operations.get(connection, lookup.operation_id(connection, caller, piece))
+async def get_operation(caller: Asking, piece: Piece, preferring: Preferring) -> Operation:
+    """One operation as it is now, or when it is over."""
+    return await preferring.met(partial(_read, caller, piece), _is_over)
 
 
 @router.post("/{id}:pause", responses=problems(404, 409), dependencies=[needs(Permission.OPERATE)])
@@ -68,12 +75,25 @@ def stop_operation(caller: Asking, piece: Piece) -> Operation:
         return operations.stop(connection, operation_id, f"Stopped by {caller.actor}.")
 
 
-def accepted(outcome: Operation | Forecast) -> Response:
-    """Return the answer to bulk work: 202 and where its operation is, or 200 and what it would do."""
+async def accepted(begin: Callable[[], Operation | Forecast], caller: Caller, preferring: Preference) -> Response:
+    """Begin bulk work and return the answer: 202 and where its operation is, 200 if it is over, or what it would do."""
+    outcome = await run_in_threadpool(begin)
     if isinstance(outcome, Forecast):
         return Response(outcome.model_dump_json(), 200, media_type="application/json")
-    headers = {"Location": f"{router.prefix}/{outcome.id}", "Retry-After": "1"}
-    return Response(outcome.model_dump_json(), 202, headers, "application/json")
+    headers = {"Location": f"{router.prefix}/{outcome.id}", "Retry-After": "1", **preferring.headers}
+    if preferring.wait_s:
+        outcome = await preferring.met(partial(_read, caller, outcome.id), _is_over)
+    status = preferring.status(is_over=_is_over(outcome))
+    return Response(outcome.model_dump_json(), status, headers, "application/json")
+
+
+def _read(caller: Caller, piece: str) -> Operation:
+    with reading(caller.org_id) as connection:
+        return operations.get(connection, lookup.operation_id(connection, caller, piece))
+
+
+def _is_over(operation: Operation) -> bool:
+    return operation.state.is_over
 
 
 @contextmanager

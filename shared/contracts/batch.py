@@ -28,3 +28,7 @@ class BatchView(Contract):
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return sum(count for state, count in self.states.items() if state.is_terminal) >= self.total

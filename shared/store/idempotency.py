@@ -20,7 +20,7 @@ from shared.keyring import Unverified
 from shared.store.engine import insert_missing
 from shared.store.tables import idempotent_requests as requests
 
-IN_WORK = timedelta(seconds=60)  # longer than a request takes; a gateway that died holds a key so long
+IN_WORK = timedelta(seconds=90)  # longer than a request takes or waits (60 s); a gateway that died holds a key so long
 KEPT = timedelta(hours=24)
 MAX_BODY = 1024 * 1024  # bytes of an answer that is kept
 PRUNED = 50  # rows of others that one request deletes
