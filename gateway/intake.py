@@ -92,7 +92,7 @@ def _new(caller: Caller, asked: Submission | BatchSubmission, most: int) -> Made
         within = scan_rules.reach(connection, caller.org_id)
     admission.due(options)  # before names are resolved: that takes time
     try:
-        targets = admit(asked.entries(), within, most)
+        targets = admit(caller.org_id, asked.entries(), within, most)
     except TargetsRefused as exc:
         refusals.note(caller.org_id, caller.actor, "target.refused", "submission", exc.refused, address=caller.address)
         raise

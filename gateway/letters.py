@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from gateway import broker, bulk, lookup
+from gateway import broker, bulk, lookup, names
 from gateway.auth import Caller
 from gateway.page import Paging
 from shared.contracts.dead_letter import BulkReplay, DeadLetterView, Forecast, Replay, Verdict
@@ -33,14 +33,15 @@ class ReplayRefused(Conflict):
 
 
 def replay(caller: Caller, piece: str, how: Replay) -> Verdict:
-    """Replay one dead letter. Raises ReplayRefused."""
+    """Replay one dead letter. Raises ReplayRefused, NamesBusy."""
     with reading(caller.org_id) as connection:
         letter_id = lookup.letter_id(connection, caller, piece)
     with writing(caller.org_id) as connection:  # before: what cannot be written down is not done
         about = caller.org_id, caller.actor, "dlq.replaying", _subject(letter_id)
         audit.add(connection, *about, address=caller.address)
     verdict: Verdict
-    [verdict] = broker.replay().replay(caller.org_id, [letter_id], how, caller.actor)
+    with names.turn(caller.org_id):
+        [verdict] = broker.replay().replay(caller.org_id, [letter_id], how, caller.actor)
     with writing(caller.org_id) as connection:
         plain = how.model_dump(mode="json", exclude_defaults=True)
         audit.add(
@@ -59,8 +60,10 @@ def replay(caller: Caller, piece: str, how: Replay) -> Verdict:
 
 
 def forecast(caller: Caller, asked: BulkReplay) -> Forecast:
-    """Return what a replay would do."""
-    found: Forecast = broker.replay().forecast(caller.org_id, bulk.whole(caller, asked.selection), asked.how)
+    """Return what a replay would do. Raises NamesBusy."""
+    selection = bulk.whole(caller, asked.selection)
+    with names.turn(caller.org_id):
+        found: Forecast = broker.replay().forecast(caller.org_id, selection, asked.how)
     return found
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import Field, WithJsonSchema, model_validator
 
-from gateway import openapi
+from gateway import names, openapi
 from gateway.problems import MAX_ERRORS, InvalidRequest
 from shared import policy, registry, resolver
-from shared.contracts.addresses import span
 from shared.contracts.batch import MAX_ENTRIES
 from shared.contracts.problems import FieldError
 from shared.contracts.submission import MAX_TARGETS, Options
@@ -23,11 +21,10 @@ from shared.policy import Reach, TargetRefused
 from shared.redaction import shown
 from shared.store import plugins
 from shared.store.engine import Connection
+from shared.text import plural
 
 MAX_JOBS = 4096  # single targets of one submission, networks counted by their hosts
 MAX_TARGET_BYTES = 8192  # of one target as JSON; it is kept with every job that it stands for
-RESOLVE_AT_ONCE = 8  # as many as `shared.policy` has threads
-RESOLVE_ALL_TIMEOUT_S = 20.0
 
 
 class TooManyJobs(Permanent):
@@ -103,10 +100,10 @@ class Submission(Asked):
         return [(f"/targets/{place}", data) for place, data in enumerate(self.targets)]
 
 
-def admit(entries: Sequence[tuple[str, Any]], within: Reach, most: int = MAX_JOBS) -> list[TargetModel]:
+def admit(org_id: str, entries: Sequence[tuple[str, Any]], within: Reach, most: int = MAX_JOBS) -> list[TargetModel]:
     """Return the single targets of the entries of a submission, all allowed. within: what the organisation may scan.
 
-    Raises InvalidRequest or TargetsRefused, each naming the targets by pointer; TooManyJobs; ResolverAway.
+    Raises InvalidRequest or TargetsRefused, each naming the targets by pointer; TooManyJobs; ResolverAway, NamesBusy.
     """
     singles: list[tuple[str, TargetModel]] = []
     wrong: list[_Wrong] = []
@@ -119,7 +116,7 @@ def admit(entries: Sequence[tuple[str, Any]], within: Reach, most: int = MAX_JOB
             raise TooManyJobs(
                 f"The targets up to {where} are more than {most} single ones.", cure="Send several submissions."
             )
-    if wrong or (wrong := _unscannable(singles, within)):
+    if wrong or (wrong := _unscannable(org_id, singles, within)):
         raise _refused(wrong, len(entries))
     return [single for _, single in singles]
 
@@ -178,26 +175,17 @@ def _refused(wrong: Sequence[_Wrong], asked: int) -> InvalidRequest | TargetsRef
     return TargetsRefused(f"{said}{first.message}", errors, cure=first.cure, refused=refused)
 
 
-def _unscannable(singles: Sequence[tuple[str, TargetModel]], within: Reach) -> list[_Wrong]:
-    """Judge each target once. Threads are for names alone: to resolve them takes time, and an address takes none."""
-    asked = list({single.key: (where, single) for where, single in reversed(singles)}.values())[::-1]
-    named = [place for place, (_, single) in enumerate(asked) if len(asked) > 1 and not _is_numeric(single)]
-    pool = ThreadPoolExecutor(RESOLVE_AT_ONCE, thread_name_prefix="admit")
-    try:
-        tasks = {place: pool.submit(_refusal, *asked[place], within) for place in named}
-        _, open_tasks = wait(tasks.values(), RESOLVE_ALL_TIMEOUT_S)
-        if open_tasks:
-            raise resolver.ResolverAway(f"{len(open_tasks)} names were not resolved in {RESOLVE_ALL_TIMEOUT_S:g} s.")
-        found = [
-            tasks[place].result() if place in tasks else _refusal(*each, within) for place, each in enumerate(asked)
-        ]
-        return [error for error in found if error]
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _is_numeric(single: TargetModel) -> bool:
-    return all(span(host) is not None for host in single.hosts)
+def _unscannable(org_id: str, singles: Sequence[tuple[str, TargetModel]], within: Reach) -> list[_Wrong]:
+    """Judge each target once, at the first place where it stands."""
+    asked = {single.key: (where, single) for where, single in reversed(singles)}
+    targets = {key: single for key, (_, single) in reversed(asked.items())}
+    found = names.of_each(org_id, targets, lambda key: _refusal(*asked[key], within))
+    if late := len(targets) - len(found):
+        raise resolver.ResolverAway(
+            f"{plural(late, 'name')} could not be resolved in {names.ALL_TIMEOUT_S:g} s.",
+            cure="Send fewer names at once, or addresses.",
+        )
+    return [error for key in targets if (error := found[key])]
 
 
 def _refusal(where: str, single: TargetModel, within: Reach) -> _Wrong | None:

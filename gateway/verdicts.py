@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 
-from gateway.submission import MAX_JOBS, RESOLVE_ALL_TIMEOUT_S, RESOLVE_AT_ONCE, TooManyJobs, expanded
+from gateway import names
+from gateway.submission import MAX_JOBS, TooManyJobs, expanded
 from shared import policy
 from shared.contracts.scan_rule import AddressVerdict, TargetVerdict
 from shared.contracts.target import TargetModel
@@ -16,8 +16,11 @@ from shared.resolver import ResolverAway
 MAX_LABEL = 80  # characters repeated of what is no target
 
 
-def verdicts(targets: Sequence[object], within: Reach) -> list[TargetVerdict]:
-    """Return one verdict per single target, in order. within: what the organisation may scan. Raises TooManyJobs."""
+def verdicts(org_id: str, targets: Sequence[object], within: Reach) -> list[TargetVerdict]:
+    """Return one verdict per single target, in order. within: what the organisation may scan.
+
+    Raises TooManyJobs, NamesBusy.
+    """
     asked: list[TargetModel | TargetVerdict] = []
     for data in targets:
         try:
@@ -26,14 +29,9 @@ def verdicts(targets: Sequence[object], within: Reach) -> list[TargetVerdict]:
             asked.append(_refused(_label(data), exc))
         if len(asked) > MAX_JOBS:
             raise TooManyJobs(f"These are more than {MAX_JOBS} single targets.", cure="Ask several times.")
-    pool = ThreadPoolExecutor(RESOLVE_AT_ONCE, thread_name_prefix="verdict")
-    try:
-        open_tasks = {each.key: pool.submit(_verdict, each, within) for each in asked if isinstance(each, TargetModel)}
-        wait(open_tasks.values(), RESOLVE_ALL_TIMEOUT_S)
-        done = {key: task.result() for key, task in open_tasks.items() if task.done()}
-        return [each if isinstance(each, TargetVerdict) else done.get(each.key) or _late(each) for each in asked]
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    singles = {each.key: each for each in asked if isinstance(each, TargetModel)}
+    done = names.of_each(org_id, singles, lambda key: _verdict(singles[key], within))
+    return [each if isinstance(each, TargetVerdict) else done.get(each.key) or _late(each) for each in asked]
 
 
 def _verdict(target: TargetModel, within: Reach) -> TargetVerdict:
@@ -64,7 +62,7 @@ def _refused(label: str, exc: VedetteError) -> TargetVerdict:
 
 
 def _late(target: TargetModel) -> TargetVerdict:
-    return _refused(target.label, ResolverAway(f"{target.label} was not resolved in {RESOLVE_ALL_TIMEOUT_S:g} s."))
+    return _refused(target.label, ResolverAway(f"{target.label} was not resolved in {names.ALL_TIMEOUT_S:g} s."))
 
 
 def _label(data: object) -> str:

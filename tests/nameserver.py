@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import socket
-import struct
 import sys
 import threading
 import time
@@ -26,10 +24,10 @@ from shared import egress, policy
 from shared.contracts.job import Profile
 from shared.contracts.kinds.host import Target
 from shared.policy import Reach, TargetRefused
+from tests import namespace
 
 NAME = "rebind.example"
 PUBLIC, METADATA = "93.184.215.14", "169.254.169.254"
-_SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 
 
 class NameServer:
@@ -116,8 +114,7 @@ def webhook() -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
+    namespace.begin()
     scenarios: dict[str, Callable[..., None]] = {"rebound": rebound, "pinned": pinned, "webhook": webhook}
     scenarios[arguments[0]](*arguments[1:])
 

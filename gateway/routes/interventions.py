@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from starlette.concurrency import run_in_threadpool
 
-from gateway import broker, bulk, idempotency, lookup, standing
+from gateway import broker, bulk, idempotency, lookup, names, standing
 from gateway.auth import Asking, Caller, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
@@ -116,7 +116,12 @@ async def rerun_job(caller: Asking, piece: Piece, response: Response, preferring
 
 async def _begun(begin: Callable[[], str], caller: Caller, response: Response, preferring: Preference) -> JobView:
     """Return the job that `begin` sends on its way, as it is now or after the wait."""
-    view = await _after(begin, caller, preferring)
+
+    def in_turn() -> str:  # the name of the target may be looked up anew
+        with names.turn(caller.org_id):
+            return begin()
+
+    view = await _after(in_turn, caller, preferring)
     response.status_code = preferring.status(is_over=view.state.is_terminal)
     return view
 

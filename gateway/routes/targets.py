@@ -36,7 +36,7 @@ def check_targets(caller: Asking, asked: Check) -> Page[TargetVerdict]:
     """Judge targets as a submission would, address by address. Nothing is scanned, and nothing written."""
     with reading(caller.org_id) as connection:
         within = scan_rules.reach(connection, caller.org_id)
-    return Page(items=verdicts(asked.targets, within))
+    return Page(items=verdicts(caller.org_id, asked.targets, within))
 
 
 @router.get("", dependencies=[needs(Permission.READ)])
