@@ -68,6 +68,7 @@ def refresh(token: str, origin: Origin) -> Tokens:
 
 def end(caller: Caller, *, everywhere: bool) -> None:
     """End the caller's log-in, or all of them. Raises Forbidden for a key, which ends none of its user's."""
+    caller = caller.behind or caller
     if caller.key_id and everywhere:
         raise Forbidden("An API key ends no log-ins.", cure="Log in: vedette login")
     if caller.user_id is None or (not caller.family and not everywhere):
@@ -83,6 +84,7 @@ def end(caller: Caller, *, everywhere: bool) -> None:
 
 def change_password(caller: Caller, current: str, new: str) -> None:
     """Give the caller another password, and end all of their log-ins but this one. Raises Forbidden."""
+    caller = caller.behind or caller
     with reading() as connection:
         account = users.account_of(connection, caller.user_id or "")
     if account is None or caller.key_id:

@@ -51,7 +51,7 @@ class TokenMissing(Permanent):
 class Caller:
     """Who asks, and whose things are seen. `actor` is written down beside what is done, with the address.
 
-    family: of the log-in, for a user.  is_own: the installation's own token, which belongs to nobody.
+    family: of the log-in, for a user.  behind: the root user who acts here without belonging here.
     """
 
     org_id: str = "local"
@@ -63,9 +63,11 @@ class Caller:
     family: str = ""
     address: str = ""
     expires_at: datetime | None = None
+    behind: Caller | None = None
 
     @property
     def is_own(self) -> bool:
+        """Whether this is whoever runs the installation: its token, or a root user in another organisation."""
         return self.user_id is None and self.key_id is None
 
     @property

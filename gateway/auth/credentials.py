@@ -20,7 +20,7 @@ _ROOT = frozenset({Permission.INSTALLATION, Permission.QUEUES})
 
 
 def of_bearer(given: str, own: bytes, address: str, org_id: str = "") -> Caller:
-    """Return who shows this credential. own: the installation's token.  org_id: for whom that one wants to act.
+    """Return who shows this credential. own: the installation's token.  org_id: where that or a root user wants to act.
 
     Raises Unauthorized, and Forbidden for an organisation that is not the caller's.
     """
@@ -32,9 +32,7 @@ def of_bearer(given: str, own: bytes, address: str, org_id: str = "") -> Caller:
         found = _of_access(given, address)
     else:
         raise _unknown(address, "The token is not valid.", "Use that of VEDETTE_TOKEN, or log in: vedette login")
-    if org_id and org_id != found.org_id:
-        raise Forbidden("This credential is for another organisation.", cure="Switch: vedette orgs use")
-    return found
+    return _elsewhere(found, org_id) if org_id and org_id != found.org_id else found
 
 
 def of_session(token: str, address: str) -> Caller:
@@ -51,6 +49,8 @@ def again(caller: Caller) -> Caller:
     """Return the caller as things stand now, for a connection that lasts. Raises Unauthorized."""
     if caller.expires_at and caller.expires_at <= now():
         raise Unauthorized("The credential has expired.", cure=access.AGAIN, error="invalid_token")
+    if caller.behind is not None:
+        return _elsewhere(again(caller.behind), caller.org_id)
     if caller.key_id is not None:
         with reading() as connection:
             return _with_key(keys.by_id(connection, caller.key_id), caller.address)
@@ -68,6 +68,15 @@ def _own(address: str, org_id: str) -> Caller:
         with reading() as connection:
             organisations.get(connection, org_id)
     return Caller(org_id=org_id or "local", address=address)
+
+
+def _elsewhere(found: Caller, org_id: str) -> Caller:
+    """Return a root user as who may do everything in an organisation that is not theirs."""
+    if found.key_id or Permission.INSTALLATION not in found.permissions:
+        raise Forbidden("This credential is for another organisation.", cure="Switch: vedette orgs use ORG")
+    with reading() as connection:
+        organisations.get(connection, org_id)
+    return Caller(org_id=org_id, actor=found.actor, address=found.address, expires_at=found.expires_at, behind=found)
 
 
 def _of_access(given: str, address: str) -> Caller:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.models import OptionInfo
 
 from vedette.cli import failure
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
     from vedette.client import Client
 
+_SLUG = re.compile("[a-z0-9-]{1,63}")  # shared.contracts.access.Slug, which costs an import of pydantic
+_ORGS = "List them: vedette orgs list"
 Format = Literal["table", "json", "jsonl", "csv", "id"]
 
 
@@ -34,6 +38,9 @@ class Options:
         str | None,
         typer.Option("--context", metavar="NAME", envvar="VEDETTE_CONTEXT", help="Log-in to use; see vedette context."),
     ]
+    Org = Annotated[
+        str | None, typer.Option("--org", metavar="SLUG", help="Act in this organisation; for root and the token.")
+    ]
     Output = Annotated[
         Format | None, typer.Option("--output", "-o", metavar="FORMAT", help="table, json, jsonl, csv or id.")
     ]
@@ -47,6 +54,7 @@ _OPTIONS: dict[str, tuple[Any, bool | None]] = {
     "url": (Options.Url, None),
     "token": (Options.Token, None),
     "place": (Options.Context, None),
+    "acting": (Options.Org, None),
     "output": (Options.Output, None),
     "fields": (Options.Fields, None),
     "quiet": (Options.Quiet, False),
@@ -69,6 +77,7 @@ class Session:
     url: str = ""
     token: str = field(default="", repr=False)
     context: str = ""  # whose URL it is
+    acting: str = ""  # in this organisation instead of one's own
     output: Format = "table"
     fields: tuple[str, ...] = ()
     quiet: bool = False
@@ -101,7 +110,7 @@ class Session:
 
         if self.url:
             try:
-                with Client(self.url, self._token()) as client:
+                with Client(self.url, self._token(), org=self.acting) as client:
                     yield Link(client, is_own=False)
             except Unreachable as exc:
                 if self.context:
@@ -111,7 +120,7 @@ class Session:
         from vedette import stack  # noqa: PLC0415
 
         is_own = stack.connect() is None
-        with stack.running(self.note) as access, Client(access.url, access.token) as client:
+        with stack.running(self.note) as access, Client(access.url, access.token, org=self.acting) as client:
             yield Link(client, is_own)
 
     def _token(self) -> str | Callable[[], str]:
@@ -136,14 +145,13 @@ def command(function: Callable[..., int | None]) -> Callable[..., int | None]:
     parameters = [
         p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own.parameters.values() if p.name != "session"
     ]
-    for name, (annotation, default) in _OPTIONS.items():
-        is_taken = name == "quiet" and "query" in own.parameters
-        parameters.append(_keyword(name, Options.QuietLong if is_taken else annotation, default))
+    offered = _offered(own)
+    parameters += [_keyword(name, annotation, default) for name, (annotation, default) in offered.items()]
     parameters.append(_keyword("context", typer.Context))
 
     @wraps(function)
     def run(*, context: typer.Context, **values: Any) -> int | None:  # noqa: ANN401
-        here = {name: values.pop(name) for name in _OPTIONS}
+        here = {name: values.pop(name) for name in offered}
         try:
             return function(_session(context, here), **values)
         except BrokenPipeError:
@@ -152,6 +160,20 @@ def command(function: Callable[..., int | None]) -> Callable[..., int | None]:
     vars(run)["__signature__"] = own.replace(parameters=parameters)  # what typer reads
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
+
+
+def _offered(own: inspect.Signature) -> dict[str, tuple[Any, bool | None]]:
+    """Return the global options of a command, but those whose names it uses itself."""
+    found = dict(_OPTIONS)
+    if "query" in own.parameters:
+        found["quiet"] = (Options.QuietLong, False)
+    if "org" in own.parameters and _is_option(own.parameters["org"]):
+        del found["acting"]
+    return found
+
+
+def _is_option(parameter: inspect.Parameter) -> bool:
+    return any(isinstance(each, OptionInfo) for each in getattr(parameter.annotation, "__metadata__", ()))
 
 
 def _keyword(name: str, annotation: object, default: object = inspect.Parameter.empty) -> inspect.Parameter:
@@ -169,6 +191,8 @@ def _session(context: typer.Context, here: dict[str, Any]) -> Session:
         for name in ("url", "token", "place")
     }
     _choose(merged, is_typed)
+    if not _SLUG.fullmatch(merged.get("acting") or "-"):
+        raise failure.Misused(f"{merged['acting'][:64]!r} is not the short name of an organisation.", cure=_ORGS)
     if not merged["url"] and is_typed["token"]:
         raise failure.Misused(
             "--token is for the gateway of --url, and none was given.",

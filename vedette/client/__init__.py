@@ -34,11 +34,14 @@ __all__ = ["AuditPage", "Client", "DeadLetterPage", "JobPage", "OperationPage", 
 class Client(Jobs):
     """The gateway at `url`: jobs by itself, the rest by noun. Close it, or use it as a context manager.
 
-    token: or what returns the one that holds now, asked for each request. Safe to use from several threads.
+    token: or what returns the one that holds now, asked for each request.  org: for root, to act in another than one's
+    own. Safe to use from several threads.
     """
 
-    def __init__(self, url: str, token: str | Callable[[], str] = "", *, timeout_s: float = TIMEOUT_S) -> None:
-        super().__init__(Http(url, token, timeout_s))
+    def __init__(
+        self, url: str, token: str | Callable[[], str] = "", *, timeout_s: float = TIMEOUT_S, org: str = ""
+    ) -> None:
+        super().__init__(Http(url, token, timeout_s, org=org))
         self.audit = Audit(self._http)
         self.batches = Batches(self._http)
         self.keys = Keys(self._http)

@@ -28,6 +28,7 @@ MAX_EVENT = 256 * 1024
 MAX_MESSAGE = 4 * 1024 * 1024  # a snapshot holds 50 jobs with all their steps
 MAX_LINE = 4 * 1024 * 1024  # bytes of one line of an export: a dead letter with its payload
 NO_CONTENT = 204
+ORGANISATION = "Vedette-Organisation"
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -63,13 +64,13 @@ class Answer:
 class Http:
     """The gateway at `url`. Safe to use from several threads."""
 
-    def __init__(self, url: str, token: str | Callable[[], str], timeout_s: float) -> None:
+    def __init__(self, url: str, token: str | Callable[[], str], timeout_s: float, *, org: str = "") -> None:
         self.url = _checked(url)
         self.timeout_s = timeout_s
         self._http = httpx2.Client(
             base_url=f"{self.url}/api/v1/",
             auth=_Bearer(token) if token else None,
-            headers={"Accept": "application/json", "User-Agent": "vedette"},
+            headers={"Accept": "application/json", "User-Agent": "vedette"} | ({ORGANISATION: org} if org else {}),
             timeout=httpx2.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
             trust_env=not _is_local(self.url),  # a proxy of the environment cannot reach our own loopback
         )

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
-from gateway.auth import throttle
+from gateway import tickets
+from gateway.auth import Unauthorized, credentials, throttle
 from tests.gateway.auth import people
 from tests.gateway.driving import both_databases
 
@@ -116,6 +117,24 @@ def test_only_the_installation_s_token_acts_for_others(client: TestClient) -> No
     assert answer.status_code == 403
     assert client.get("/api/v1/auth/me", headers={"Vedette-Organisation": "acme"}).json()["org_id"] == "acme"
     assert client.get("/api/v1/auth/me", headers={"Vedette-Organisation": "nowhere"}).status_code == 404
+
+
+def test_a_root_user_acts_in_an_organisation_that_is_not_theirs_until_shut_out(client: TestClient) -> None:
+    people.org(client, "acme")
+    people.user(client, "root@example.org", is_root=True)
+    log_in = people.login(client, "root@example.org")
+    there = people.bearer(log_in["access_token"]) | {"Vedette-Organisation": "acme"}
+    me = client.get("/api/v1/auth/me", headers=there).json()
+    assert (me["actor"], me["org_id"], "submit" in me["permissions"]) == ("user:root@example.org", "acme", True)
+    secret = people.key(client, there)["secret"]
+    assert client.get("/api/v1/auth/me", headers=people.bearer(secret)).json()["org_id"] == "acme"
+    ticket = client.post("/api/v1/auth/ticket", headers=there).json()["ticket"]
+    told = tickets.redeem(ticket)
+    assert credentials.again(told).org_id == "acme"
+    assert client.post("/api/v1/auth/logout", json={}, headers=there).status_code == 204
+    assert client.get("/api/v1/auth/me", headers=there).status_code == 401
+    with pytest.raises(Unauthorized):
+        credentials.again(told)
 
 
 @pytest.mark.parametrize("query", ["token=x", "api_key=x", "access_token=x", "Authorization=Bearer%20x"])

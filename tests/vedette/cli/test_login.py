@@ -113,6 +113,23 @@ def test_an_organisation_that_one_is_not_in_is_not_found(logged_in: str, typed: 
     assert vedette("orgs", "get", "nope").code == 5
 
 
+def test_the_token_acts_in_the_organisation_of_org_and_a_user_does_not(
+    logged_in: str, lab: Lab, vedette: Vedette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Client(lab.url, TOKEN) as client:
+        client.orgs.create(OrgNew(id="shop", name="Shop"))
+    refused = vedette("jobs", "list", "--org", "shop")
+    assert (refused.code, "vedette orgs use ORG" in refused.err) == (4, True)
+    assert vedette("jobs", "list", "--org", "Not a slug").code == 2
+    monkeypatch.setenv("VEDETTE_URL", lab.url)
+    monkeypatch.setenv("VEDETTE_TOKEN", TOKEN)
+    assert vedette("--org", "shop", "whoami").out.startswith("token in shop")
+    assert vedette("whoami", "--org", "nope").code == 5
+    made = vedette("scan", "host", "127.0.0.1", "--ports", "1", "--org", "shop", "-o", "id").out.strip()
+    assert vedette("jobs", "get", made).code == 5
+    assert vedette("jobs", "get", made, "--org", "shop").code == 0
+
+
 def test_a_suspended_organisation_says_so_and_lets_the_same_log_in_go_on_later(
     logged_in: str, typed: Typed, vedette: Vedette, lab: Lab
 ) -> None:
