@@ -120,7 +120,7 @@ def _cancel(found: _Sorted, by: str) -> int:
 
 
 def _bury(found: _Sorted, queue: str, by: str) -> int:
-    entry = DeadLetterEntry(
+    purged = DeadLetterEntry(
         reason=Reason.UNDELIVERABLE,
         failure_class=FailureClass.PERMANENT,
         rule="purged",
@@ -129,6 +129,10 @@ def _bury(found: _Sorted, queue: str, by: str) -> int:
     )
     with answering() as client:
         return sum(
-            removal.remove(client, message, entry.model_copy(update={"task_id": message.task_id[:200]}))
+            removal.remove(
+                client,
+                message,
+                message.refusal(queue) or purged.model_copy(update={"task_id": message.task_id[:200]}),
+            )
             for message in found.strays
         )

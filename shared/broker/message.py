@@ -106,7 +106,7 @@ def given_up(held: Held, why: str) -> DeadLetterEntry:
     try:
         opened = codec.unseal_raw(held.payload)
     except Unverified as exc:  # what it says must not end the step of a job
-        return refused(held.payload.get("headers"), exc)
+        return refused(held.payload.get("headers"), exc).model_copy(update={"queue": held.lane})
     known = {}
     with suppress(ValueError, RecursionError):
         known = dlq.owner(json.loads(opened.body))

@@ -15,6 +15,7 @@ import redis
 from shared import codec, dlq
 from shared.broker import keys
 from shared.broker.client import Script, Value
+from shared.broker.message import refused, undecodable
 from shared.contracts.dead_letter import DeadLetterEntry
 from shared.keyring import Unverified
 
@@ -44,6 +45,18 @@ class Waiting:
         except (ValueError, TypeError, LookupError, RecursionError, Unverified):
             return ""
         return found if isinstance(found, str) else ""
+
+    def refusal(self, lane: str) -> DeadLetterEntry | None:
+        """Return the dead letter of what this installation has not sent, or None where it has."""
+        try:
+            message = json.loads(self.raw)
+            codec.unseal_raw(message)
+        except Unverified as exc:
+            headers = message.get("headers") if isinstance(message, dict) else None
+            return refused(headers, exc).model_copy(update={"queue": lane})
+        except (ValueError, RecursionError) as exc:
+            return undecodable(lane, "The entry of the queue is no message.", type(exc).__name__)
+        return None
 
 
 def peek(client: redis.Redis, lane: str, limit: int, skip: int = 0) -> list[Waiting]:

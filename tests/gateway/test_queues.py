@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
+from control import ingester
 from gateway import broker
-from shared.broker import keys, pause, presence
+from shared import codec
+from shared.broker import keys, pause, presence, removal
 from shared.broker.client import client as redis_client
 from shared.broker.presence import WorkerRecord
 from shared.contracts.job import StageName
@@ -101,6 +104,35 @@ def test_a_purge_cancels_the_jobs_and_buries_what_is_of_no_job(
     assert line["detail"] == {"jobs": 3, "messages": 1}
     begun = client.get("/api/v1/audit?action=queue.purging").json()["items"]
     assert [line["detail"] for line in begun] == [{"expect": 10}, {"expect": 3}, {}]  # two were refused for the number
+
+
+def test_a_purge_believes_nothing_that_forged_messages_say(client: TestClient, make_job: Callable[..., str]) -> None:
+    """They are dead letters of class security, one of each sort, and the job that they name waits on."""
+    job_id = make_job()
+    broker.publish([job_id])
+    [waiting] = removal.peek(redis_client(), "scan", 10)
+    sound = json.loads(waiting.raw)
+    removal.remove(redis_client(), waiting)
+    forged = [
+        {**sound, "content-type": "application/json"},
+        {**sound, "headers": {**sound["headers"], "eta": "2100-01-01T00:00:00+00:00"}},
+        {**sound, "headers": {**sound["headers"], codec.KEY: "gone"}},
+        {"headers": {"id": f"{job_id}.scan", "task": "scan.run"}},
+    ]
+    redis_client().lpush("scan", *map(json.dumps, forged), b"nonsense")
+    done = client.post("/api/v1/queues/scan:purge", json={"expect": 5}).json()
+    assert (done["jobs"], done["messages"]) == (0, 5)
+    assert client.get(f"/api/v1/jobs/{job_id}").json()["state"] == "queued"
+    ingester.ingest_once()
+    found = client.get("/api/v1/dlq").json()["items"]
+    assert {(one["reason"], one["failure_class"], one["queue"]): one["count"] for one in found} == {
+        ("unsigned", "security", "scan"): 2,
+        ("bad-signature", "security", "scan"): 1,
+        ("stale-key", "security", "scan"): 1,
+        ("undecodable-envelope", "permanent", "scan"): 1,
+    }
+    assert {one.get("job_id") for one in found} == {None}
+    assert len(client.get("/api/v1/audit?action=security.refused").json()["items"]) == 3
 
 
 def test_a_purge_leaves_a_job_alone_that_runs_already(client: TestClient, make_job: Callable[..., str]) -> None:

@@ -130,6 +130,22 @@ def test_a_message_is_delivered_four_times_and_then_poison(client: redis.Redis) 
     assert json.loads(letter["raw"])["headers"]["id"] == "job-a.scan"
 
 
+def test_a_forged_message_whose_deliveries_were_lost_ends_the_step_of_no_job(client: redis.Redis) -> None:
+    """Who can write into a queue can have a message given up whose owner nobody has looked at yet."""
+    put(client, "a", **{keys.DELIVERIES: MAX_DELIVERIES})
+    [raw] = waiting(client)
+    client.delete(*keys.lists("scan"))
+    client.lpush("scan", json.dumps({**raw, "headers": {**raw["headers"], "retries": 99}}))
+    taken = take(client)
+    assert taken is not None
+    assert put_back(client, taken.tag, counted=True, why="killed")
+    [letter] = letters(client)
+    assert (letter["reason"], letter["failure_class"]) == ("bad-signature", "security")
+    assert (letter["queue"], letter.get("job_id"), letter.get("stage")) == ("scan", None, None)
+    assert json.loads(letter["raw"])["headers"]["retries"] == 99
+    assert untouched(client)
+
+
 def test_a_message_whose_time_is_to_come_is_not_counted(client: redis.Redis) -> None:
     hold(client, "a", eta="2999-01-01T00:00:00+00:00")
     assert put_back(client, "a", counted=True)
