@@ -106,9 +106,10 @@ def test_reports_are_downloaded_by_format(done: str, vedette: Vedette) -> None:
 
 def test_reports_are_listed_of_all_jobs_and_of_one(done: str, vedette: Vedette) -> None:
     told = json.loads(vedette("report", "list", "-o", "json").out)
-    assert {one["job_id"] for one in told} == {done}
+    assert [one["format"] for one in told if one["job_id"] == done] == ["json", "html"]
     assert [one["format"] for one in json.loads(vedette("report", "list", done, "-o", "json").out)] == ["html", "json"]
-    assert vedette("report", "list", "--format", "html", "-o", "id").out.split() == [told[-1]["id"]]
+    of_html = [one["id"] for one in told if one["format"] == "html"]
+    assert vedette("report", "list", "--format", "html", "-o", "id").out.split() == of_html
     assert "more than 1" in vedette("report", "list", "--limit", "1").err
     assert "No reports" in vedette("report", "list", "--format", "odt").err
 
