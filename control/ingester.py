@@ -112,7 +112,7 @@ def _commit(arrivals: Sequence[Arrival]) -> None:
 def _tell(done: TakenIn) -> None:
     bus.publish(done.events)
     if done.untold:
-        resend(done.untold)
+        resend([(job_id, stage, "") for job_id, stage in done.untold])
     if done.alarms:
         log.error("ingester.security.refused", letters=done.alarms)
     with suppress(BrokerAway):  # they are dead letters and audited, which matters more than their number

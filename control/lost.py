@@ -57,7 +57,7 @@ class LostSteps:
     def __init__(self) -> None:
         self._suspects: dict[Turn, float] = {}  # since when it is missing, monotonic
         self._full_at = 0.0
-        self._patient_until: dict[tuple[str, StageName], float] = {}
+        self._patient_until: dict[tuple[str, StageName, str], float] = {}
 
     def __call__(self) -> int:
         """Send again or bury what has been missing since the last round; return how many steps.
@@ -78,7 +78,7 @@ class LostSteps:
         """Say whether to send a step again. The pause doubles each time: trouble that goes on must not end jobs."""
         if at - self._suspects.get(turn, at + 1) < min(settings().republish_after_s, MISSING_S):
             return False
-        step = (turn.job_id, turn.stage)
+        step = (turn.job_id, turn.stage, turn.part)
         if step in self._patient_until:
             return False
         self._patient_until[step] = at + settings().republish_after_s * 2 ** (turn.resent + 1)
@@ -141,7 +141,7 @@ def _entries(client: redis.Redis, after: str) -> Any:  # noqa: ANN401
 def _send(lost: Sequence[Turn]) -> None:
     for start in range(0, len(lost), AT_ONCE):
         batch = lost[start : start + AT_ONCE]
-        resend([(turn.job_id, turn.stage) for turn in batch])
+        resend([(turn.job_id, turn.stage, turn.part) for turn in batch])
         with writing() as connection:
             told = repairs.note_resent(connection, batch, _WHY)
         bus.publish(told)
@@ -168,10 +168,11 @@ def _letter(turn: Turn) -> DeadLetterEntry:
         rule=f"the reconciler sent it {turn.resent} times, and it was lost each time",
         queue=turn.lane if turn.stage is StageName.SCAN else LANES[turn.stage][0],
         task=f"{turn.stage}.run",
-        task_id=f"{turn.job_id}.{turn.stage}",
+        task_id=".".join(filter(None, (turn.job_id, turn.stage, turn.part))),
         job_id=turn.job_id,
         org_id=turn.org_id,
         stage=turn.stage,
+        part=turn.part,
         run=turn.run,
         error=ErrorDetail(
             code="message-lost",

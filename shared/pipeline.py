@@ -15,7 +15,7 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.job import StageName
 from shared.queue import app, sending
 from shared.store import outbox
-from shared.store.engine import reading, writing
+from shared.store.engine import Connection, reading, writing
 from shared.store.outbox import Outgoing
 
 AT_ONCE = 50  # jobs published and noted together: about 0.1 s in which another process may publish one a second time
@@ -37,8 +37,8 @@ def hurry() -> None:
 
 
 def build(envelope: Envelope, first: StageName = StageName.SCAN) -> chain:
-    """Return the chain of the stages for one job, from `first` on."""
-    rest = list(StageName)[list(StageName).index(first) + 1 :]
+    """Return the chain of the stages for one job, from `first` on; of a part of a stage, its task alone."""
+    rest = [] if envelope.part else list(StageName)[list(StageName).index(first) + 1 :]
     message = envelope.model_dump(mode="json")
     return chain(_step(first, envelope, message), *(_step(stage, envelope) for stage in rest))
 
@@ -52,11 +52,21 @@ def submit(ids: Sequence[str]) -> None:
         _submit(ids[start : start + AT_ONCE])
 
 
-def resend(steps: Sequence[tuple[str, StageName]]) -> None:
-    """Publish these jobs again, each from its stage on, under the ids that its tasks have. Raises BrokerAway."""
+def resend(steps: Sequence[tuple[str, StageName, str]]) -> None:
+    """Publish these jobs again, each from its stage on, under the ids that its tasks have. Raises BrokerAway.
+
+    Of a stage with a part, only that is published, and nothing after it.
+    """
     with reading() as connection:
-        ready = [Outgoing(*outbox.envelope(connection, job_id), stage) for job_id, stage in steps]
+        ready = [_outgoing(connection, *step) for step in steps]
     _publish(ready, [])
+
+
+def _outgoing(connection: Connection, job_id: str, stage: StageName, part: str) -> Outgoing:
+    envelope, traceparent = outbox.envelope(connection, job_id)
+    if part:  # the deadline was that of the job, which is over
+        envelope = envelope.model_copy(update={"part": part, "deadline_at": None})
+    return Outgoing(envelope, traceparent, stage)
 
 
 def _submit(ids: Sequence[str]) -> None:

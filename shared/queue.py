@@ -130,7 +130,7 @@ def stage(name: StageName) -> Callable[[StageFunction], Task[Any, Any]]:
 
 def task_id(stage: StageName, envelope: Envelope) -> str:
     """Return the id of a stage's task: the same however often it is sent, so that it can be found and revoked."""
-    return f"{envelope.job_id}.{stage}"
+    return ".".join(filter(None, (envelope.job_id, stage, envelope.part)))
 
 
 def sending(stage: StageName, envelope: Envelope) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def tell(failed: StageName, envelope: Envelope) -> None:
 
     Raises Reject when the broker is away: the message comes back, finds its step failed, and tells then.
     """
-    if failed is LAST_STAGE:
+    if failed is LAST_STAGE or envelope.part:  # the job of a single part was over before
         return
     try:
         app.send_task(f"{LAST_STAGE}.run", [envelope.model_dump(mode="json")], **sending(LAST_STAGE, envelope))

@@ -12,14 +12,15 @@ from shared.contracts.job import Failure, Progress, StageName
 from shared.contracts.report import ReportDocument
 from shared.layers.ledger import Part, Step
 from shared.queue import stage
-from shared.store import jobs, reports
+from shared.store import jobs, ledger, reports
 from shared.store.engine import reading
 
 
 @stage(StageName.REPORT)
 def run(envelope: Envelope, step: Step) -> None:
-    """Write the job's reports."""
-    write_all(envelope, step)
+    """Write the job's reports, or the one that was ordered of it."""
+    write = write_one if envelope.part else write_all
+    write(envelope, step)
 
 
 def write_all(envelope: Envelope, step: Step) -> None:
@@ -27,13 +28,21 @@ def write_all(envelope: Envelope, step: Step) -> None:
     with reading(envelope.org_id) as connection:
         _, options = jobs.request(connection, envelope.job_id)
         document = reports.document(connection, envelope.job_id)
-    wanted = list(dict.fromkeys(options.reports))
+        wanted = list(dict.fromkeys([*options.reports, *ledger.parts(connection, step.taken.key)]))
     for place, name in enumerate(wanted):
         step.progress(Progress(done=place, total=len(wanted), unit="reports", note=f"rendering {name.upper()}"))
         with step.part(name) as part:
             if not part.is_over:
                 _write(part, name, document)
     step.summary = _summary(step.parts)
+
+
+def write_one(envelope: Envelope, step: Step) -> None:
+    """Write a report that was ordered after the end of the job; `step` is that of its format."""
+    step.progress(Progress(done=0, total=1, unit="reports", note=f"rendering {envelope.part.upper()}"))
+    with reading(envelope.org_id) as connection:
+        document = reports.document(connection, envelope.job_id)
+    _write(step, envelope.part, document)
 
 
 def _summary(ended: Mapping[str, Failure | None]) -> str:

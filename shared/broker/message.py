@@ -130,13 +130,14 @@ def described(headers: object) -> dict[str, Any]:
     """Return what headers say, as far as they can be believed, as fields of a dead letter."""
     known = headers if isinstance(headers, dict) else {}
     task, task_id = _text(known.get("task")), _text(known.get("id"))
-    job_id, _, stage = task_id.rpartition(".")
+    job_id, stage, part = (*task_id.split(".", 2), "", "")[:3]
     is_stage = bool(job_id) and task == f"{stage}.run" and stage in set(StageName)
     return {
         "task": task,
         "task_id": task_id,
         "job_id": job_id if is_stage else None,
         "stage": StageName(stage) if is_stage else None,
+        "part": part if is_stage else "",
         "deliveries": min(max(1, _whole(known.get(keys.DELIVERIES), 1)), MOST),
         "retries": min(max(0, _whole(known.get("retries"), 0)), MOST),
         "traceparent": _text(known.get("traceparent")),
@@ -146,7 +147,7 @@ def described(headers: object) -> dict[str, Any]:
 
 def refused(headers: object, why: Unverified) -> DeadLetterEntry:
     """Return the dead letter of a message that cannot be verified: of no job, whatever it says."""
-    said = described(headers) | {"job_id": None, "stage": None, "replay_of": None, "traceparent": ""}
+    said = described(headers) | {"job_id": None, "stage": None, "part": "", "replay_of": None, "traceparent": ""}
     return DeadLetterEntry(
         reason=Reason(why.code),
         failure_class=FailureClass.SECURITY,

@@ -74,7 +74,7 @@ class DeadLetterEntry(Contract):
     """One dead letter on its way from a worker to SQL, in the stream `dlq:in`.
 
     rule: why this class was chosen.  deliveries: how often a worker had it.  memory_bytes: of the child at its death.
-    run: of the job; 0: not known.
+    run: of the job; 0: not known.  part: of a stage of which only that was to be done.
     """
 
     reason: Reason
@@ -86,6 +86,7 @@ class DeadLetterEntry(Contract):
     job_id: str | None = None
     org_id: str | None = None
     stage: StageName | None = None
+    part: str = ""
     run: int = 0
     error: ErrorDetail = ErrorDetail()
     deliveries: int = 1
@@ -121,6 +122,7 @@ class DeadLetterView(Contract):
     job_id: str | None = None
     target: str = ""
     stage: StageName | None = None
+    part: str = ""
     queue: str = ""
     task: str = ""
     reason: Reason

@@ -10,7 +10,7 @@ from shared.contracts.job import Contract, Priority, Profile
 class Envelope(Contract):
     """One job on its way. `version` changes when a worker of yesterday could not read it.
 
-    run: of the job; a message of an earlier run does nothing any more.
+    run: of the job; a message of an earlier run does nothing any more.  part: the only one of its stage to be done.
     """
 
     version: int = 1
@@ -21,4 +21,5 @@ class Envelope(Contract):
     priority: Priority = Priority.NORMAL
     profile: Profile = Profile.STANDARD
     run: int = 1
+    part: str = ""
     deadline_at: datetime | None = None

@@ -17,6 +17,7 @@ class EventType(StrEnum):
     JOB_SCHEDULED = "job.scheduled"
     JOB_CANCELLING = "job.cancelling"
     JOB_REVIVED = "job.revived"  # retried, resumed or replayed: a new run
+    REPORT_ORDERED = "report.ordered"  # of a job that was over
     JOB_REPAIRED = "job.repaired"  # the reconciler put something right
     STAGE_STARTED = "stage.started"
     STAGE_PROGRESSED = "stage.progressed"

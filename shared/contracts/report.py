@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, Literal
 
+from pydantic import Field
+
 from shared.contracts.finding import Assessment, Finding
-from shared.contracts.job import Contract, JobView
+from shared.contracts.job import Contract, Failure, JobView, Progress, StepState, Written
 from shared.contracts.observation import Coverage, Observation
 
 SCHEMA: Final = "vedette.report/1"
@@ -41,3 +43,22 @@ class ReportView(Contract):
     size_bytes: int
     sha256: str
     created_at: datetime
+
+
+class NewReport(Written):
+    """A report to be made of a job that is over."""
+
+    format: str = Field(min_length=1, max_length=32)
+
+
+class ReportOrder(Contract):
+    """A report that was asked for, and how far it is. report: the file, once it is written."""
+
+    job_id: str
+    format: str
+    state: StepState
+    attempt: int = 0
+    progress: Progress | None = None
+    failure: Failure | None = None
+    next_attempt_at: datetime | None = None
+    report: ReportView | None = None

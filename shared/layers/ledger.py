@@ -143,7 +143,7 @@ class Step(Part):
 def step(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator[Step]:
     """Take the stage's step and end it. Raises AlreadyOver, RetryLater or StageFailed, and lets system exits pass."""
     try:
-        taken = _take(Key(envelope.job_id, envelope.org_id, stage, run=envelope.run), delivery)
+        taken = _take(Key(envelope.job_id, envelope.org_id, stage, envelope.part, envelope.run), delivery)
     except AlreadyOver:
         raise
     except ledger.StepUnknown as exc:

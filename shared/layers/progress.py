@@ -89,5 +89,6 @@ def _event(taken: Taken, so_far: Progress) -> Event:
         org_id=key.org_id,
         job_id=key.job_id,
         stage=key.stage,
+        part=key.part,
         data=so_far.model_dump(mode="json"),
     )

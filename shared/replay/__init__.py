@@ -17,10 +17,10 @@ from shared import bus
 from shared.broker.client import BrokerAway
 from shared.contracts.dead_letter import Forecast, Replay, ReplayMode, Selection, Verdict
 from shared.errors import Conflict, Infrastructure, NotFound
-from shared.pipeline import submit
+from shared.pipeline import resend, submit
 from shared.replay import plan
 from shared.replay.plan import Plan, Surroundings
-from shared.store import dead_letters, ledger, plugins, refusals, replaying, revival
+from shared.store import dead_letters, ledger, orders, plugins, refusals, replaying, revival
 from shared.store.engine import Connection, reading, writing
 from shared.store.ledger import Key
 from shared.store.replaying import Candidate
@@ -136,7 +136,8 @@ class _Batch:
         )
         for letter_id in self._plans.keys() - claimed:
             self._refuse(self._plans.pop(letter_id).letter, plan.Refused("wrong-state", "Somebody else was faster."))
-        order = sorted(self._plans.values(), key=lambda each: (STAGES.index(each.begins), each.letter.id))
+        of_jobs = [each for each in self._plans.values() if not each.letter.part]
+        order = sorted(of_jobs, key=lambda each: (STAGES.index(each.begins), each.letter.id))
         wanted = [Revival(each.job_id, each.first) for each in order]
         revived: dict[str, Reopened] = {}
         for each, reopened in zip(order, revival.reopen_many(connection, wanted, by=by, why="replay"), strict=True):
@@ -148,7 +149,21 @@ class _Batch:
                 self._give_up(connection, each, reopened)
         if self._how.mode is ReplayMode.SKIP:
             replaying.note_skipped(connection, list(revived))
-        return revived
+        return revived | self._order(connection, by)
+
+    def _order(self, connection: Connection, by: str) -> dict[str, Reopened]:
+        """Order the reports anew that were ordered and not made; their jobs stay as they are."""
+        ordered: dict[str, Reopened] = {}
+        for each in [each for each in self._plans.values() if each.letter.part]:
+            try:
+                placed = orders.place(connection, each.job_id, each.letter.part, by, is_bounded=False)
+            except (NotFound, Conflict) as exc:
+                self._give_up(connection, each, exc)
+            else:
+                ordered[each.letter.id] = Reopened(
+                    each.job_id, self._org_id, each.begins, each.letter.run, placed.events
+                )
+        return ordered
 
     def _give_up(self, connection: Connection, given_up: Plan, why: Conflict | NotFound) -> None:
         replaying.release(connection, [given_up.letter])
@@ -157,7 +172,9 @@ class _Batch:
     def _send(self, revived: dict[str, Reopened]) -> str:
         """Send the jobs on their way; return why that must wait, if it must."""
         try:
-            submit([each.job_id for each in revived.values()])
+            parts = {letter_id: self._plans[letter_id].letter.part for letter_id in revived}
+            submit([each.job_id for letter_id, each in revived.items() if not parts[letter_id]])
+            resend([(revived[each].job_id, revived[each].first, part) for each, part in parts.items() if part])
         except BrokerAway as exc:
             return exc.message
         with writing(self._org_id) as connection:

@@ -82,7 +82,7 @@ def made(letter: Candidate, how: Replay, around: Surroundings, *, is_alone: bool
     """Return how a letter can be replayed, policy aside. Raises Refused."""
     _check_state(letter, how, is_alone=is_alone)
     job = _job(letter)
-    plan = _MODES[how.mode](letter, job, how)
+    plan = (_ordered if letter.part else _MODES[how.mode])(letter, job, how)
     lane = plan.lane or (plan.edit.lane if plan.edit else job.lane)
     queue = lane if plan.begins is StageName.SCAN else LANES[plan.begins][0]
     starts_nothing = how.mode is ReplayMode.SKIP
@@ -133,6 +133,13 @@ def _as_is(letter: Candidate, job: JobFacts, how: Replay) -> Plan:
     if job.undone is None:
         raise Refused("nothing-failed", f"Every stage of job {job.id} succeeded.")
     return Plan(letter, job.id, None, job.undone, _scanned(job, job.undone))
+
+
+def _ordered(letter: Candidate, job: JobFacts, how: Replay) -> Plan:
+    """A report that was ordered of a job that was over: it is made anew, and nothing else of the job."""
+    if how.mode is not ReplayMode.AS_IS:
+        raise Refused("part-alone", "It is a report that was ordered later: it can only be replayed as it is.")
+    return Plan(letter, job.id, StageName.REPORT, StageName.REPORT)
 
 
 def _from_stage(letter: Candidate, job: JobFacts, how: Replay) -> Plan:

@@ -29,6 +29,7 @@ from shared.contracts.job import Failure, JobState, StageName, StepState
 from shared.errors import FailureClass
 from shared.ids import new_id, now
 from shared.store import audit, dlq_rules, jobs, ledger, piles
+from shared.store.dead_letters import ASIDE
 from shared.store.dlq_rules import Facts
 from shared.store.piles import Piles
 from shared.store.step import STAGES
@@ -101,7 +102,7 @@ class _Desk:
         known = self._letters.get(job["id"], []) if job else []
         if arrival.stream_id not in self._seen and not any(arrival.stream_id in each["merged"] for each in known):
             run = arrival.run or (job["run"] if job else 1)
-            same = [each for each in known if (each["stage"], each["run"]) == (arrival.entry.stage, run)]
+            same = [each for each in known if _is_same(each, arrival.entry, run)]
             if same and arrival.entry.stage:
                 self._merge(arrival, same[-1])
                 done.merged += 1
@@ -175,7 +176,7 @@ class _Desk:
             return
         told = ledger.bury(self._connection, job["id"], job["org_id"], entry.stage, _failure(entry), run=arrival.run)
         done.events += told
-        if entry.stage is not STAGES[-1] and _is_untold(self._connection, job["id"], entry.stage):
+        if entry.stage is not STAGES[-1] and not entry.part and _is_untold(self._connection, job["id"], entry.stage):
             done.untold.append((job["id"], STAGES[-1]))
 
     def _rule(self, org_id: str, facts: Facts) -> Rule | None:
@@ -190,7 +191,8 @@ class _Desk:
         earlier = [
             each
             for each in self._letters.get(row["job_id"], [])
-            if each["run"] < row["run"]
+            if (each["run"] < row["run"] or row["part"])
+            and each["part"] == row["part"]
             and each["stage"]
             and STAGES.index(StageName(row["stage"])) <= STAGES.index(StageName(each["stage"]))
             and each["state"] in {DeadLetterState.REPLAYING, DeadLetterState.REPLAYED}
@@ -206,6 +208,12 @@ def _fingerprint(row: dict[str, Any], entry: DeadLetterEntry, job: dict[str, Any
     return dlq.fingerprint(where, entry.error, reason=row["reason"], names=names)
 
 
+def _is_same(letter: dict[str, Any], entry: DeadLetterEntry, run: int) -> bool:
+    """Whether a letter is of the same failure. A report is ordered again in the same run, so there its state counts."""
+    is_of_step = (letter["stage"], letter["part"], letter["run"]) == (entry.stage, entry.part, run)
+    return is_of_step and (not entry.part or letter["state"] in ASIDE)
+
+
 def _row(arrival: Arrival, job: dict[str, Any] | None, run: int) -> dict[str, Any]:
     entry = arrival.entry
     state, note = _state(entry, job, run)
@@ -216,6 +224,7 @@ def _row(arrival: Arrival, job: dict[str, Any] | None, run: int) -> dict[str, An
         "org_id": job["org_id"] if job else NOBODY,
         "job_id": job["id"] if job else None,
         "stage": entry.stage,
+        "part": entry.part[:64],
         "target": job["target"] if job else "",
         "target_kind": job["kind"] if job else "",
         "queue": entry.queue[:64],
@@ -264,6 +273,7 @@ def _failure(entry: DeadLetterEntry) -> Failure:
         message=error.message or f"The message of the {entry.stage} stage became a dead letter: {entry.reason}.",
         cure=error.cure or "Look at it: vedette dlq list",
         stage=entry.stage or "",
+        part=entry.part,
         attempt=max(entry.retries + 1, 1),
         is_dead=entry.reason is not Reason.TASK_FAILED,
     )
@@ -284,7 +294,7 @@ def _jobs(connection: Connection, ids: set[str]) -> dict[str, dict[str, Any]]:
 
 def _letters(connection: Connection, job_ids: set[str]) -> dict[str, list[dict[str, Any]]]:
     """Return the letters that jobs have, in the order of their coming."""
-    names = ("id", "job_id", "stage", "run", "state", "count", "is_poison", "deliveries", "error")
+    names = ("id", "job_id", "stage", "part", "run", "state", "count", "is_poison", "deliveries", "error")
     query = select(*(letters.c[name] for name in names)).where(letters.c.job_id.in_(job_ids)).order_by(letters.c.id)
     found: dict[str, list[dict[str, Any]]] = {}
     for row in connection.execute(query).mappings():

@@ -73,7 +73,7 @@ _SELECT_STATES = (
         *(jobs.c.queued_at, jobs.c.failure, jobs.c.cancelled_at, jobs.c.cancelled_by),
     )
     .join(jobs, jobs.c.id == steps.c.job_id)
-    .where(steps.c.job_id == bindparam("of_job"))
+    .where(steps.c.job_id == bindparam("of_job"), steps.c.ordered_at.is_(None))
 )
 _END_JOB = (
     update(jobs)

@@ -114,16 +114,18 @@ def bury(
 ) -> list[Event]:
     """Mark a stage as failed that nobody will finish, whoever had it; what follows is as after `fail`.
 
+    Of a failure of a part that was ordered, only that part has failed.
+
     Nothing happens to a step that is over or whose turn has not come, nor to a job of another organisation (None: any)
     or in another run (0: any).
     """
     row = connection.execute(select(jobs.c.org_id, jobs.c.run).where(jobs.c.id == job_id)).one_or_none()
     if row is None or (org_id and org_id != row.org_id) or (run and run != row.run):
         return []
-    key = Key(job_id, row.org_id, stage, run=row.run)
+    key = Key(job_id, row.org_id, stage, failure.part, row.run)
     values = {"state": StepState.FAILED, "summary": "", "failure": failure.model_dump(mode="json")}
     ended = {"finished_at": now(), "progress": None, "next_attempt_at": None}
-    mine = (steps.c.job_id == job_id, steps.c.stage == stage, steps.c.part == "", steps.c.ready_at.is_not(None))
+    mine = (steps.c.job_id == job_id, steps.c.stage == stage, steps.c.part == key.part, steps.c.ready_at.is_not(None))
     if not connection.execute(update(steps).where(*mine, NOT_OVER).values(**values, **ended)).rowcount:
         return []
     return _follow_failure(connection, key, failure)
@@ -160,6 +162,12 @@ def progress(connection: Connection, taken: Taken, so_far: Progress) -> None:
         update(steps).where(_held(taken)).values(progress=so_far.model_dump(mode="json"))
     ).rowcount:
         raise _superseded(taken)
+
+
+def parts(connection: Connection, key: Key) -> list[str]:
+    """Return the parts of a stage that are of the run, not ordered after it."""
+    mine = (steps.c.job_id == key.job_id, steps.c.stage == key.stage, steps.c.part != "", steps.c.ordered_at.is_(None))
+    return list(connection.execute(select(steps.c.part).where(*mine).order_by(steps.c.part)).scalars())
 
 
 def add_parts(connection: Connection, key: Key, names: Sequence[str]) -> None:

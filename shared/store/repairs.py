@@ -24,6 +24,8 @@ _OPEN = [state.value for state in (StepState.PENDING, StepState.RUNNING, StepSta
 class Turn:
     """A step whose turn it has been for a while: a message must wait for it, or be in a worker's hands.
 
+    part: of a report that was ordered, which has a message of its own.
+
     Two that are equal say that nothing happened to the step in between.
     """
 
@@ -37,27 +39,31 @@ class Turn:
     resent: int
     run: int
     lane: str
+    part: str
 
 
 def count_turns(connection: Connection, before: datetime) -> int:
     """Return how many steps have had their turn since `before`."""
-    return int(connection.execute(_due(select(func.count()), before)).scalar_one())
+    both = (narrowed(select(func.count()), before) for narrowed in (_due, _ordered))
+    return sum(int(connection.execute(query).scalar_one()) for query in both)
 
 
 def turns(connection: Connection, before: datetime, of_jobs: Collection[str] | None = None) -> list[Turn]:
     """Return the steps that have had their turn since `before`, of the oldest jobs first; of these jobs at least."""
     step = (steps.c.state, steps.c.attempt, steps.c.retries, steps.c.delivery, steps.c.resent)
-    query = _due(select(jobs.c.id, steps.c.stage, jobs.c.org_id, *step, jobs.c.run, jobs.c.lane), before)
-    if of_jobs is not None and len(of_jobs) <= FEW:
-        query = query.where(jobs.c.id.in_(of_jobs))
-    rows = connection.execute(query.order_by(jobs.c.id))
-    return [Turn(row[0], StageName(row[1]), row[2], StepState(row[3]), *row[4:]) for row in rows]
+    seen = select(jobs.c.id, steps.c.stage, jobs.c.org_id, *step, jobs.c.run, jobs.c.lane, steps.c.part)
+    found: list[Turn] = []
+    for query in (_due(seen, before), _ordered(seen, before)):
+        some = query.where(jobs.c.id.in_(of_jobs)) if of_jobs is not None and len(of_jobs) <= FEW else query
+        rows = connection.execute(some.order_by(jobs.c.id))
+        found += [Turn(row[0], StageName(row[1]), row[2], StepState(row[3]), *row[4:]) for row in rows]
+    return found
 
 
 def note_resent(connection: Connection, sent: Sequence[Turn], why: str) -> list[Event]:
     """Count that these steps were sent again, and say so in their timelines."""
     for turn in sent:
-        mine = and_(steps.c.job_id == turn.job_id, steps.c.stage == turn.stage, steps.c.part == "")
+        mine = and_(steps.c.job_id == turn.job_id, steps.c.stage == turn.stage, steps.c.part == turn.part)
         connection.execute(update(steps).where(mine).values(resent=steps.c.resent + 1))
     return add(connection, [_repaired(turn, "message sent again", why) for turn in sent])
 
@@ -95,5 +101,15 @@ def _due(query: Select[Any], before: datetime) -> Select[Any]:
     )
 
 
+def _ordered(query: Select[Any], before: datetime) -> Select[Any]:
+    return query.select_from(jobs.join(steps, steps.c.job_id == jobs.c.id)).where(
+        steps.c.ordered_at.is_not(None),  # an index has only these
+        steps.c.finished_at.is_(None),
+        func.coalesce(steps.c.next_attempt_at, steps.c.ready_at) < before,
+    )
+
+
 def _repaired(turn: Turn, what: str, why: str) -> Fact:
-    return Fact(turn.org_id, turn.job_id, EventType.JOB_REPAIRED, turn.stage, data={"what": what, "why": why})
+    return Fact(
+        turn.org_id, turn.job_id, EventType.JOB_REPAIRED, turn.stage, turn.part, data={"what": what, "why": why}
+    )

@@ -49,6 +49,7 @@ class Candidate:
     is_poison: bool
     run: int
     job: JobFacts | None
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Edit:
 
 def candidates(connection: Connection, org_id: str, ids: Sequence[str]) -> dict[str, Candidate]:
     """Return those of the dead letters that exist, by their ids, with their jobs."""
-    names = ("id", "job_id", "stage", "task", "state", "is_poison", "run")
+    names = ("id", "job_id", "stage", "part", "task", "state", "is_poison", "run")
     query = select(*(letters.c[name] for name in names)).where(letters.c.id.in_(ids), letters.c.org_id == org_id)
     rows = connection.execute(query).mappings().all()
     known = _jobs(connection, org_id, {row["job_id"] for row in rows if row["job_id"]})
@@ -77,6 +78,7 @@ def candidates(connection: Connection, org_id: str, ids: Sequence[str]) -> dict[
             is_poison=row["is_poison"],
             run=row["run"],
             job=known.get(row["job_id"] or ""),
+            part=row["part"],
         )
         for row in rows
     }

@@ -55,7 +55,9 @@ def _as_written(job: JobView) -> JobView:
     if not all(step.state in ledger.OVER for step in before) or not any(
         step.stage is StageName.REPORT and not step.part and step.state not in ledger.OVER for step in job.steps
     ):
-        return job
+        return job.model_copy(
+            update={"steps": [step for step in job.steps if not step.part or step.state in ledger.OVER]}
+        )
     state = ledger.outcome([(step.stage, step.part, step.state) for step in before], job.failure)
     return job.model_copy(update={"state": state, "steps": before})
 

@@ -29,6 +29,17 @@ RESULTS = {
     StageName.NOTIFY: (),
 }
 
+# A step as it is before anybody has it.
+AFRESH = {
+    "state": StepState.PENDING,
+    "delivery": "",  # whoever still has it can end nothing any more
+    "message": "",
+    "summary": "",
+    "worker": "",
+    **dict.fromkeys(("retries", "lost", "resent"), 0),
+    **dict.fromkeys(("progress", "failure", "ready_at", "started_at", "finished_at", "next_attempt_at", "ordered_at")),
+}
+
 
 class JobUnknown(NotFound):
     """There is no such job to revive."""
@@ -117,7 +128,8 @@ def _plan(one: Revival, row: RowMapping | None, held: Sequence[Held], *, is_agai
     if is_again or not _is_over(row, held):
         state = "being revived" if is_again else row["state"]
         raise JobNotOver(f"Job {one.job_id} is {state}.", cure="Wait for its end, or cancel it: vedette jobs cancel")
-    undone = [step.stage for step in held if step.state in OVER - DONE or not (step.part or step.state in DONE)]
+    of_run = [step for step in held if not step.is_ordered]
+    undone = [step.stage for step in of_run if step.state in OVER - DONE or not (step.part or step.state in DONE)]
     if one.first is None and not undone:
         raise NothingFailed(
             f"Every stage of job {one.job_id} succeeded.",
@@ -167,7 +179,7 @@ def _reset(connection: Connection, ids: Sequence[str], first: StageName, at: dat
     theirs = and_(steps.c.job_id.in_(ids), steps.c.stage.in_(_from(first)))
     if keeps:
         theirs &= not_(and_(steps.c.stage == first, steps.c.part != "", steps.c.state == StepState.SUCCEEDED))
-    connection.execute(update(steps).where(theirs).values(**_CLEAN))
+    connection.execute(update(steps).where(theirs).values(**AFRESH))
     of_stage = and_(steps.c.job_id.in_(ids), steps.c.stage == first, steps.c.part == "")
     connection.execute(update(steps).where(of_stage).values(ready_at=at))
 
@@ -207,15 +219,6 @@ def _from(first: StageName) -> tuple[StageName, ...]:
     return STAGES[STAGES.index(first) :]
 
 
-_CLEAN = {
-    "state": StepState.PENDING,
-    "delivery": "",  # whoever still has it can end nothing any more
-    "message": "",
-    "summary": "",
-    "worker": "",
-    **dict.fromkeys(("retries", "lost", "resent"), 0),
-    **dict.fromkeys(("progress", "failure", "ready_at", "started_at", "finished_at", "next_attempt_at")),
-}
 _SELECT = select(
     *(jobs.c.id, jobs.c.org_id, jobs.c.state, jobs.c.lane, jobs.c.run, jobs.c.failure, jobs.c.cancelled_at),
     *(jobs.c.created_at, jobs.c.queued_at, jobs.c.finished_at, jobs.c.deadline_at, jobs.c.trace_id, jobs.c.traceparent),

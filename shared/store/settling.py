@@ -18,6 +18,7 @@ from shared.settings import settings
 from shared.store import triage
 from shared.store.dead_letters import ASIDE, REPLAYED, REPLAYING, RESOLVED
 from shared.store.engine import reading, writing
+from shared.store.step import OVER
 from shared.store.tables import dead_letters as letters
 from shared.store.tables import jobs, steps
 
@@ -81,7 +82,11 @@ def _is_expired() -> ColumnElement[bool]:
 _SUCCEEDED = and_(
     steps.c.state == StepState.SUCCEEDED.value, or_(jobs.c.run > letters.c.run, letters.c.reason.in_(_OF_STEP))
 )
-_OVER = and_(letters.c.state == REPLAYED.value, or_(jobs.c.id.is_(None), jobs.c.finished_at.is_not(None)))
+_PART_OVER = or_(steps.c.job_id.is_(None), steps.c.state.in_([state.value for state in sorted(OVER)]))
+_OVER = and_(
+    letters.c.state == REPLAYED.value,
+    or_(jobs.c.id.is_(None), and_(jobs.c.finished_at.is_not(None), or_(letters.c.part == "", _PART_OVER))),
+)
 _SENT = and_(
     letters.c.state != REPLAYED.value,
     jobs.c.run > letters.c.run,
@@ -94,7 +99,8 @@ _CHANGES = (
     )
     .select_from(
         letters.outerjoin(jobs, jobs.c.id == letters.c.job_id).outerjoin(
-            steps, and_(steps.c.job_id == letters.c.job_id, steps.c.stage == letters.c.stage, steps.c.part == "")
+            steps,
+            and_(steps.c.job_id == letters.c.job_id, steps.c.stage == letters.c.stage, steps.c.part == letters.c.part),
         )
     )
     .where(letters.c.ended_at.is_(None), letters.c.job_id.is_not(None), or_(_SUCCEEDED, _OVER, _SENT))

@@ -24,6 +24,7 @@ dead_letters = Table(
     Column("org_id", Line(64), nullable=False),
     Column("job_id", Id),  # no foreign key: a message may name any job
     Column("stage", Line(16)),
+    Column("part", Line(64), nullable=False, default="", server_default=""),
     Column("target", Prose, nullable=False, default=""),
     Column("target_kind", Line(16), nullable=False, default=""),
     Column("queue", Line(64), nullable=False, default=""),

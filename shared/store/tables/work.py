@@ -123,6 +123,14 @@ steps = Table(
     Column("finished_at", Moment),
     Column("next_attempt_at", Moment),
     Column("resent", Integer, nullable=False, default=0, server_default="0"),
+    Column("ordered_at", Moment),
+    Index(
+        "ix_steps_ordered",
+        "org_id",
+        "ordered_at",
+        sqlite_where=text("ordered_at IS NOT NULL AND finished_at IS NULL"),
+        postgresql_where=text("ordered_at IS NOT NULL AND finished_at IS NULL"),
+    ),
 )
 
 events = Table(

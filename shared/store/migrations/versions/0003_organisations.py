@@ -202,6 +202,7 @@ def upgrade() -> None:
     for name in ("assessments", "coverage", "deliveries", "observations", "reports", "steps"):
         _give_organisation(name)
     _list_reports()
+    _order_reports()
 
     op.drop_table("audit")
     op.create_table(
@@ -248,6 +249,15 @@ def _list_reports() -> None:
     with op.batch_alter_table("reports", schema=None, partial_reordering=[("created_at", "content")]) as batch_op:
         batch_op.create_index(batch_op.f("ix_reports_org_id_format_id"), ["org_id", "format", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_reports_org_id_id"), ["org_id", "id"], unique=False)
+
+
+def _order_reports() -> None:
+    """Let a report be made of a job that is over: a part of a stage, with a message and dead letters of its own."""
+    op.add_column("dead_letters", sa.Column("part", sa.String(length=64), server_default="", nullable=False))
+    op.add_column("steps", sa.Column("ordered_at", sa.DateTime(timezone=True), nullable=True))
+    where = sa.text("ordered_at IS NOT NULL AND finished_at IS NULL")
+    columns = ["org_id", "ordered_at"]
+    op.create_index("ix_steps_ordered", "steps", columns, unique=False, sqlite_where=where, postgresql_where=where)
 
 
 def _keep_as_written(name: str) -> None:
