@@ -125,10 +125,7 @@ def check_plugins(connection: Connection, options: Options) -> None:
     """Refuse formats and channels that no worker has. Raises InvalidRequest, NoReportWorker, NoNotifyWorker."""
     wrong: list[FieldError] = []
     if options.reports:
-        formats = plugins.known(connection, "formats")
-        if not formats:
-            raise NoReportWorker("No report worker has started yet, so no format is known.", cure=_START)
-        wrong += _unknown("/reports", options.reports, options.reports, formats)
+        wrong += _unknown("/reports", options.reports, options.reports, _formats(connection))
     if options.notify:
         channels = plugins.known(connection, "channels")
         if not channels:
@@ -137,6 +134,18 @@ def check_plugins(connection: Connection, options: Options) -> None:
         wrong += _unknown("/notify", [shown(url) for url in options.notify], schemes, channels)
     if wrong:
         raise InvalidRequest(wrong[0].detail, wrong)
+
+
+def check_format(connection: Connection, form: str) -> None:
+    """Refuse a format that no worker has. Raises InvalidRequest, NoReportWorker."""
+    if wrong := _unknown("", [form], [form], _formats(connection)):
+        raise InvalidRequest(wrong[0].detail, [FieldError(pointer="/format", detail=wrong[0].detail)])
+
+
+def _formats(connection: Connection) -> list[str]:
+    if formats := plugins.known(connection, "formats"):
+        return formats
+    raise NoReportWorker("No report worker has started yet, so no format is known.", cure=_START)
 
 
 _START = "Start one: vedette up"

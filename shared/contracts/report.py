@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, Literal
 
-from pydantic import Field
-
 from shared.contracts.finding import Assessment, Finding
 from shared.contracts.job import Contract, Failure, JobView, Progress, StepState, Written
 from shared.contracts.observation import Coverage, Observation
+from shared.contracts.submission import Word
 
 SCHEMA: Final = "vedette.report/1"
 
@@ -48,7 +47,7 @@ class ReportView(Contract):
 class NewReport(Written):
     """A report to be made of a job that is over."""
 
-    format: str = Field(min_length=1, max_length=32)
+    format: Word
 
 
 class ReportOrder(Contract):

@@ -1,6 +1,6 @@
 """Reports that are ordered of a job that is over: each a part of its report stage, with a message of its own.
 
-The job stays as it ended. Only its file is new, and what the timeline says of it. Why: docs/decisions/NNNN.
+The job stays as it ended. Only its file is new, and what the timeline says of it.
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ BODIES: dict[str, Bodies] = {
     "POST /api/v1/findings/{id}:triage": lambda a: [{"status": "acknowledged"}],
     "POST /api/v1/findings:triage": lambda a: [{"q": "status:open", "status": "acknowledged", "expect": 1}],
     "POST /api/v1/jobs/{id}:resume": lambda a: [{"stage": "scan"}],
+    "POST /api/v1/jobs/{id}/reports": lambda a: [{"format": "html"}, {"format": "json"}],
     "POST /api/v1/dlq/rules": lambda a: [{"fingerprint": "b", "failure_class": "permanent"}],
     "POST /api/v1/dlq/rules:test": lambda a: [{"contains": "a", "failure_class": "permanent"}],
     "POST /api/v1/dlq/{id}:replay": lambda a: [{}, {"force": True}, {"mode": "skip"}],

@@ -201,8 +201,7 @@ def upgrade() -> None:
 
     for name in ("assessments", "coverage", "deliveries", "observations", "reports", "steps"):
         _give_organisation(name)
-    _list_reports()
-    _order_reports()
+    _change_reports()
 
     op.drop_table("audit")
     op.create_table(
@@ -242,6 +241,11 @@ def _give_organisation(name: str) -> None:
     op.execute(f"UPDATE {name} SET org_id = (SELECT jobs.org_id FROM jobs WHERE jobs.id = {name}.job_id)")  # noqa: S608
     with op.batch_alter_table(name, schema=None) as batch_op:
         batch_op.alter_column("org_id", existing_type=sa.String(length=64), nullable=False)
+
+
+def _change_reports() -> None:
+    _list_reports()
+    _order_reports()
 
 
 def _list_reports() -> None:
