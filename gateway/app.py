@@ -52,6 +52,7 @@ from gateway.routes import (
     ws,
 )
 from shared import heartbeat
+from shared.broker import silence
 from shared.settings import Settings
 
 END_TIMEOUT_S = 1.0  # for the subscriber to say goodbye to the bus
@@ -135,6 +136,13 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    with silence.hurrying():
+        async with _running(app):
+            yield
+
+
+@asynccontextmanager
+async def _running(app: FastAPI) -> AsyncIterator[None]:
     live: Live = app.state.live
     following = asyncio.create_task(live.run())
     others = [asyncio.create_task(_beat()), asyncio.create_task(asyncio.to_thread(broker.pipeline))]

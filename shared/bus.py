@@ -18,6 +18,7 @@ import redis
 import structlog
 
 from shared import codec, telemetry
+from shared.broker import silence
 from shared.codec import Unsigned
 from shared.contracts.events import Event
 from shared.settings import settings
@@ -39,7 +40,10 @@ def publish(events: Sequence[Event]) -> None:
     if not events:
         return
     try:
-        _wire().send([("XADD", STREAM, "MAXLEN", "~", MAXLEN, "*", "__data__", _message(event)) for event in events])
+        with silence.heeded():
+            _wire().send(
+                [("XADD", STREAM, "MAXLEN", "~", MAXLEN, "*", "__data__", _message(event)) for event in events]
+            )
     except redis.RedisError as exc:
         log.warning("bus.publish.failed", events=len(events), error=type(exc).__name__)
 
@@ -95,8 +99,8 @@ class Wire:
 @cache
 def client() -> redis.Redis:
     """Return this process's synchronous client of the bus."""
-    timeouts = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
-    return redis.Redis.from_url(settings().bus_url, **timeouts)
+    wait_s = silence.timeout_s(TIMEOUT_S)
+    return redis.Redis.from_url(settings().bus_url, socket_timeout=wait_s, socket_connect_timeout=wait_s)
 
 
 @cache

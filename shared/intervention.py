@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import redis
 import structlog
 
 from shared import admission, bus, pipeline, policy, registry, telemetry
 from shared.broker import flags
-from shared.broker.client import client
+from shared.broker.client import BrokerAway, answering
 from shared.contracts.job import JobState, JobView, StageName
 from shared.contracts.submission import Options
 from shared.contracts.target import TargetModel
@@ -106,9 +105,12 @@ def rerun(org_id: str, job_id: str, by: str, note: Noting | None = None, counted
 
 def flag(ids: Sequence[str]) -> None:
     """Tell whoever runs these jobs to stop. Without the broker nobody hears it now; the store says it too."""
+    if not ids:
+        return
     try:
-        flags.flag(client(), ids)
-    except redis.RedisError as exc:
+        with answering() as client:
+            flags.flag(client, ids)
+    except BrokerAway as exc:
         log.warning("intervention.flag.failed", jobs=len(ids), error=type(exc).__name__)
 
 

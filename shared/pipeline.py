@@ -8,7 +8,7 @@ from celery.canvas import Signature, chain
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from shared.broker import flags
+from shared.broker import flags, silence
 from shared.broker.client import BrokerAway, client
 from shared.broker.transport import together
 from shared.contracts.envelope import Envelope
@@ -85,8 +85,8 @@ def _publish(ready: Sequence[Outgoing], published: list[str]) -> None:
     """Send jobs on their way; `published` grows by the ids of those that were sent."""
     try:
         # The flag of a run that was cancelled must not stop the next one.
-        flags.clear(client(), [job.envelope.job_id for job in ready if job.envelope.run > 1])
-        with together(client()) as ends:
+        with silence.heeded(), together(client()) as ends:
+            flags.clear(client(), [job.envelope.job_id for job in ready if job.envelope.run > 1])
             for job in ready:
                 headers = {"traceparent": job.traceparent}
                 build(job.envelope, job.first).apply_async(headers=headers, retry=False)

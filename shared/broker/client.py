@@ -15,6 +15,7 @@ from redis.client import Pipeline
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
+from shared.broker import silence
 from shared.errors import Infrastructure
 from shared.settings import settings
 
@@ -33,7 +34,8 @@ class BrokerAway(Infrastructure):
 def answering() -> Iterator[redis.Redis]:
     """The client, for a block. Raises BrokerAway for whatever Redis raises in it."""
     try:
-        yield client()
+        with silence.heeded():
+            yield client()
     except (redis.RedisError, OSError) as exc:
         raise BrokerAway("The broker does not answer.", cure="See that Redis runs: vedette doctor") from exc
 
@@ -43,7 +45,7 @@ def client() -> redis.Redis:
     pid = os.getpid()
     if pid not in _clients:
         _clients.clear()
-        _clients[pid] = redis.Redis.from_url(settings().broker_client_url, **TIMEOUTS)
+        _clients[pid] = redis.Redis.from_url(settings().broker_client_url, **_timeouts(silence.timeout_s(TIMEOUT_S)))
     return _clients[pid]
 
 
@@ -87,10 +89,10 @@ class Script:
         pipe.script_load(self.text)
 
 
-def _timeouts() -> dict[str, Any]:
+def _timeouts(wait_s: float) -> dict[str, Any]:
     # A pooled socket that the server closed is opened again once; waiting for an answer is not repeated.
     once = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-    return {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "retry": once}
+    return {"socket_timeout": wait_s, "socket_connect_timeout": wait_s, "retry": once}
 
 
-TIMEOUTS = _timeouts()
+TIMEOUTS = _timeouts(TIMEOUT_S)
