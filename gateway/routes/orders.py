@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
@@ -11,6 +12,7 @@ from gateway import lookup, orders
 from gateway.auth import Asking, Caller, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
+from gateway.preference import Preferring, done
 from shared.contracts.identity import Permission
 from shared.contracts.report import NewReport, ReportOrder
 from shared.store.engine import reading
@@ -28,29 +30,35 @@ router = APIRouter(
     "",
     status_code=202,
     response_model=ReportOrder,
-    responses={
-        200: {"model": ReportOrder, "description": "It is there."},
-        **problems(400, 413, 415, 429),
-    },
+    responses={**done(ReportOrder), **problems(400, 413, 415, 429)},
     dependencies=[needs(Permission.SUBMIT)],
 )
-async def order_report(caller: Asking, piece: Piece, asked: NewReport) -> Response:
+async def order_report(caller: Asking, piece: Piece, asked: NewReport, preferring: Preferring) -> Response:
     """Have a report of a job that is over made in a further format. One that failed is tried again."""
     job_id = await run_in_threadpool(_find, caller, piece)
     made = await run_in_threadpool(orders.accept, caller, job_id, asked.format)
-    headers = {"Location": f"/api/v1/jobs/{job_id}/reports/{made.format}/order"}
-    if made.state in OVER:
-        return Response(made.model_dump_json(), 200, headers, "application/json")
-    return Response(made.model_dump_json(), 202, {**headers, "Retry-After": "1"}, "application/json")
+    if preferring.wait_s:
+        made = await preferring.met(partial(orders.look, caller, job_id, asked.format), _is_over)
+    status = 200 if _is_over(made) else 202
+    headers = {"Location": f"/api/v1/jobs/{job_id}/reports/{made.format}/order", **preferring.headers}
+    headers |= {"Retry-After": "1"} if status == 202 else {}
+    return Response(made.model_dump_json(), status, headers, "application/json")
 
 
 @router.get("/{format}/order", dependencies=[needs(Permission.READ)])
 async def get_order(
-    caller: Asking, piece: Piece, name: Annotated[str, Path(alias="format", max_length=64)]
+    caller: Asking,
+    piece: Piece,
+    name: Annotated[str, Path(alias="format", max_length=64)],
+    preferring: Preferring,
 ) -> ReportOrder:
     """How far a report is that was asked for, with the job or later."""
     job_id = await run_in_threadpool(_find, caller, piece)
-    return await run_in_threadpool(orders.look, caller, job_id, name)
+    return await preferring.met(partial(orders.look, caller, job_id, name), _is_over)
+
+
+def _is_over(order: ReportOrder) -> bool:
+    return order.state in OVER
 
 
 def _find(caller: Caller, piece: str) -> str:
