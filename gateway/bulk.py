@@ -18,6 +18,7 @@ from shared.contracts.triage import BulkDiscard
 from shared.errors import Conflict, NotFound
 from shared.store import audit, cancels, dead_letters, operations
 from shared.store.engine import Connection, reading, writing
+from shared.store.pieces import ID_LENGTH
 
 SAMPLES = 1
 
@@ -66,7 +67,10 @@ def cancel(caller: Caller, asked: BulkCancel) -> Operation | Forecast:
     check_query(asked.q, JOBS, "/q")
     with reading(caller.org_id) as connection:
         ids = whole_ids(asked.ids, lambda piece: lookup.job_id(connection, caller, piece), "/ids")
-    which = asked.model_copy(update={"ids": ids})
+        batch_id = asked.batch_id
+        if batch_id and len(batch_id) < ID_LENGTH:
+            batch_id = lookup.batch_id(connection, caller, batch_id)
+    which = asked.model_copy(update={"ids": ids, "batch_id": batch_id})
     with _told(caller, OperationKind.CANCEL), writing(caller.org_id) as connection:
         total = cancels.count(connection, caller.org_id, which)
         if asked.dry_run:

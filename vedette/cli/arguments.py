@@ -33,7 +33,7 @@ Timeout = Annotated[str | None, typer.Option(metavar="TIME", help="Wait no longe
 FailOn = Annotated[
     Severity | None, typer.Option(metavar="SEVERITY", help="Exit 3 when there is a finding of this severity or above.")
 ]
-Batch = Annotated[str | None, typer.Option(metavar="ID", help="All jobs of this batch instead.")]
+Batch = Annotated[str | None, typer.Option(metavar="ID", help="All jobs of this batch instead; the end of its id.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
 JobQuery = Annotated[
     str | None, typer.Option("--query", "-q", metavar="QUERY", help="E.g. 'state:failed kind:host -tag:nightly'.")

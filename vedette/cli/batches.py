@@ -59,7 +59,7 @@ def create(
         made = link.client.batches.create(targets, asked, name=name, key=key)
     _show(session, made)
     if session.is_table:
-        session.note(f"Watch   vedette jobs watch --batch {made.id}")
+        session.note(f"Watch   vedette jobs watch --batch {words.short(made.id)}")
         session.note(f"How far vedette batch get {words.short(made.id)}")
     return Exit.OK
 

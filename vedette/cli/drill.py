@@ -125,7 +125,8 @@ def _carry_out(
     except KeyboardInterrupt:
         session.note("Stopped the drill; the stack starts again what was killed.")
         if trial.batch_id and not link.is_own:
-            session.note(f"Its jobs go on; to cancel them: vedette jobs cancel --batch {trial.batch_id} --yes")
+            batch = words.short(trial.batch_id)
+            session.note(f"Its jobs go on; to cancel them: vedette jobs cancel --batch {batch} --yes")
         return None
 
 
@@ -156,7 +157,7 @@ def _show(session: Session, card: Scorecard) -> None:
     sign, said, style = (signs.done, "Passed", "green") if card.is_passed else (signs.failed, "Failed", "red")
     console.print(Text.assemble((f"{sign} {said}", f"bold {style}"), f" in {words.seconds(card.total_s)}"))
     if not card.is_passed:
-        session.note(f"  Its jobs  vedette jobs list --batch {card.batch_id}")
+        session.note(f"  Its jobs  vedette jobs list --batch {words.short(card.batch_id)}")
 
 
 def _facts(card: Scorecard, signs: words.Marks) -> list[tuple[str, str, bool | None]]:

@@ -15,6 +15,7 @@ from typing import TypeVar
 from shared.contracts.events import Event, EventType
 from shared.contracts.job import JobView, Progress, StepState
 from shared.errors import VedetteError
+from vedette.cli import words
 from vedette.client import Client, timed_out
 from vedette.refusals import GatewayFailed, TooMany, Unreachable, WaitTimedOut
 
@@ -117,7 +118,8 @@ def follow_batch(client: Client, batch_id: str, *, timeout_s: float | None, note
 def _batch_timed_out(batch_id: str, jobs: list[JobView], after_s: float) -> WaitTimedOut:
     still = sum(not job.state.is_terminal for job in jobs)
     return WaitTimedOut(
-        f"{still} of {len(jobs)} jobs are not over after {after_s:g} s.", cure=f"vedette jobs watch --batch {batch_id}"
+        f"{still} of {len(jobs)} jobs are not over after {after_s:g} s.",
+        cure=f"vedette jobs watch --batch {words.short(batch_id)}",
     )
 
 

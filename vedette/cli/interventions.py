@@ -39,7 +39,7 @@ def cancel(
     job: arguments.Jobs = None,
     *,
     query: arguments.JobQuery = None,
-    batch: Annotated[str | None, typer.Option(metavar="ID", help="All jobs of this batch.")] = None,
+    batch: Annotated[str | None, typer.Option(metavar="ID", help="All jobs of this batch; the end of its id.")] = None,
     expect: arguments.Expect = None,
     yes: Yes = False,
     dry_run: arguments.DryRun = False,
@@ -59,10 +59,10 @@ def cancel(
     if job and not dry_run:
         return _each(session, job, lambda link, identifier: link.client.cancel(identifier))
     from shared.contracts.operation import BulkCancel  # noqa: PLC0415
-    from vedette.cli.jobs import batch_of  # noqa: PLC0415
 
     ids = [recall.resolve(each) for each in job or []]
-    asked = BulkCancel(ids=ids, q=query, batch_id=batch_of(batch) if batch else None, expect=expect, dry_run=dry_run)
+    batch_id = recall.piece(batch, "a batch") if batch else None
+    asked = BulkCancel(ids=ids, q=query, batch_id=batch_id, expect=expect, dry_run=dry_run)
     return _many(session, asked, is_sure=yes, is_waiting=wait)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +12,7 @@ from vedette.cli.arguments import Batch, FailOn, Job, JobQuery, Limit, Severity,
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
 from vedette.cli.group import group
-from vedette.cli.session import Session, command
+from vedette.cli.session import Link, Session, command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +27,7 @@ app = group(
     "vedette jobs findings @last",
 )
 
-_BATCH = re.compile(r"[0-9a-f-]{36}")
-_BATCHES = "vedette jobs list -o json --fields id,batch_id"
+ID_LENGTH = 36  # characters
 PAGE = 200  # jobs per request; the gateway gives no more
 EARLIER = ("fixed", "standing")
 COLUMNS = ("id", "kind", "target", "state", "score", "grade", "severities", "created_at", "total_s")
@@ -55,16 +53,16 @@ def list_(
     session: Session,
     query: JobQuery = None,
     state: Annotated[State | None, typer.Option(metavar="STATE", help="Only jobs in this state.")] = None,
-    batch: Annotated[str | None, typer.Option(metavar="ID", help="Only jobs of this batch.")] = None,
+    batch: Annotated[str | None, typer.Option(metavar="ID", help="Only jobs of this batch; the end of its id.")] = None,
     limit: Limit = 20,
 ) -> int:
     """List jobs, newest first; of those that wait, also what for."""
     from shared.contracts.job import JobState  # noqa: PLC0415
     from vedette.cli import output, pages  # noqa: PLC0415
 
-    batch_id = batch_of(batch) if batch is not None else None
     wanted = JobState(state) if state else None
     with session.gateway() as link:
+        batch_id = batch_of(link, batch) if batch is not None else None
         found, is_more = pages.upto(
             limit,
             lambda size, cursor: link.client.jobs(limit=size, cursor=cursor, q=query, state=wanted, batch_id=batch_id),
@@ -98,7 +96,7 @@ def get(session: Session, job: Job = recall.LAST) -> int:
 @app.command(
     "watch",
     epilog=examples(
-        "vedette jobs watch @last", "vedette jobs watch 3f0f6e1b --fail-on high", "vedette jobs watch --batch ID"
+        "vedette jobs watch @last", "vedette jobs watch 3f0f6e1b --fail-on high", "vedette jobs watch --batch 7c1d90aa"
     ),
 )
 @command
@@ -173,17 +171,17 @@ def _wait(session: Session, job: str, batch: str | None, timeout: str | None, fa
     with session.gateway() as link:
         if batch is None:
             return waiting.wait(session, link, [link.client.job(recall.resolve(job))], wish)
-        found = link.client.batch(batch_of(batch))
+        batch_id = batch_of(link, batch)
+        found = link.client.batch(batch_id)
         if not found:
-            raise NoBatch(f"There is no batch {batch[:64]!r}.", cure=_BATCHES)
-        return waiting.wait(session, link, found, wish, batch)
+            raise NoBatch(f"There is no batch {batch[:64]!r}.", cure="List them: vedette batch list")
+        return waiting.wait(session, link, found, wish, batch_id)
 
 
-def batch_of(text: str) -> str:
-    """Return the id of a batch as it is. Raises NoBatch for what cannot be one."""
-    if not _BATCH.fullmatch(text):
-        raise NoBatch(f"There is no batch {text[:64]!r}.", cure=_BATCHES)
-    return text
+def batch_of(link: Link, text: str) -> str:
+    """Return the whole id of the batch that a piece of one means."""
+    piece = recall.piece(text, "a batch")
+    return piece if len(piece) == ID_LENGTH else link.client.batches.get(piece).id
 
 
 app.add_typer(interventions.app)

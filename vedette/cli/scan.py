@@ -169,7 +169,7 @@ def _submitted(session: Session, receipt: Receipt) -> int:
 
     output.records(session, receipt.jobs, ("id", "kind", "target", "state", "priority"), empty="")
     if session.output == "table":
-        batch = f"--batch {receipt.batch_id}" if receipt.batch_id else ""
+        batch = f"--batch {words.short(receipt.batch_id)}" if receipt.batch_id else ""
         session.note(f"Watch   vedette jobs watch {batch or words.short(receipt.jobs[0].id)}")
         session.note(f"List    vedette jobs list {batch}".rstrip())
     return Exit.OK

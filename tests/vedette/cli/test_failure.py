@@ -38,7 +38,7 @@ def test_a_host_without_its_kind_is_told_the_command(vedette: Vedette) -> None:
 def test_what_is_no_batch_is_no_batch(lab: Lab, vedette: Vedette, command: str) -> None:
     ran = vedette("jobs", command, "--batch", "nope")
     assert ran.code == 5
-    assert "There is no batch 'nope'." in ran.err
+    assert "There is no batch with this id." in ran.err
 
 
 def test_one_wrong_target_of_several_says_that_none_was_submitted(lab: Lab, vedette: Vedette) -> None:

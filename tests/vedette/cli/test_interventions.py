@@ -76,7 +76,7 @@ def test_many_are_counted_first(held: str, vedette: Vedette) -> None:
 def test_a_batch_is_cancelled_with_yes(lab: Lab, vedette: Vedette) -> None:
     submitted = vedette("scan", "host", "127.0.0.1-3", *HOST[3:7], "--tag", "do=hold", "-o", "jsonl")
     batch = json.loads(submitted.out.splitlines()[0])["batch_id"]
-    assert vedette("jobs", "cancel", "--batch", batch, "--yes").code == 0
+    assert vedette("jobs", "cancel", "--batch", batch[-8:], "--yes").code == 0
     states = vedette("jobs", "list", "--batch", batch, "-o", "csv", "--fields", "state").out.split()[1:]
     assert states == ["cancelled"] * 3
     assert vedette("jobs", "cancel", "--batch", "nope", "--yes").code == 5

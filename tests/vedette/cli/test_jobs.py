@@ -37,8 +37,8 @@ def test_a_list_longer_than_a_page_is_fetched_whole(
     ran = vedette(*("scan", "host", "127.0.0.1-7", "--ports", "1", "--report", "none"), *("-o", "jsonl", "-q"))
     batch = json.loads(ran.out.splitlines()[0])["batch_id"]
     assert len(set(vedette("jobs", "list", "--batch", batch, "-o", "id").out.split())) == 7
-    assert len(vedette("jobs", "list", "--batch", batch, "--limit", "5", "-o", "id").out.split()) == 5
-    assert vedette("jobs", "wait", "--batch", batch, "--timeout", "2m").code == 0
+    assert len(vedette("jobs", "list", "--batch", batch[-8:], "--limit", "5", "-o", "id").out.split()) == 5
+    assert vedette("jobs", "wait", "--batch", batch[-8:], "--timeout", "2m").code == 0
 
 
 def test_a_state_filters_and_an_unknown_one_is_refused(done: str, vedette: Vedette) -> None:
