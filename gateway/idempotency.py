@@ -1,6 +1,7 @@
 """`Idempotency-Key` on every POST: a request that comes again gets the answer that it got, and does nothing.
 
-ASGI middleware behind `Auth` and `BodyLimit`; handlers that make something write it by `note`, in their transaction.
+ASGI middleware behind `Auth` and `BodyLimit`; handlers that make something write it by `note`, or the whole answer by
+`answered`, in their transaction.
 Kept are answers that would be the same again: not 408, 413, 429 and 5xx.
 """
 
@@ -10,8 +11,10 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from typing import TypeVar
 
 import structlog
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -25,6 +28,8 @@ from shared.store.engine import Connection, writing
 from shared.store.idempotency import MAX_BODY, Answer, Claim
 
 log = structlog.get_logger()
+
+Told = TypeVar("Told", bound=BaseModel)
 
 HEADER = "idempotency-key"
 REPLAYED = "idempotency-replayed"
@@ -48,6 +53,17 @@ def note(connection: Connection, made: Sequence[str]) -> None:
     """Write what this request makes, in the transaction that makes it; without a key, nothing. Raises ClaimLost."""
     if held := _claim.get():
         requests.note(connection, held, made)
+
+
+def answered(connection: Connection, told: Told, status: int = 201) -> Told:
+    """Write the answer of this request in the transaction that makes what it tells of, and return it.
+
+    Raises ClaimLost.
+    """
+    if held := _claim.get():
+        body = told.model_dump_json().encode()
+        requests.answer(connection, held, Answer(status, {"content-type": "application/json"}, body))
+    return told
 
 
 def made() -> Sequence[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from gateway import idempotency
 from gateway.auth import Asking, Caller, Forbidden, described, needs
 from gateway.openapi import problems
 from gateway.page import Page
@@ -45,7 +46,7 @@ def create_key(caller: Asking, asked: KeyNew) -> KeyView:
     with writing(caller.org_id) as connection:
         made = keys.create(connection, caller.org_id, caller.user_id, asked, caller.actor)
         _audit(connection, caller, "key.created", made.id, after=_told(made))
-        return made
+        return idempotency.answered(connection, made)
 
 
 @router.delete("/{key_id}", dependencies=[needs(Permission.READ)], responses=problems(404))
@@ -70,7 +71,7 @@ def rotate_key(caller: Asking, key_id: str, asked: KeyRotation) -> KeyView:
         _check_role(caller, old.role)
         made = keys.rotate(connection, caller.org_id, key_id, timedelta(seconds=asked.overlap_s), caller.actor)
         _audit(connection, caller, "key.rotated", key_id, before=_told(old), after=_told(made))
-        return made
+        return idempotency.answered(connection, made)
 
 
 def _whose(caller: Caller) -> str | None:

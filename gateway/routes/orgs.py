@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from gateway import idempotency
 from gateway.auth import Asking, Caller, Forbidden, described, needs
 from gateway.openapi import problems
 from gateway.page import Page
@@ -36,7 +37,7 @@ def create_org(caller: Asking, asked: OrgNew) -> OrgView:
     with writing() as connection:
         made = organisations.create(connection, asked, caller.actor)
         _audit(connection, caller, asked.id, "organisation.created", after=asked.model_dump())
-        return made
+        return idempotency.answered(connection, made)
 
 
 @router.get("/orgs/{org_id}", dependencies=[needs(Permission.READ)], responses=problems(404))
@@ -79,7 +80,7 @@ def add_member(caller: Asking, asked: MemberNew) -> MemberView:
             raise users.UserNotFound(f"There is no user {asked.email}.", cure="Make one: vedette users create")
         made = members.add(connection, caller.org_id, account.id, asked.role, caller.actor)
         _audit(connection, caller, caller.org_id, "member.added", after={"email": made.email, "role": made.role})
-        return made
+        return idempotency.answered(connection, made)
 
 
 @router.patch("/members/{user_id}", dependencies=[needs(Permission.MEMBERS)], responses=problems(404, 409))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from gateway import lookup
+from gateway import idempotency, lookup
 from gateway.auth import Asking, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
@@ -36,7 +36,7 @@ def add_rule(caller: Asking, new: NewRule) -> Rule:
         audit.add(
             connection, caller.org_id, caller.actor, "dlq.rule.add", f"rule:{made.id}", **plain, address=caller.address
         )
-    return made
+        return idempotency.answered(connection, made)
 
 
 @router.post(":test", responses=problems(400, 413, 415), dependencies=[needs(Permission.READ)])

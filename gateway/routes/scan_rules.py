@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from gateway import lookup
+from gateway import idempotency, lookup
 from gateway.auth import Asking, Caller, Forbidden, described, needs, refusals
 from gateway.lookup import Piece
 from gateway.openapi import problems
@@ -42,7 +42,7 @@ def add_scan_rule(caller: Asking, new: NewScanRule) -> ScanRule:
         made = scan_rules.add(connection, caller.org_id, new, caller.actor)
         subject, after = f"scan-rule:{made.id}", _plain(made)
         _write_down(connection, caller, "scan-rule.add", subject, after=after, reason=new.reason)
-    return made
+        return idempotency.answered(connection, made)
 
 
 @router.delete(

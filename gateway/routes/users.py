@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from gateway import idempotency
 from gateway.auth import Asking, described, needs, passwords
 from gateway.openapi import problems
 from gateway.page import Page, Paged
@@ -47,7 +48,8 @@ def create_user(caller: Asking, asked: UserNew) -> UserView:
         told: dict[str, Any] = {"after": after, "address": caller.address}
         audit.add(connection, asked.org or caller.org_id, caller.actor, "user.created", f"user:{user_id}", **told)
         made = users.view(connection, user_id)
-    return made if asked.password else made.model_copy(update={"password": password})
+        told_once = {} if asked.password else {"password": password}
+        return idempotency.answered(connection, made.model_copy(update=told_once))
 
 
 @router.patch("/{user_id}", responses=problems(404))

@@ -6,6 +6,7 @@ fails once another has the claim: so nothing is made twice, whenever a gateway d
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,6 +25,8 @@ IN_WORK = timedelta(seconds=90)  # longer than a request takes or waits (60 s); 
 KEPT = timedelta(hours=24)
 MAX_BODY = 1024 * 1024  # bytes of an answer that is kept
 PRUNED = 50  # rows of others that one request deletes
+KEPT_OF_ONE = 100_000  # answers of an organisation; the oldest are forgotten first
+COUNTED_EVERY = 1000  # requests, on average: to count so many rows takes some 10 ms
 _PURPOSE = "answer"
 
 
@@ -68,6 +71,8 @@ class Answer:
 def claim(connection: Connection, org_id: str, actor: str, key: str, request_hash: str) -> Claim | Answer:
     """Return the right to answer this request, or the answer that it got. Raises KeyReused, RequestInWork."""
     prune(connection)
+    if random.randrange(COUNTED_EVERY) == 0:  # noqa: S311  a sample, not a secret
+        _bound(connection, org_id)
     asked = Claim(org_id, actor, key)
     at = now()
     connection.execute(delete(requests).where(_of(asked), requests.c.expires_at <= at))
@@ -93,19 +98,26 @@ def note(connection: Connection, held: Claim, made: Sequence[str]) -> None:
     values: dict[str, Any] = {"made": list(made), "expires_at": now() + KEPT}
     done = connection.execute(update(requests).where(_held(held)).values(values))
     if done.rowcount != 1:
-        raise ClaimLost("The request took too long, and its repetition was begun.", cure="Repeat it with its key.")
+        raise _lost()
 
 
-def keep(connection: Connection, held: Claim, answer: Answer) -> None:
-    """Keep the answer, if the claim still holds."""
+def keep(connection: Connection, held: Claim, answer: Answer) -> bool:
+    """Keep the answer; return whether the claim still holds."""
     body = None if answer.body is None else _sealed(held, answer.body)
     values = {"status": answer.status, "headers": dict(answer.headers), "body": body, "expires_at": now() + KEPT}
-    connection.execute(update(requests).where(_held(held)).values(values))
+    return connection.execute(update(requests).where(_held(held)).values(values)).rowcount == 1
+
+
+def answer(connection: Connection, held: Claim, given: Answer) -> None:
+    """Keep the answer in the transaction that makes what it tells of. Raises ClaimLost."""
+    if not keep(connection, held, given):
+        raise _lost()
 
 
 def release(connection: Connection, held: Claim) -> None:
     """Let the request be made anew, unless it made something."""
-    connection.execute(delete(requests).where(_held(held), requests.c.made.is_(None)))
+    undone = (requests.c.made.is_(None), requests.c.status.is_(None))
+    connection.execute(delete(requests).where(_held(held), *undone))
 
 
 def prune(connection: Connection) -> None:
@@ -114,6 +126,14 @@ def prune(connection: Connection) -> None:
     mine = (rows.c.org_id, rows.c.actor, rows.c.key)
     over = select(*mine).where(rows.c.expires_at <= now()).limit(PRUNED).with_for_update(skip_locked=True)
     connection.execute(delete(requests).where(tuple_(*_key()).in_(over)))
+
+
+def _bound(connection: Connection, org_id: str) -> None:
+    """Forget the oldest answers of an organisation beyond `KEPT_OF_ONE`."""
+    rows = requests.alias()
+    mine = select(rows.c.org_id, rows.c.actor, rows.c.key).where(rows.c.org_id == org_id, rows.c.status.is_not(None))
+    newest_first = mine.order_by(rows.c.created_at.desc()).offset(KEPT_OF_ONE).limit(10 * COUNTED_EVERY)
+    connection.execute(delete(requests).where(tuple_(*_key()).in_(newest_first.with_for_update(skip_locked=True))))
 
 
 def _key() -> tuple[ColumnElement[str], ...]:
@@ -127,6 +147,10 @@ def _of(held: Claim) -> ColumnElement[bool]:
 
 def _held(held: Claim) -> ColumnElement[bool]:
     return and_(_of(held), requests.c.claim == held.token)
+
+
+def _lost() -> ClaimLost:
+    return ClaimLost("The request took too long, and its repetition was begun.", cure="Repeat it with its key.")
 
 
 def _sealed(held: Claim, body: bytes) -> str | None:

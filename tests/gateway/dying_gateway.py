@@ -1,4 +1,4 @@
-"""A gateway that is killed after the jobs of a submission were committed, before it answers."""
+"""A gateway that is killed when what a request makes was committed, before it answers; then there is another one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 from typing import NoReturn
 
-from gateway import intake
+from gateway import idempotency
 from gateway.__main__ import build
 from shared.settings import settings
 
@@ -17,5 +17,7 @@ def _die(*_: object) -> NoReturn:
 
 
 if __name__ == "__main__":
-    intake._receipt = _die
+    idempotency._Answering.__call__ = _die
+    while child := os.fork():
+        os.waitpid(child, 0)
     build(settings()).run()

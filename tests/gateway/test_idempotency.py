@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,15 +15,16 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
-from gateway.app import create_app
 from shared.errors import Temporary
 from shared.ids import now
 from shared.settings import settings
+from shared.store import idempotency as requests
 from shared.store import jobs
 from shared.store.engine import reading, writing
 from shared.store.tables import idempotent_requests
-from shared.testing import wait_for
-from tests.gateway.driving import BEARER, TOKEN, both_databases
+from shared.testing import process, wait_for
+from tests.gateway import foreign
+from tests.gateway.driving import BEARER, both_databases
 
 JOB = {"target": {"kind": "host", "host": "127.0.0.1"}}
 OTHER = {"target": {"kind": "host", "host": "127.0.0.2"}}
@@ -140,19 +141,15 @@ def test_answers_lie_sealed(client: TestClient) -> None:
 
 
 @pytest.fixture
-def dying(store: None, fresh_settings: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of a gateway that dies of its first submission."""
+def dying(store: None, fresh_settings: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """The URL of a gateway that dies of every request with a key, and is there again."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     fresh_settings.setenv("VEDETTE_GATEWAY_PORT", str(port))
     settings.cache_clear()
-    process = subprocess.Popen([sys.executable, "-m", "tests.gateway.dying_gateway"])
-    url = f"http://127.0.0.1:{port}"
-    wait_for(lambda: _answers(url), "the gateway serves", timeout_s=30)
-    yield url
-    process.kill()
-    process.wait()
+    with process([sys.executable, "-m", "tests.gateway.dying_gateway"], {}, tmp_path / "gateway.log"):
+        yield f"http://127.0.0.1:{port}"
 
 
 def _answers(url: str) -> bool:
@@ -162,12 +159,62 @@ def _answers(url: str) -> bool:
         return False
 
 
-@both_databases
-def test_a_gateway_killed_before_it_answers_makes_no_job_twice(dying: str) -> None:
+def _lost(dying: str, path: str, body: dict[str, Any]) -> None:
+    """Send a request whose answer is lost."""
+    wait_for(lambda: _answers(dying), "the gateway serves")
     with pytest.raises(httpx2.HTTPError):
-        httpx2.post(f"{dying}/api/v1/jobs", json=JOB, headers={**BEARER, **KEY})
+        httpx2.post(f"{dying}/api/v1/{path}", json=body, headers={**BEARER, "Idempotency-Key": path})
+
+
+def _again(client: TestClient, path: str, body: dict[str, Any]) -> httpx2.Response:
+    """Send it again, to another gateway."""
+    content = json.dumps(body, separators=(",", ":"))
+    headers = {"Idempotency-Key": path, "Content-Type": "application/json"}
+    return client.post(f"/api/v1/{path}", content=content, headers=headers)
+
+
+@both_databases
+def test_a_gateway_killed_before_it_answers_makes_no_job_twice(dying: str, client: TestClient) -> None:
+    _lost(dying, "jobs", JOB)
     assert _jobs() == 1
-    with TestClient(create_app(TOKEN), headers={**BEARER, "Content-Type": "application/json"}) as next_one:
-        again = next_one.post("/api/v1/jobs", content=json.dumps(JOB, separators=(",", ":")), headers=KEY)
+    again = _again(client, "jobs", JOB)
     assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
     assert _jobs() == 1
+
+
+ONE_THING: dict[str, dict[str, Any]] = {
+    "orgs": {"id": "acme", "name": "Acme"},
+    "users": {"email": "ada@example.org", "org": "local"},
+    "api-keys": {"name": "ci"},
+    "scan-rules": {"effect": "deny", "what": "10.0.0.0/8"},
+    "dlq/rules": {"contains": "refused", "failure_class": "temporary"},
+}
+
+
+@both_databases
+def test_a_gateway_killed_before_it_answers_makes_nothing_else_twice(dying: str, client: TestClient) -> None:
+    before = {path: len(client.get(f"/api/v1/{path}").json()["items"]) for path in ONE_THING}
+    for path, body in ONE_THING.items():
+        _lost(dying, path, body)
+    again = {path: _again(client, path, body) for path, body in ONE_THING.items()}
+    assert {(each.status_code, each.headers["idempotency-replayed"]) for each in again.values()} == {(201, "true")}
+    assert {path: len(client.get(f"/api/v1/{path}").json()["items"]) - 1 for path in ONE_THING} == before
+    for path in ("orgs", "users", "api-keys"):
+        assert again[path].json()["id"] in {each["id"] for each in client.get(f"/api/v1/{path}").json()["items"]}
+    secret = {"Authorization": f"Bearer {again['api-keys'].json()['secret']}"}
+    assert client.get("/api/v1/auth/me", headers=secret).status_code == 200
+    assert len(again["users"].json()["password"]) >= 12
+
+
+def test_of_an_organisation_the_newest_answers_are_kept(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "KEPT_OF_ONE", 3)
+    monkeypatch.setattr(requests, "COUNTED_EVERY", 1)
+    others = foreign.bearer(foreign.B)
+    assert client.post("/api/v1/jobs", json=JOB, headers={**others, **KEY}).status_code == 202
+    for number in range(6):
+        client.post("/api/v1/jobs", json=JOB, headers={"Idempotency-Key": f"key-{number}"})
+    with reading() as connection:
+        kept = connection.execute(
+            select(idempotent_requests.c.key).order_by(idempotent_requests.c.created_at)
+        ).scalars()
+        assert list(kept) == ["the-one", "key-2", "key-3", "key-4", "key-5"]

@@ -109,6 +109,7 @@ idempotent_requests = Table(
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Index(None, "expires_at"),
+    Index(None, "org_id", "created_at"),
 )
 
 scan_rules = Table(

@@ -77,24 +77,7 @@ def upgrade() -> None:
         sa.Column("until", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("org_id", "target_key", "fingerprint", name=op.f("pk_finding_triage")),
     )
-    op.create_table(
-        "idempotent_requests",
-        sa.Column("org_id", sa.String(length=64), nullable=False),
-        sa.Column("actor", sa.String(length=255), nullable=False),
-        sa.Column("key", sa.String(length=255), nullable=False),
-        sa.Column("request_hash", sa.String(length=64), nullable=False),
-        sa.Column("claim", sa.String(length=36), nullable=False),
-        sa.Column("made", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
-        sa.Column("status", sa.Integer(), nullable=True),
-        sa.Column("headers", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
-        sa.Column("body", sa.Text(), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("org_id", "actor", "key", name=op.f("pk_idempotent_requests")),
-    )
-    with op.batch_alter_table("idempotent_requests", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_idempotent_requests_expires_at"), ["expires_at"], unique=False)
-
+    _make_idempotent_requests()
     op.create_table(
         "members",
         sa.Column("org_id", sa.String(length=64), nullable=False),
@@ -233,6 +216,29 @@ def upgrade() -> None:
         "INSERT INTO organisations (id, name, limits, created_by, created_at) "
         "VALUES ('local', 'Local', '{}', 'installation', CURRENT_TIMESTAMP)"
     )
+
+
+def _make_idempotent_requests() -> None:
+    op.create_table(
+        "idempotent_requests",
+        sa.Column("org_id", sa.String(length=64), nullable=False),
+        sa.Column("actor", sa.String(length=255), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("request_hash", sa.String(length=64), nullable=False),
+        sa.Column("claim", sa.String(length=36), nullable=False),
+        sa.Column("made", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("headers", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("org_id", "actor", "key", name=op.f("pk_idempotent_requests")),
+    )
+    with op.batch_alter_table("idempotent_requests", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_idempotent_requests_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_idempotent_requests_org_id_created_at"), ["org_id", "created_at"], unique=False
+        )
 
 
 def _give_organisation(name: str) -> None:
