@@ -35,6 +35,19 @@ MAX_ENTRY = 512 * 1024  # bytes of what is said of a message; ours say a fifth o
 
 Fields = Mapping[bytes, bytes]
 
+# Of no queue, whatever it says: so it is no letter with the messages that workers refused.
+_FORGED = DeadLetterEntry(
+    reason=Reason.UNSIGNED,
+    failure_class=FailureClass.SECURITY,
+    rule="signature",
+    error=ErrorDetail(
+        type="Unsigned",
+        code="unsigned",
+        message="A dead letter on its way to SQL was not written by this installation; it ended no step.",
+        cure="Find out who writes into the broker's database.",
+    ),
+)
+
 
 def run(stop: threading.Event) -> None:
     """Take dead letters in, and see how replays ended, until `stop` is set."""
@@ -129,24 +142,9 @@ def _arrival(stream_id: str, fields: Fields) -> Arrival:
     except Exception as exc:  # noqa: BLE001  whatever somebody wrote there
         return _unreadable(stream_id, fields, exc)
     if not dlq.is_ours(entry, fields):
-        return Arrival(stream_id, _forged(entry), raw[:MAX_RAW])
+        return Arrival(stream_id, _FORGED, raw[:MAX_RAW])
     job_id, stage, run = dlq.named(entry, raw)
     return Arrival(stream_id, entry.model_copy(update={"job_id": job_id, "stage": stage}), raw[:MAX_RAW], run)
-
-
-def _forged(entry: DeadLetterEntry) -> DeadLetterEntry:
-    return DeadLetterEntry(
-        reason=Reason.UNSIGNED,
-        failure_class=FailureClass.SECURITY,
-        rule="signature",
-        queue=entry.queue,
-        error=ErrorDetail(
-            type="Unsigned",
-            code="unsigned",
-            message="A dead letter on its way to SQL was not written by this installation; it ended no step.",
-            cure="Find out who writes into the broker's database.",
-        ),
-    )
 
 
 def _unreadable(stream_id: str, fields: Fields, exc: Exception | None = None) -> Arrival:

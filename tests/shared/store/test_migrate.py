@@ -17,7 +17,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, insert, select
 
-from shared.store import engine, migrate, tables
+from shared.store import audit, engine, migrate, proof, tables
 from shared.store.tables import metadata
 
 
@@ -82,6 +82,29 @@ def test_what_a_job_left_behind_is_of_its_organisation(empty: str) -> None:
         with engine.reading() as connection:
             found = {tuple(row) for row in connection.execute(select(table.c.job_id, table.c.org_id))}
         assert found == {("job-local", "local"), ("job-other", "other")}
+
+
+def test_the_audit_of_before_is_the_beginning_of_the_chains(empty: str) -> None:
+    _upgrade_to("0002")
+    at = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+    with engine.writing() as connection:
+        old = MetaData()
+        old.reflect(connection, only=["audit"])
+        for number, org_id in enumerate(("local", "other", "local")):
+            said = {"action": "job.retry", "subject": f"job:{number}", "detail": {"n": number, "of": ["x", 1.0]}}
+            connection.execute(
+                insert(old.tables["audit"]).values(org_id=org_id, at=at, actor="ann", trace_id="", **said)
+            )
+    migrate.upgrade()
+    with engine.writing("local") as connection:
+        audit.add(connection, "local", "ann", "job.cancel", "job:9")
+        found = audit.page(connection, "local", limit=10)
+        verdicts = [proof.verify(connection, "local")]
+    with engine.reading("other") as connection:
+        verdicts.append(proof.verify(connection, "other"))
+    assert [(each.seq, each.subject) for each in found] == [(3, "job:9"), (2, "job:2"), (1, "job:0")]
+    assert (found[1].at, found[1].actor, found[1].detail) == (at, "ann", {"n": 2, "of": ["x", 1]})
+    assert [(each.ok, each.checked) for each in verdicts] == [(True, 3), (True, 1)]
 
 
 def _upgrade_to(revision: str) -> None:

@@ -42,7 +42,7 @@ def forged(reason: Reason = Reason.UNSIGNED, **fields: Any) -> DeadLetterEntry:
 
 def letters() -> list[DeadLetterView]:
     with reading() as connection:
-        return dead_letters.page(connection, NOBODY, limit=1000)[0]
+        return dead_letters.page(connection, NOBODY, limit=1000)
 
 
 def counts() -> list[int]:

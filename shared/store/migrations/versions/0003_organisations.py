@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
+
+from shared.store import chain
+from shared.store.tables.columns import Json, Moment
 
 revision = "0003"
 down_revision = "0002"
@@ -17,6 +23,19 @@ _OF_SOME = (
     ("jobs", "ix_jobs_active", ["org_id", "counted_for"], "finished_at IS NULL AND held_at IS NULL"),
     ("jobs", "ix_jobs_held", ["org_id", "counted_for", "id"], "finished_at IS NULL AND held_at IS NOT NULL"),
 )
+
+_WRITTEN = ("org_id", "at", "actor", "action", "subject", "detail", "trace_id")  # of a line, before there were chains
+_AUDIT = sa.table(
+    "audit",
+    *(sa.column(name, Json) for name in ("before", "after", "detail")),
+    *(
+        sa.column(name)
+        for name in ("id", "org_id", "seq", "actor", "address", "action", "subject", "reason", "trace_id")
+    ),
+    *(sa.column(name) for name in ("previous_hash", "hash", "seal")),
+    sa.column("at", Moment),
+)
+_HEADS = sa.table("audit_heads", *(sa.column(name) for name in ("org_id", "seq", "hash", "seal")))
 
 
 def upgrade() -> None:
@@ -186,7 +205,7 @@ def upgrade() -> None:
         _give_organisation(name)
     _change_reports()
 
-    op.drop_table("audit")
+    written = _taken_audit()
     op.create_table(
         "audit",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -210,7 +229,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_audit_org_id_id"), ["org_id", "id"], unique=False)
-    _keep_as_written("audit")
+    _chain(written)
 
     op.execute(
         "INSERT INTO organisations (id, name, limits, created_by, created_at) "
@@ -268,6 +287,41 @@ def _order_reports() -> None:
     where = sa.text("ordered_at IS NOT NULL AND finished_at IS NULL")
     columns = ["org_id", "ordered_at"]
     op.create_index("ix_steps_ordered", "steps", columns, unique=False, sqlite_where=where, postgresql_where=where)
+
+
+def _taken_audit() -> Sequence[sa.RowMapping]:
+    """Drop the audit; return its lines."""
+    lines = sa.select(*(_AUDIT.c[name] for name in _WRITTEN)).order_by(_AUDIT.c.id)
+    found = op.get_bind().execute(lines).mappings().all()
+    op.drop_table("audit")
+    return found
+
+
+def _chain(written: Sequence[sa.RowMapping]) -> None:
+    """Begin the chains with lines of before, then have nothing changed. None can say whether they were changed earlier.
+
+    The form of a chain is for ever, or no line could be verified; so this may use the product's own code.
+    """
+    heads: dict[str, dict[str, Any]] = {}
+    for row in written:
+        org_id = row["org_id"]
+        place = heads.get(org_id, {"seq": 0, "hash": chain.START})
+        entry = {
+            **row,
+            "detail": chain.plain(row["detail"]),
+            "address": "",
+            "reason": "",
+            "before": None,
+            "after": None,
+        }
+        newest = chain.digest(entry, place["hash"])
+        heads[org_id] = {"seq": place["seq"] + 1, "hash": newest}
+        linked = {**heads[org_id], "previous_hash": place["hash"], "seal": chain.seal(org_id, newest)}
+        op.get_bind().execute(sa.insert(_AUDIT).values(**entry, **linked))
+    for org_id, head in heads.items():
+        seal = chain.seal(org_id, chain.head(head["seq"], head["hash"]))
+        op.get_bind().execute(sa.insert(_HEADS).values(org_id=org_id, **head, seal=seal))
+    _keep_as_written("audit")
 
 
 def _keep_as_written(name: str) -> None:
