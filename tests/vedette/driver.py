@@ -21,9 +21,10 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.job import JobState, Progress, StageName
 from shared.dlq import StageFailed
 from shared.errors import Permanent
+from shared.ids import now
 from shared.layers import around
 from shared.layers.delivery import Delivery
-from shared.store import jobs, outbox, plugins
+from shared.store import jobs, outbox, plugins, repairs
 from shared.store.engine import reading, writing
 
 
@@ -97,7 +98,17 @@ def main(release: Path) -> None:
             do = job.tags.get("do", "")
             if do != "hold" or release.exists():
                 carry_out(job.id, do, release)
+        make_ordered()
         time.sleep(0.02)
+
+
+def make_ordered() -> None:
+    with reading() as connection:
+        ordered = [turn for turn in repairs.turns(connection, now()) if turn.part]
+        envelopes = {turn.job_id: outbox.envelope(connection, turn.job_id)[0] for turn in ordered}
+    for turn in ordered:
+        envelope = envelopes[turn.job_id].model_copy(update={"part": turn.part, "deadline_at": None})
+        report.run.apply(args=(envelope.model_dump(mode="json"),), throw=True)
 
 
 if __name__ == "__main__":

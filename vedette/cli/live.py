@@ -145,7 +145,7 @@ def stage_line(step: StepView, signs: Marks, why: str = "") -> Text:
     text = Text(f"  {step.stage:<8} ")
     if step.state is StepState.RUNNING:
         return text.append_text(_moving(step, signs))
-    sign, style = _signs_of(step.state, signs)
+    sign, style = mark(step.state, signs)
     text.append(f"{sign:<2} ", style)
     if step.state in {StepState.PENDING, StepState.SKIPPED, StepState.CANCELLED}:
         return text.append(words.fitting(_standing(step, why), signs), "dim")
@@ -213,7 +213,8 @@ def _said(step: StepView, signs: Marks) -> str:
     return f"attempt {step.attempt + 1} in {words.seconds(in_s)}: {message}"
 
 
-def _signs_of(state: StepState, signs: Marks) -> tuple[str, str]:
+def mark(state: StepState, signs: Marks) -> tuple[str, str]:
+    """Return the sign of a state and its style."""
     return {
         StepState.SUCCEEDED: (signs.done, "green"),
         StepState.FAILED: (signs.failed, "red"),

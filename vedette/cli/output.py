@@ -110,7 +110,7 @@ _SHORT = {
 def _heading(name: str) -> str:
     if name == "waiting.reason":
         return "waiting for"
-    return re.sub(r"_(at|s|bytes)$", "", name).replace("_", " ")
+    return re.sub(r"_(at|s|bytes)$", "", name.rpartition(".")[2]).replace("_", " ")
 
 
 def _style(name: str, text: str) -> str:

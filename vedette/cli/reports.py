@@ -1,4 +1,4 @@
-"""`vedette report`: see which reports there are, and get them."""
+"""`vedette report`: see which reports there are, get them, and have further ones made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from shared.errors import Conflict, NotFound
 from vedette.cli import arguments, options, recall, words
 from vedette.cli.examples import examples
-from vedette.cli.failure import Exit
+from vedette.cli.failure import Exit, Misused
 from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from shared.contracts.job import JobView
     from shared.contracts.report import ReportView
 
-app = group("report", "Get the reports of jobs.", "vedette report download @last")
-
+app = group("report", "Get the reports of jobs, and have further ones made.", "vedette report download @last")
 
 PAGE = 200  # reports per request; the gateway gives no more
 COLUMNS = ("id", "job_id", "format", "filename", "size_bytes", "created_at")
@@ -68,6 +67,48 @@ def list_(
     )
     pages.note_more(session, limit, is_more=is_more)
     return Exit.OK
+
+
+@app.command(
+    "create",
+    epilog=examples(
+        "vedette report create @last --format pdf",
+        "vedette report create 3f0f6e1b --format pdf,csv --output-dir out",
+        "vedette jobs list --state succeeded -o id | xargs vedette report create --format json --no-wait",
+    ),
+)
+@command
+def create(
+    session: Session,
+    jobs: arguments.Jobs = None,
+    *,
+    form: Annotated[list[str], typer.Option("--format", metavar="NAMES", help="Which to make, e.g. pdf,csv.")],
+    wait: arguments.Wait = True,
+    timeout: arguments.Timeout = None,
+    output_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Download them into this folder.")] = None,
+) -> int:
+    """Have reports of jobs that are over made in further formats. What is there is not made again."""
+    wanted = options.words(form, "report format")
+    if not wanted or (output_dir and not wait):
+        raise Misused("Say which reports to make; --output-dir needs --wait.", cure="E.g. --format pdf")
+    timeout_s = options.duration(timeout) if timeout else None
+    from vedette.cli import downloads, orders  # noqa: PLC0415
+
+    if output_dir:
+        downloads.check_folder(output_dir)
+    ids = [recall.resolve(job) for job in jobs or [recall.LAST]]
+    with session.gateway() as link:
+        placed = [link.client.order_report(job_id, name) for job_id in ids for name in wanted]
+        if wait:
+            placed = orders.finish(session, link, placed, timeout_s)
+        code = orders.show(session, placed)
+        for order in placed:
+            if order.report and output_dir:
+                [file] = downloads.fetch(link.client, order.job_id, [order.report], output_dir)
+                session.note(words.line(f"Report {file.path}"))
+    if not wait:
+        session.note(f"See them come: vedette report list {words.short(placed[0].job_id)}")
+    return code
 
 
 @app.command(

@@ -16,7 +16,7 @@ from shared.contracts.finding import Finding
 from shared.contracts.job import JobState, JobView, StageName
 from shared.contracts.observation import Coverage
 from shared.contracts.operation import BulkCancel, Operation
-from shared.contracts.report import ReportView
+from shared.contracts.report import ReportOrder, ReportView
 from shared.contracts.submission import Options, Receipt
 from shared.contracts.target import TargetModel
 from shared.contracts.waiting import Explanation
@@ -112,6 +112,15 @@ class Jobs:
         """Return one page of the reports of all jobs, newest first. form: only of this format."""
         asked = given(limit=limit, cursor=cursor, format=form)
         return self._http.ask(Items[ReportView], "GET", "reports", params=asked)
+
+    def order_report(self, job_id: str, form: str) -> ReportOrder:
+        """Have a report of a job that is over made in a further format. Raises StateForbids while it runs."""
+        asked: dict[str, Any] = {"json": {"format": form}, "headers": {"Idempotency-Key": new_id()}}
+        return self._http.ask_again(ReportOrder, "POST", path("jobs", job_id, "reports"), **asked)
+
+    def report_order(self, job_id: str, form: str) -> ReportOrder:
+        """Return how far a report is that was asked for."""
+        return self._http.ask(ReportOrder, "GET", path("jobs", job_id, "reports", form, "order"))
 
     def report(self, job_id: str, form: str) -> ReportFile:
         """Download one report."""
