@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 import structlog
 
-from control import ingester, operations, places, reconciler
+from control import ingester, operations, places, reconciler, recorder
 from control.leader import Leader
 from control.loop import Loop, Run
-from shared import heartbeat, keyring, telemetry
+from shared import heartbeat, keyring, recording, telemetry
 from shared.broker.client import client
 from shared.errors import VedetteError
 from shared.pipeline import hurry
@@ -30,6 +30,7 @@ LOOPS: dict[str, Run] = {
     "reconciler": reconciler.run,
     "operations": operations.run,
     "places": places.run,
+    "recorder": recorder.run,
 }
 END_S = 10.0  # for a loop to end what it is at
 
@@ -45,6 +46,7 @@ def main() -> int:
     except VedetteError as exc:
         sys.stderr.write(f"vedette control: {exc.message} {exc.cure}\n")
         return keyring.MISCONFIGURED
+    recorded = recording.begin(NAME, recording.FLUSH_EVERY_S)
     hurry()
     engine()  # made once: loops that each make their own at the same moment would leave one behind
     stop = threading.Event()
@@ -57,6 +59,7 @@ def main() -> int:
     finally:
         _end(loops)
         leader.resign()
+        recorded.end()
 
 
 def _serve(stop: threading.Event, leader: Leader, loops: Sequence[Loop]) -> int:

@@ -11,7 +11,7 @@ from gateway.app import allowed_hosts, create_app
 from gateway.connection import BoundedConnection, places
 from gateway.live import Live
 from gateway.upgrade import PING_EVERY_S, PONG_TIMEOUT_S, BoundedSocket
-from shared import keyring, telemetry
+from shared import keyring, recording, telemetry
 from shared.contracts.live import MAX_MESSAGE
 from shared.errors import VedetteError
 from shared.keyring import MISCONFIGURED
@@ -42,8 +42,10 @@ def main() -> int:
     except VedetteError as exc:
         sys.stderr.write(f"vedette gateway: {exc.message} {exc.cure}\n")
         return MISCONFIGURED
+    recorded = recording.begin("gateway", recording.FLUSH_EVERY_S)
     inherited = [] if chosen.gateway_fd is None else [socket.socket(fileno=chosen.gateway_fd)]
     server.run(sockets=inherited or None)
+    recorded.end()
     return 0
 
 

@@ -104,7 +104,10 @@ def _write(
 ) -> Made:
     is_batch = len(targets) > 1 or isinstance(asked, BatchSubmission)
     batch_id = new_id() if is_batch else None
-    new = [admission.draft(caller.org_id, target, options, _trace(batch_id), batch_id=batch_id) for target in targets]
+    of_its_own = "" if batch_id else None  # one job is one trace: a single one has that of its request
+    new = [
+        admission.draft(caller.org_id, target, options, batch_id=batch_id, linked_to=of_its_own) for target in targets
+    ]
     with writing(caller.org_id) as connection:
         if batch_id:
             name = asked.name if isinstance(asked, BatchSubmission) else ""
@@ -128,8 +131,3 @@ def _audit(connection: Connection, caller: Caller, made: Made, targets: Sequence
 def _receipt(caller: Caller, made: Made) -> Receipt:
     with reading(caller.org_id) as connection:
         return Receipt(batch_id=made.batch_id, jobs=jobs.views(connection, made.ids))
-
-
-def _trace(batch_id: str | None) -> tuple[str, str]:
-    """One job is one trace: a single job has that of its request, those of a batch are linked to it."""
-    return telemetry.new_trace("job") if batch_id else (telemetry.trace_id(), telemetry.traceparent())

@@ -31,9 +31,9 @@ class DeadlinePast(InvalidInput):
 
 
 def draft(
-    org_id: str, target: TargetModel, options: Options, trace: tuple[str, str], *, batch_id: str | None = None
+    org_id: str, target: TargetModel, options: Options, *, batch_id: str | None = None, linked_to: str | None = None
 ) -> NewJob:
-    """Return the job to be written for an admitted target. trace: its id and traceparent. Raises TooFarAhead."""
+    """Return the job to be written for an admitted target. linked_to: see `NewJob`. Raises TooFarAhead."""
     due_at = due(options)
     length = timedelta(seconds=options.deadline_s or settings().job_deadline_s)
     return NewJob(
@@ -43,8 +43,7 @@ def draft(
         lane=lane(options),
         deadline_at=(due_at or now()) + length,
         batch_id=batch_id,
-        trace_id=trace[0],
-        traceparent=trace[1],
+        linked_to=linked_to,
         parts={StageName.REPORT: options.reports},
         due_at=due_at,
     )

@@ -40,12 +40,15 @@ def publish(events: Sequence[Event]) -> None:
     if not events:
         return
     try:
-        with silence.heeded():
-            _wire().send(
-                [("XADD", STREAM, "MAXLEN", "~", MAXLEN, "*", "__data__", _message(event)) for event in events]
-            )
+        send([("XADD", STREAM, "MAXLEN", "~", MAXLEN, "*", "__data__", _message(event)) for event in events])
     except redis.RedisError as exc:
         log.warning("bus.publish.failed", events=len(events), error=type(exc).__name__)
+
+
+def send(commands: Sequence[Sequence[str | int | bytes]]) -> None:
+    """Send commands to the bus's Redis, and wait for no answer. Raises redis.RedisError, also for earlier ones."""
+    with silence.heeded():
+        _wire().send(commands)
 
 
 def opened(body: Mapping[str, Any]) -> Event:
@@ -71,7 +74,7 @@ class Wire:
         self._unread = 0
         self._lock = threading.Lock()
 
-    def send(self, commands: Sequence[Sequence[str | int]]) -> None:
+    def send(self, commands: Sequence[Sequence[str | int | bytes]]) -> None:
         """Send commands. Raises redis.RedisError, also for what was wrong with earlier ones."""
         with self._lock:
             try:

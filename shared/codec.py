@@ -31,7 +31,18 @@ LONGEST = 64  # characters of a job, an organisation, a key id, a signature: mor
 
 # Headers that the transport changes while a message is on its way, so that a signature cannot hold them.
 UNSIGNED = frozenset(
-    {"redelivered", "x-deliveries", "x-queued-at", "x-worker-deaths", "x-last-death", JOB, ORG, KEY, SIGNATURE}
+    {
+        "redelivered",
+        "x-deliveries",
+        "x-queued-at",
+        "x-returned-at",
+        "x-worker-deaths",
+        "x-last-death",
+        JOB,
+        ORG,
+        KEY,
+        SIGNATURE,
+    }
 )
 _MESSAGE = b"vedette message 1"
 
@@ -131,6 +142,22 @@ def unseal_text(purpose: str, token: str, org_id: str = "", about: str = "") -> 
         raise BadSignature("The sealed text is not base64.") from exc
     key = keyring.key(purpose, org_id, key_id)[1]
     return _opened(key, sealed, _joined(purpose.encode(), about.encode())).decode()
+
+
+def seal_bytes(purpose: str, data: bytes, org_id: str) -> bytes:
+    """Return sealed bytes: the id of the master key, `:`, and the rest. They open for the same purpose and org only."""
+    key_id, key = keyring.key(purpose, org_id)
+    nonce = os.urandom(NONCE_BYTES)
+    return key_id.encode() + b":" + nonce + _cipher(key).encrypt(nonce, data, purpose.encode())
+
+
+def unseal_bytes(purpose: str, sealed: bytes, org_id: str) -> bytes:
+    """Return what was sealed. Raises Unsigned, BadSignature, keyring.StaleKey."""
+    key_id, separator, _ = sealed[: LONGEST + 1].partition(b":")
+    if not separator:
+        raise Unsigned("The bytes are not sealed.")
+    key = keyring.key(purpose, org_id, key_id.decode("utf-8", "replace"))[1]
+    return _opened(key, sealed[len(key_id) + 1 :], purpose.encode())
 
 
 def key_of(token: str) -> str:

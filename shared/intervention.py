@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import structlog
 
-from shared import admission, bus, pipeline, policy, registry, telemetry
+from shared import admission, bus, pipeline, policy, registry
 from shared.broker import flags
 from shared.broker.client import BrokerAway, answering
 from shared.contracts.job import JobState, JobView, StageName
@@ -84,14 +84,13 @@ def rerun(org_id: str, job_id: str, by: str, note: Noting | None = None, counted
     Raises JobNotFound, PluginGone, and what `policy.check` does.
     """
     with reading(org_id) as connection:
-        jobs.view(connection, job_id, org_id)
+        origin = jobs.traceparent(connection, jobs.view(connection, job_id, org_id).id)
         asked, options = jobs.request(connection, job_id)
         _check_plugins(connection, options)
         within = scan_rules.reach(connection, org_id)
     target = registry.target(asked)
     _check_target(org_id, target, within, f"job:{job_id}", by)
-    trace = telemetry.trace_id(), telemetry.traceparent()
-    made = admission.draft(org_id, target, options.model_copy(update={"not_before": None}), trace)
+    made = admission.draft(org_id, target, options.model_copy(update={"not_before": None}), linked_to=origin)
     with writing(org_id) as connection:
         [new_id] = admission.write(connection, [replace(made, origin_id=job_id)], by, counted_for)
         if note:

@@ -10,20 +10,18 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from celery import Celery, Task, current_task
+from celery import Celery, Task
 from celery.exceptions import Ignore, Reject
-from celery.signals import before_task_publish
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
-from shared import telemetry
+from shared import dispatch
 from shared.broker import transport
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import Profile, StageName
 from shared.contracts.lanes import ALL_LANES, LANES, PRIORITIES
 from shared.dlq import StageFailed
 from shared.layers import around
-from shared.layers.delivery import Delivery
 from shared.layers.ledger import AlreadyOver, RetryLater, Step
 from shared.settings import settings
 
@@ -106,8 +104,8 @@ def stage(name: StageName) -> Callable[[StageFunction], Task[Any, Any]]:
         def run(self: Task[Any, Any], message: dict[str, Any]) -> dict[str, Any]:
             envelope = Envelope.model_validate(message)
             try:
-                with around(name, envelope, _delivery(self)) as step:
-                    self.request.update(traceparent=telemetry.traceparent())
+                with around(name, envelope, dispatch.delivery(self)) as step:
+                    dispatch.remember_run(self)
                     function(envelope, step)
             except AlreadyOver as over:
                 if over.failed:
@@ -164,24 +162,3 @@ def _again(task: Task[Any, Any], after_s: float) -> Exception:
         return task.retry(countdown=after_s, throw=False)
     except Reject as exc:
         return Reject(exc.args[0], requeue=True)
-
-
-@before_task_publish.connect
-def _carry_trace(headers: dict[str, Any] | None = None, **_: object) -> None:
-    """Put the trace into every message: the current span, or that of the stage whose task is sending the next one."""
-    if headers is None or headers.get("traceparent"):
-        return
-    sender = current_task.request if current_task else None
-    headers["traceparent"] = telemetry.traceparent() or str(getattr(sender, "traceparent", None) or "")
-
-
-def _delivery(task: Task[Any, Any]) -> Delivery:
-    request = task.request
-    limits = request.timelimit or (None, None)
-    return Delivery(
-        worker=str(request.hostname or ""),
-        retries=int(request.retries or 0),
-        limit_s=float(limits[1] or settings().stage_soft_limit_s),
-        traceparent=str(getattr(request, "traceparent", None) or ""),
-        tag=str((request.properties or {}).get("delivery_tag") or "")[:64],
-    )

@@ -134,7 +134,17 @@ class Settings(BaseSettings):
     )
     mail_from: str = "Vedette <vedette@localhost>"
 
-    # logs
+    # traces and logs
+    tracing: bool = Field(
+        default=True, description="keep the spans of jobs; they go to an OTLP endpoint whenever OTEL_… names one"
+    )
+    trace_keep_days: float = Field(default=14.0, gt=0, description="spans and log lines of jobs are deleted then")
+    trace_sample_ratio: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="share of jobs whose spans are kept; of those that failed or were slow, all are",
+    )
     log_format: Literal["auto", "console", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -17,7 +17,7 @@ import structlog
 from celery import Celery, bootsteps, signals
 from celery.worker.consumer import Consumer
 
-from shared import bus, heartbeat, keyring, telemetry
+from shared import bus, heartbeat, keyring, recording, telemetry
 from shared.broker import children, limits, watch
 from shared.broker.client import client
 from shared.broker.gate import Gate
@@ -90,6 +90,7 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
         bus.forget()
         children.limit_memory(settings().stage_memory_limit_mb)
         limits.apply(open_files=settings().stage_open_files, file_mb=settings().stage_file_limit_mb)
+        _record(stage)
 
     _measure()
     return app
@@ -101,6 +102,19 @@ def _own_keys(**_: object) -> None:
     except VedetteError as exc:
         sys.stderr.write(f"vedette worker: {exc.message} {exc.cure}\n")
         sys.exit(keyring.MISCONFIGURED)
+
+
+def _record(stage: StageName) -> None:
+    """Have this child make spans, and send them when each task has ended: after it sent the next stage's message."""
+    mine = recording.begin(stage)
+
+    @signals.task_postrun.connect(weak=False)
+    def _flush(**_: object) -> None:
+        mine.flush()
+
+    @signals.worker_process_shutdown.connect(weak=False)
+    def _end(**_: object) -> None:
+        mine.end()
 
 
 def _measure() -> None:

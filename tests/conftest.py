@@ -12,9 +12,10 @@ from typing import NoReturn
 import psycopg
 import pytest
 import structlog
+from opentelemetry.sdk.trace import SpanProcessor
 from structlog.dev import plain_traceback
 
-from shared import bus, keyring, testing
+from shared import bus, keyring, telemetry, testing
 from shared.broker import client
 from shared.settings import settings
 from shared.store import engine, migrate, tables
@@ -30,6 +31,8 @@ structlog.configure(
 
 
 os.environ.setdefault("VEDETTE_MASTER_KEY", testing.MASTER_KEY)  # for the processes that tests start
+
+telemetry.begin("tests", [SpanProcessor()])  # real spans, which nobody keeps
 
 SORTS = ["sqlite", "postgres"]
 

@@ -19,6 +19,9 @@ STEPS = (0, 3, 6, 9)  # priorities that have a list of their own; 0 is served fi
 
 DELIVERIES = "x-deliveries"  # header: 1, and one more for each delivery that was lost
 QUEUED_AT = "x-queued-at"  # header: unix time of the first put, seconds
+SENT_AT = "x-sent-at"  # header: unix time at which this message was sent, seconds; a retry is a message of its own
+RETURNED_AT = "x-returned-at"  # header: unix time at which a lost delivery was put back, seconds
+PRODUCER = "x-producer"  # header: traceparent of the span that sent the message; `traceparent` is that of the job
 WORKER_DEATHS = "x-worker-deaths"  # header: how many of these took their whole worker along
 LAST_DEATH = "x-last-death"  # header: why the last delivery was lost
 REPLAY_OF = "x-replay-of"  # header: id of the dead letter that this message replays

@@ -1,4 +1,4 @@
-"""What a raw message says of itself, and how it is counted. Pure: JSON in, JSON out.
+"""What a raw message says of itself, and how it is counted. JSON in, JSON out.
 
 JSON is encoded here and never in Lua: cjson turns [] into {} and big numbers into floats.
 """
@@ -6,6 +6,7 @@ JSON is encoded here and never in Lua: cjson turns [] into {} and big numbers in
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ class Held:
 
         Its tag is a new one, so that whoever held it before can no longer acknowledge it.
         """
-        headers = {**_headers(self.payload), "redelivered": True}
+        headers = {**_headers(self.payload), "redelivered": True, keys.RETURNED_AT: time.time()}
         if lost:
             headers |= {keys.DELIVERIES: self.deliveries + 1, keys.LAST_DEATH: lost}
         if isinstance(lost, Silence):

@@ -20,4 +20,5 @@ def around(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator
         tenancy.bound(stage, envelope, delivery),
         ledger.step(stage, envelope, delivery) as step,
     ):
+        tenancy.attempt(step.taken.attempt)
         yield step

@@ -26,7 +26,7 @@ LATE_RETRIES = 10  # of infrastructure once the deadline has passed: the last st
 class Judgement:
     """rule: why it is this class.  after_s: seconds until the next attempt, None when there is none.
 
-    is_attempt: whether the failure counts towards the retries of its class.
+    is_attempt: whether the failure counts towards the retries of its class.  fingerprint: that of its dead letter.
     """
 
     failure: Failure
@@ -34,6 +34,7 @@ class Judgement:
     error: ErrorDetail
     after_s: float | None
     is_attempt: bool = True
+    fingerprint: str = ""
 
     def stage_failed(self) -> StageFailed:
         return StageFailed(FailureClass(self.failure.failure_class), self.rule, self.error)
@@ -48,7 +49,8 @@ def judge(exc: Exception, taken: Taken, deadline_at: datetime | None) -> Judgeme
     policy = overrides.policies.get(chosen.failure_class, POLICIES[chosen.failure_class])
     after_s = _wait_s(exc, policy, taken.retries, deadline_at)
     is_attempt = not isinstance(exc, VedetteError) or exc.is_attempt
-    return Judgement(_failure(exc, chosen.failure_class, taken), chosen.rule, error, after_s, is_attempt)
+    same = overrides.fingerprint(error, taken)
+    return Judgement(_failure(exc, chosen.failure_class, taken), chosen.rule, error, after_s, is_attempt, same)
 
 
 def _wait_s(exc: Exception, policy: Policy, retries: int, deadline_at: datetime | None) -> float | None:

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
+from opentelemetry import trace
 
-from shared import bus
+from shared import bus, telemetry
 from shared.broker import holding
 from shared.broker.client import answering
 from shared.broker.limits import CpuTimeExceeded
@@ -21,12 +22,14 @@ from shared.dlq import StageFailed, detail
 from shared.errors import POLICIES, FailureClass, Permanent, classified, classify
 from shared.ids import now
 from shared.layers.delivery import Delivery
-from shared.layers.judgement import judge
+from shared.layers.judgement import Judgement, judge
 from shared.layers.progress import Cancelled, Meter
 from shared.store import cancellation, ledger
 from shared.store.engine import Write, reading, writing
 from shared.store.ledger import Key, Superseded, Taken
 from shared.store.step import STAGES
+from shared.telemetry.tracing import PART
+from shared.text import kept
 
 log = structlog.get_logger()
 
@@ -115,6 +118,10 @@ class Step(Part):
 
         Raises Cancelled when the job is to stop.
         """
+        with telemetry.span(f"{self.taken.key.stage} {name}", {PART: name}):
+            yield from self._part(name)
+
+    def _part(self, name: str) -> Iterator[Part]:
         part = Part(_take(replace(self.taken.key, part=name), self.delivery))
         if part.taken.state is StepState.CANCELLED:
             raise Cancelled(f"Job {self.taken.key.job_id} was cancelled.")
@@ -132,6 +139,7 @@ class Step(Part):
             raise
         except Exception as exc:
             judged = judge(exc, part.taken, self.deadline_at)
+            _mark(judged)
             _record(part.taken, judged.failure, judged.after_s, is_attempt=judged.is_attempt)
             if judged.after_s is None:
                 self.parts[name] = judged.failure
@@ -176,6 +184,7 @@ def _failed(exc: Exception, mine: Step) -> Exception:
     after_s = exc.after_s if isinstance(exc, PartsPutOff) else judged.after_s  # the parts have counted their retries
     said = {"failure_class": failure.failure_class, "message": failure.message, "retry_in_s": after_s}
     log.warning("stage.failed", error=failure.code, rule=judged.rule, **said)
+    _mark(judged)
     try:
         if _record(mine.taken, failure, after_s, is_attempt=judged.is_attempt):
             return AlreadyOver(StepState.CANCELLED)
@@ -184,6 +193,14 @@ def _failed(exc: Exception, mine: Step) -> Exception:
     except Exception as away:
         return _unrecorded(away, mine.delivery)
     return judged.stage_failed() if after_s is None else RetryLater(after_s)
+
+
+def _mark(judged: Judgement) -> None:
+    """Say in the current span what failed, as its dead letter would say it."""
+    failure, error = judged.failure, judged.error
+    known = {"vedette.error.class": str(failure.failure_class), "vedette.error.code": failure.code}
+    known |= {"vedette.error.fingerprint": judged.fingerprint}
+    telemetry.fail(trace.get_current_span(), error.type or failure.code, kept(failure.message), known)
 
 
 def _overtaken(taken: Taken, delivery: Delivery, failure: Failure | None = None) -> Exception:

@@ -36,10 +36,13 @@ class Overrides:
         """Return the class of a failure of a step, and why it is that one."""
         if not self.rules:
             return classified(exc)
-        names = _names(taken.key) if any(rule.fingerprint for rule in self.rules) else ()
-        stage = taken.key.stage.value
-        rule = dlq_rules.decide(self.rules, Facts(fingerprint(stage, error, names=names), stage, error))
+        same = self.fingerprint(error, taken) if any(rule.fingerprint for rule in self.rules) else ""
+        rule = dlq_rules.decide(self.rules, Facts(same, taken.key.stage.value, error))
         return Classification(rule.failure_class, dlq_rules.told(rule)) if rule else classified(exc)
+
+    def fingerprint(self, error: ErrorDetail, taken: Taken) -> str:
+        """Return the fingerprint that a dead letter of this failure has."""
+        return fingerprint(taken.key.stage.value, error, names=_names(taken.key))
 
 
 def overrides_of(org_id: str) -> Overrides:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select
 
+from shared import telemetry
 from shared.contracts.events import EventType
 from shared.contracts.job import Failure, JobState, JobView, Priority, Profile, Progress, StageName, StepState, StepView
 from shared.contracts.submission import Options
@@ -31,6 +32,7 @@ class NewJob:
 
     due_at: when it may begin; without, at once.  origin_id: the job that it repeats.  counted_for: whose limits it
     uses up, the id of a user for all that they and their keys submit.
+    linked_to: see `telemetry.job_trace`; None: it is a part of the trace of the request that asks for it.
     """
 
     org_id: str
@@ -39,8 +41,7 @@ class NewJob:
     lane: str
     deadline_at: datetime
     batch_id: str | None = None
-    trace_id: str = ""
-    traceparent: str = ""
+    linked_to: str | None = None
     parts: Mapping[StageName, Sequence[str]] = field(default_factory=dict)
     due_at: datetime | None = None
     origin_id: str | None = None
@@ -118,6 +119,11 @@ def ids_like(connection: Connection, org_id: str, piece: str, limit: int = piece
     return pieces.ids_like(connection, jobs, org_id, piece, limit)
 
 
+def traceparent(connection: Connection, job_id: str) -> str:
+    """Return the traceparent of a job's span, or an empty text."""
+    return connection.execute(select(jobs.c.traceparent).where(jobs.c.id == job_id)).scalar_one_or_none() or ""
+
+
 def ids_of_trace(connection: Connection, org_id: str, trace_id: str, limit: int = 200) -> list[str]:
     """Return up to `limit` ids of the jobs of a trace, oldest first."""
     query = select(jobs.c.id).where(jobs.c.org_id == org_id, jobs.c.trace_id == trace_id)
@@ -144,6 +150,7 @@ def names_of(target: str, asked: Mapping[str, Any]) -> list[str]:
 
 
 def _job_row(job_id: str, job: NewJob, at: datetime) -> dict[str, Any]:
+    trace_id, parent = telemetry.job_trace(job_id, job.org_id, job.target.kind, linked_to=job.linked_to)
     return {
         "id": job_id,
         "org_id": job.org_id,
@@ -157,8 +164,8 @@ def _job_row(job_id: str, job: NewJob, at: datetime) -> dict[str, Any]:
         "lane": job.lane,
         "tags": job.options.tags,
         "state": JobState.SCHEDULED if job.due_at else JobState.QUEUED,
-        "trace_id": job.trace_id,
-        "traceparent": job.traceparent,
+        "trace_id": trace_id,
+        "traceparent": parent,
         "origin_id": job.origin_id,
         "created_by": job.created_by,
         "counted_for": job.counted_for,

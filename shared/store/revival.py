@@ -165,7 +165,7 @@ def _write(connection: Connection, plans: dict[str, _Plan], *, by: str, why: str
     for (first, keeps), ids in alike.items():
         _reset(connection, ids, first, at, keeps=keeps)
         _discard(connection, ids, first, keeps=keeps)
-    traces = {job_id: telemetry.new_trace("job", plan.row["traceparent"]) for job_id, plan in plans.items()}
+    traces = {job_id: _trace(job_id, plan.row) for job_id, plan in plans.items()}
     connection.execute(_REOPEN, [_job(job_id, plan, traces[job_id], at) for job_id, plan in plans.items()])
     quotas.queue(connection, [(plan.row["org_id"], job_id) for job_id, plan in plans.items()])
     told: dict[str, list[Event]] = {job_id: [] for job_id in plans}
@@ -191,6 +191,10 @@ def _discard(connection: Connection, ids: Sequence[str], first: StageName, *, ke
             connection.execute(delete(table).where(table.c.job_id.in_(ids)))
     if StageName.PROCESS in _from(first):
         connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(score=None, grade=None, severities={}))
+
+
+def _trace(job_id: str, row: RowMapping) -> tuple[str, str]:
+    return telemetry.job_trace(job_id, row["org_id"], row["kind"], linked_to=row["traceparent"])
 
 
 def _job(job_id: str, plan: _Plan, trace: tuple[str, str], at: datetime) -> dict[str, object]:
@@ -222,6 +226,7 @@ def _from(first: StageName) -> tuple[StageName, ...]:
 _SELECT = select(
     *(jobs.c.id, jobs.c.org_id, jobs.c.state, jobs.c.lane, jobs.c.run, jobs.c.failure, jobs.c.cancelled_at),
     *(jobs.c.created_at, jobs.c.queued_at, jobs.c.finished_at, jobs.c.deadline_at, jobs.c.trace_id, jobs.c.traceparent),
+    jobs.c.kind,
 )
 _REOPEN = (
     update(jobs)

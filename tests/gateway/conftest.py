@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import insert
 
 from gateway import broker, pressure
@@ -28,13 +26,6 @@ from shared.store.engine import writing
 from shared.store.tables import dead_letters
 from shared.testing import RedisServer, wait_for
 from tests.gateway.driving import BEARER, HOSTS, RAW, TOKEN, Served
-
-
-@pytest.fixture(scope="session", autouse=True)
-def tracing() -> None:
-    """Real spans, as `telemetry.start` makes them; it would also take the logs away from pytest."""
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):
-        trace.set_tracer_provider(TracerProvider())
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
 def admit(**fields: object) -> str:
     options = Options.model_validate(fields)
     with writing() as connection:
-        [job_id] = admission.write(connection, [admission.draft(ORG, Target(host="127.0.0.1"), options, ("t", "tp"))])
+        [job_id] = admission.write(connection, [admission.draft(ORG, Target(host="127.0.0.1"), options)])
     return job_id
 
 
@@ -42,7 +42,7 @@ def make_due(job_id: str) -> list[str]:
 def test_a_job_without_a_time_begins_at_once(database: str) -> None:
     job_id = admit()
     job = view(job_id)
-    assert (job.state, job.due_at, job.trace_id) == (JobState.QUEUED, None, "t")
+    assert (job.state, job.due_at) == (JobState.QUEUED, None)
     assert seconds_from(job.created_at, job.deadline_at) == pytest.approx(settings().job_deadline_s, abs=5)
     assert told(job_id) == ["job.created", "job.queued"]
 

@@ -77,7 +77,8 @@ def test_nothing_but_a_refusal_comes_of_anything(message: object, headers: objec
 
 
 def test_what_changes_on_the_way_is_not_signed_and_nothing_else() -> None:
-    on_the_way = {keys.DELIVERIES, keys.QUEUED_AT, keys.WORKER_DEATHS, keys.LAST_DEATH, "redelivered"}
+    on_the_way = {keys.DELIVERIES, keys.QUEUED_AT, keys.WORKER_DEATHS, keys.LAST_DEATH, keys.RETURNED_AT}
+    on_the_way |= {"redelivered"}
     own = {codec.JOB, codec.ORG, codec.KEY, codec.SIGNATURE}  # in the signature by themselves, or it itself
     assert on_the_way | own == codec.UNSIGNED
 

@@ -19,7 +19,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 HEADERS = st.dictionaries(st.sampled_from(["id", "task", "eta", "retries", keys.DELIVERIES, "odd"]), JSON)
-OURS = {"redelivered", keys.DELIVERIES, keys.LAST_DEATH}
+OURS = {"redelivered", keys.DELIVERIES, keys.LAST_DEATH, keys.RETURNED_AT}
 
 
 def entry(headers: object, body: object = "", priority: object = 0, lane: object = "scan") -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -24,7 +25,7 @@ OPTIONS = Options(
 
 
 def test_a_new_job_waits_with_all_its_steps(database: str) -> None:
-    [job_id] = make(new_job(options=OPTIONS, parts={StageName.REPORT: ["pdf", "json"]}, batch_id="b", trace_id="t"))
+    [job_id] = make(new_job(options=OPTIONS, parts={StageName.REPORT: ["pdf", "json"]}, batch_id="b"))
     with reading() as connection:
         view = jobs.view(connection, job_id, ORG)
     assert [(step.stage, step.part, step.state) for step in view.steps] == [
@@ -36,7 +37,8 @@ def test_a_new_job_waits_with_all_its_steps(database: str) -> None:
         (StageName.NOTIFY, "", StepState.PENDING),
     ]
     assert [step.ready_at is not None for step in view.steps] == [True, *[False] * 5]
-    assert (view.state, view.batch_id, view.trace_id, view.tags) == (JobState.QUEUED, "b", "t", OPTIONS.tags)
+    assert (view.state, view.batch_id, view.tags) == (JobState.QUEUED, "b", OPTIONS.tags)
+    assert re.fullmatch("[0-9a-f]{32}", view.trace_id)
     assert (view.profile, view.priority, view.target) == (Profile.QUICK, Priority.HIGH, "127.0.0.1")
     assert (view.failure, view.score, view.total_s, view.waited_s) == (None, None, None, None)
 

@@ -33,7 +33,7 @@ def _limit(**own: int) -> None:
 
 def _submit(count: int = 1, by: str = "token", counted_for: str = "") -> list[str]:
     options = Options()
-    new = [admission.draft(ORG, Target(host="127.0.0.1"), options, ("t", "tp")) for _ in range(count)]
+    new = [admission.draft(ORG, Target(host="127.0.0.1"), options) for _ in range(count)]
     with writing(ORG) as connection:
         return admission.write(connection, new, by, counted_for)
 

@@ -1,0 +1,48 @@
+"""Where a process's spans go: the product's own store, and any OTLP endpoint that the environment names."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from opentelemetry.sdk.trace import SpanProcessor
+
+from shared import telemetry
+from shared.settings import settings
+from shared.spool import Spool
+from shared.telemetry import otlp
+
+FLUSH_EVERY_S = 0.5  # of a process that has no better moment
+END_S = 2.0  # for an endpoint that does not answer, when the process ends
+
+
+class Recording:
+    """The spans of this process, from `begin` to `end`."""
+
+    def __init__(self, spool: Spool, processors: Sequence[SpanProcessor]) -> None:
+        self._spool = spool
+        self._processors = processors
+
+    def flush(self) -> None:
+        """Send what the product's own store is to have; nobody waits for an answer."""
+        self._spool.flush()
+
+    def end(self) -> None:
+        """Send what there is; an endpoint that does not answer is given up after `END_S`."""
+        ending = [threading.Thread(target=each.shutdown, daemon=True) for each in self._processors]
+        for thread in ending:
+            thread.start()
+        for thread in ending:
+            thread.join(END_S)
+
+
+def begin(service: str, every_s: float | None = None) -> Recording:
+    """Have this process make spans. Called once, after the last fork: it may start threads.
+
+    every_s: flush so often; None: whoever calls this does.
+    """
+    spool = Spool(service, every_s)
+    own: list[SpanProcessor] = [spool] if settings().tracing else []
+    processors = [*own, *otlp.processors()]
+    telemetry.begin(service, processors)
+    return Recording(spool, processors)

@@ -1,0 +1,172 @@
+"""What this process records of jobs, on its way to the product's own store: gathered, sealed, sent over the bus.
+
+Nobody waits for it: a bus that is away costs the records, never the job. What it carries: `contracts.record`.
+`control/recorder.py` takes it in.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import redis
+import structlog
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import StatusCode
+
+from shared import bus, codec
+from shared.contracts.record import RecordBatch
+from shared.errors import VedetteError
+from shared.ids import new_id
+from shared.telemetry.tracing import ATTEMPT, JOB, ORG, STAGE
+
+log = structlog.get_logger()
+
+STREAM = "vedette:records"
+MAXLEN = 20_000  # batches kept for a control process that is away, about 30 MB
+AT_ONCE = 1000  # spans in one batch
+MOST = 10_000  # spans between two flushes; what is more is counted and dropped
+LARGEST = 8 * 1024 * 1024  # bytes of a batch, unpacked
+_PURPOSE = "record"
+_BOUND = {"job_id": JOB, "org_id": ORG, "stage": STAGE, "attempt": ATTEMPT}  # what a stage binds to its log lines
+
+
+class Spool(SpanProcessor):
+    """Keeps the ended spans of jobs until `flush`; those of nothing with an organisation are not kept."""
+
+    def __init__(self, service: str, every_s: float | None = None) -> None:
+        """every_s: flush so often, by a thread; None: whoever makes the spans says when."""
+        self._service = service
+        self._lock = threading.Lock()
+        self._spans: list[ReadableSpan] = []
+        self._dropped = 0
+        self._due = threading.Event()
+        self._is_over = False
+        if every_s is not None:
+            threading.Thread(target=self._keep_flushing, args=(every_s,), name="spool", daemon=True).start()
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Say of a span inside a stage whose it is."""
+        del parent_context
+        bound = structlog.contextvars.get_contextvars()
+        had = span.attributes or {}
+        for key, attribute in _BOUND.items():
+            if key in bound and attribute not in had:
+                span.set_attribute(attribute, bound[key])
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if not (span.attributes or {}).get(ORG):
+            return
+        with self._lock:
+            if len(self._spans) >= MOST:
+                self._dropped += 1
+            else:
+                self._spans.append(span)
+            is_much = len(self._spans) >= AT_ONCE
+        if is_much:
+            self._due.set()
+
+    def flush(self) -> None:
+        """Send what there is."""
+        with self._lock:
+            spans, dropped = self._spans, self._dropped
+            self._spans, self._dropped = [], 0
+        if spans:
+            send(_batches(self._service, spans, dropped))
+
+    def shutdown(self) -> None:
+        self._is_over = True
+        self._due.set()
+        self.flush()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        del timeout_millis
+        self.flush()
+        return True
+
+    def _keep_flushing(self, every_s: float) -> None:
+        while not self._is_over:
+            self._due.wait(every_s)
+            self._due.clear()
+            self.flush()
+
+
+def send(batches: Sequence[RecordBatch | Mapping[str, Any]]) -> None:
+    """Send batches. A bus that is away is logged, never an error."""
+    try:
+        bus.send([("XADD", STREAM, "MAXLEN", "~", MAXLEN, "*", *_sealed(batch)) for batch in batches])
+    except (redis.RedisError, OSError, VedetteError) as exc:
+        log.warning("spool.send.failed", batches=len(batches), error=type(exc).__name__)
+
+
+def opened(fields: Mapping[bytes, bytes]) -> RecordBatch:
+    """Return the batch in an entry of the stream.
+
+    Raises codec.Unsigned, codec.BadSignature or keyring.StaleKey where this installation has not written it so, and
+    ValueError where it is no batch.
+    """
+    org_id = fields.get(b"org", b"").decode("utf-8", "replace")
+    packed = codec.unseal_bytes(_PURPOSE, fields.get(b"sealed", b""), org_id)
+    try:
+        unpacking = zlib.decompressobj()
+        plain = unpacking.decompress(packed, LARGEST)
+    except zlib.error as exc:
+        raise ValueError("The batch cannot be unpacked.") from exc
+    batch = RecordBatch.model_validate_json(plain)
+    if batch.org_id != org_id:
+        raise ValueError("The batch is of another organisation than it says.")
+    return batch
+
+
+def _sealed(batch: RecordBatch | Mapping[str, Any]) -> tuple[str | bytes, ...]:
+    plain = batch.model_dump(mode="json") if isinstance(batch, RecordBatch) else batch
+    packed = zlib.compress(json.dumps(plain, separators=(",", ":")).encode(), 1)
+    return "org", plain["org_id"], "sealed", codec.seal_bytes(_PURPOSE, packed, plain["org_id"])
+
+
+def _batches(service: str, spans: Sequence[ReadableSpan], dropped: int) -> list[dict[str, Any]]:
+    of: dict[tuple[str, str, int], list[ReadableSpan]] = {}
+    for each in spans:
+        attributes = each.attributes or {}
+        key = str(attributes[ORG]), str(attributes.get(JOB, "")), each.context.trace_id
+        of.setdefault(key, []).append(each)
+    made: list[dict[str, Any]] = []
+    for (org_id, job_id, _), mine in of.items():
+        for start in range(0, len(mine), AT_ONCE):
+            piece = mine[start : start + AT_ONCE]
+            process = str(piece[0].resource.attributes.get("service.instance.id", ""))
+            batch = {"id": new_id(), "org_id": org_id, "job_id": job_id, "service": service, "process": process}
+            made.append({**batch, "spans": [_plain(each) for each in piece], "dropped": dropped})
+            dropped = 0
+    return made
+
+
+def _plain(span: ReadableSpan) -> dict[str, Any]:
+    context, parent, is_error = span.context, span.parent, span.status.status_code is StatusCode.ERROR
+    made: dict[str, Any] = {
+        "trace_id": trace.format_trace_id(context.trace_id),
+        "span_id": trace.format_span_id(context.span_id),
+        "name": span.name,
+        "kind": span.kind.name.lower(),
+        "began_ns": span.start_time,
+        "ended_ns": span.end_time,
+        "attributes": dict(span.attributes or {}),
+    }
+    if parent is not None:
+        made["parent_id"] = trace.format_span_id(parent.span_id)
+    if is_error:
+        made |= {"is_error": True, "error": span.status.description or ""}
+    if span.links:
+        made["links"] = [
+            {
+                "trace_id": trace.format_trace_id(link.context.trace_id),
+                "span_id": trace.format_span_id(link.context.span_id),
+            }
+            for link in span.links
+        ]
+    return made

@@ -1,0 +1,64 @@
+"""The product's own span store: batches of spans as processes sent them, each kept once."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, delete, or_, select
+
+from shared.contracts.record import RecordBatch, SpanRecord
+from shared.ids import now
+from shared.store.engine import insert_missing
+from shared.store.tables import span_batches
+
+MOST = 20_000  # spans of one trace that are read
+
+
+def keep(connection: Connection, batches: Sequence[RecordBatch]) -> None:
+    """Keep batches; one that is there already stays as it is."""
+    at = now()
+    insert_missing(connection, span_batches, [_row(batch, at) for batch in batches if batch.spans])
+
+
+def of_job(connection: Connection, job_id: str, trace_id: str) -> list[SpanRecord]:
+    """Return the spans of a job and of the request that made it, in one trace, by their beginning."""
+    mine = (span_batches.c.trace_id == trace_id, or_(span_batches.c.job_id == job_id, span_batches.c.job_id == ""))
+    return _read(connection.execute(_SELECT.where(*mine)).all())
+
+
+def of_trace(connection: Connection, trace_id: str) -> list[SpanRecord]:
+    """Return all spans of a trace, by their beginning."""
+    return _read(connection.execute(_SELECT.where(span_batches.c.trace_id == trace_id)).all())
+
+
+def forget(connection: Connection, before: datetime, limit: int = 500) -> int:
+    """Delete up to `limit` batches that were kept before this moment; return how many."""
+    old = select(span_batches.c.id).where(span_batches.c.kept_at < before).limit(limit)
+    return connection.execute(delete(span_batches).where(span_batches.c.id.in_(old))).rowcount
+
+
+def _row(batch: RecordBatch, at: datetime) -> dict[str, object]:
+    plain = [{**span.model_dump(mode="json", exclude_defaults=True)} for span in batch.spans]
+    for span in plain:
+        span["attributes"] = {**span.get("attributes", {}), "service.name": batch.service, "process": batch.process}
+    return {
+        **{name: getattr(batch, name) for name in ("id", "org_id", "job_id", "service", "process", "dropped")},
+        "trace_id": batch.spans[0].trace_id,
+        "number": len(batch.spans),
+        "began_ns": min(span.began_ns for span in batch.spans),
+        "ended_ns": max(span.ended_ns for span in batch.spans),
+        "has_error": any(span.is_error for span in batch.spans),
+        "spans": zlib.compress(json.dumps(plain, separators=(",", ":")).encode(), 6),
+        "kept_at": at,
+    }
+
+
+def _read(rows: Sequence[Row[tuple[bytes]]]) -> list[SpanRecord]:
+    found = [SpanRecord.model_validate(span) for row in rows for span in json.loads(zlib.decompress(row.spans))]
+    return sorted(found[:MOST], key=lambda span: (span.began_ns, span.span_id))
+
+
+_SELECT = select(span_batches.c.spans).order_by(span_batches.c.began_ns, span_batches.c.id).limit(MOST)

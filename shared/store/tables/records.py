@@ -1,0 +1,28 @@
+"""What processes recorded of jobs while they worked: batches of spans, packed."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table
+
+from shared.store.tables.columns import Id, Line, Moment, metadata
+
+span_batches = Table(
+    "span_batches",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("org_id", Line(64), nullable=False),
+    Column("job_id", Id, nullable=False, default="", server_default=""),
+    Column("trace_id", Line(32), nullable=False),
+    Column("service", Line(32), nullable=False),
+    Column("process", Line(255), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("dropped", Integer, nullable=False),
+    Column("began_ns", BigInteger, nullable=False),
+    Column("ended_ns", BigInteger, nullable=False),
+    Column("has_error", Boolean, nullable=False),
+    Column("spans", LargeBinary, nullable=False),
+    Column("kept_at", Moment, nullable=False),
+    Index(None, "org_id", "trace_id"),
+    Index(None, "job_id"),
+    Index(None, "kept_at"),
+)

@@ -1,0 +1,157 @@
+"""Spans: around a block, or of a time that is over; and the trace of a job, which all of its stages continue."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+from opentelemetry.trace import SpanKind, StatusCode
+
+Attributes = Mapping[str, str | int | float | bool]
+
+JOB, ORG, STAGE, ATTEMPT = "vedette.job.id", "vedette.org.id", "vedette.stage", "vedette.attempt"
+KIND, SEGMENT, PART = "vedette.target.kind", "vedette.segment", "vedette.part"
+_NAME = "vedette"
+_SECOND = 1_000_000_000  # in nanoseconds
+
+
+class Segment(StrEnum):
+    """What a span of the pipeline itself is (`vedette.segment`); spans of work inside a stage have none."""
+
+    JOB = "job"
+    SEND = "send"
+    WAIT = "wait"
+    BACKOFF = "backoff"
+    RUN = "run"
+
+
+def begin(service: str, processors: Sequence[SpanProcessor]) -> None:
+    """Have this process make spans, told to `processors`; with none of these it makes ids alone.
+
+    Called once in each process that makes spans, after its last fork: threads of processors would not survive one.
+    """
+    host, pid = socket.gethostname(), os.getpid()
+    resource = Resource.create(
+        {
+            "service.namespace": _NAME,
+            "service.name": f"{_NAME}-{service}",
+            "service.instance.id": f"{host}:{pid}",
+            "host.name": host,
+            "process.pid": pid,
+        }
+    )
+    provider = TracerProvider(
+        sampler=ALWAYS_ON if processors else ALWAYS_OFF,
+        resource=resource,
+        shutdown_on_exit=False,  # it would wait half a minute for an endpoint that does not answer
+    )
+    for processor in processors:
+        provider.add_span_processor(processor)
+    trace.set_tracer_provider(provider)
+
+
+@contextmanager
+def span(
+    name: str,
+    attributes: Attributes | None = None,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    traceparent: str = "",
+    linked_to: str = "",
+) -> Iterator[trace.Span]:
+    """A span around the block; its parent is `traceparent` where given, else the current span.
+
+    An exception that leaves the block makes it an error, told by its type alone: its text may hold secrets.
+    """
+    with trace.get_tracer(_NAME).start_as_current_span(
+        name,
+        context=_context(traceparent),
+        kind=kind,
+        attributes=attributes,
+        links=_links(linked_to),
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as current:
+        try:
+            yield current
+        except Exception as exc:
+            if current.is_recording() and "error.type" not in (getattr(current, "attributes", None) or {}):
+                fail(current, type(exc).__name__)
+            raise
+
+
+def open_span(
+    name: str, attributes: Attributes, *, kind: SpanKind = SpanKind.INTERNAL, traceparent: str = ""
+) -> tuple[trace.Span, str]:
+    """Begin a span that whoever gets it ends; return it and its traceparent."""
+    made = trace.get_tracer(_NAME).start_span(name, context=_context(traceparent), kind=kind, attributes=attributes)
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier, context=trace.set_span_in_context(made, Context()))
+    return made, carrier.get("traceparent", "")
+
+
+def past(
+    name: str, began_s: float, ended_s: float, attributes: Attributes, *, traceparent: str = "", linked_to: str = ""
+) -> None:
+    """Make a span of a time that is over (unix time, seconds); where its end lies before its beginning it has none."""
+    began, ended = int(began_s * _SECOND), int(max(began_s, ended_s) * _SECOND)
+    made = trace.get_tracer(_NAME).start_span(
+        name, context=_context(traceparent), attributes=attributes, links=_links(linked_to), start_time=began
+    )
+    made.end(ended)
+
+
+def fail(current: trace.Span, kind: str, message: str = "", attributes: Attributes | None = None) -> None:
+    """Mark a span as failed with an error of this type. message: fit to be shown, without secrets."""
+    current.set_attribute("error.type", kind)
+    current.set_attributes(dict(attributes or {}))
+    current.set_status(StatusCode.ERROR, message[:500] or kind)
+
+
+def job_trace(job_id: str, org_id: str, kind: str, *, linked_to: str | None = None) -> tuple[str, str]:
+    """Return trace id and traceparent of a new job, or of a new run of one: a span `job`, continued by all its stages.
+
+    linked_to: None: it belongs to the trace of the request that asks for it. Else it is a trace of its own, linked to
+    this traceparent, or where that is empty to the current span.
+    """
+    attributes = {JOB: job_id, ORG: org_id, KIND: kind, SEGMENT: Segment.JOB.value}
+    trace.get_current_span().set_attributes({ORG: org_id, JOB: job_id} if linked_to is None else {ORG: org_id})
+    if linked_to is None:
+        with span("job", attributes):
+            return trace_id(), traceparent()
+    links = _links(linked_to or traceparent())
+    tracer = trace.get_tracer(_NAME)
+    with tracer.start_as_current_span("job", context=Context(), links=links, attributes=attributes):
+        return trace_id(), traceparent()
+
+
+def traceparent() -> str:
+    """Return the W3C traceparent of the current span, or an empty string outside of one."""
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return carrier.get("traceparent", "")
+
+
+def trace_id() -> str:
+    """Return the current trace id in hex, or an empty string outside of a span."""
+    context = trace.get_current_span().get_span_context()
+    return trace.format_trace_id(context.trace_id) if context.is_valid else ""
+
+
+def _context(traceparent: str) -> Context | None:
+    return propagate.extract({"traceparent": traceparent}, context=Context()) if traceparent else None
+
+
+def _links(linked_to: str) -> list[trace.Link]:
+    if not linked_to:
+        return []
+    other = trace.get_current_span(_context(linked_to)).get_span_context()
+    return [trace.Link(other)] if other.is_valid else []
