@@ -173,7 +173,8 @@ def _reads_the_environment(source: str) -> bool:
 
 def test_settings_alone_read_the_environment() -> None:
     stack = ("home", "server", "children", "doctor", "supervisor", "offspring")  # it makes what the settings read
-    may = {"shared/settings.py", "shared/testing.py", *(f"vedette/stack/{name}.py" for name in stack)}
+    standard = "shared/telemetry/otlp.py"  # the OTEL_* variables, which its SDK reads too
+    may = {"shared/settings.py", "shared/testing.py", standard, *(f"vedette/stack/{name}.py" for name in stack)}
     read = {
         path.relative_to(ROOT).as_posix()
         for folder in ("shared", "services", "gateway", "control", "vedette")

@@ -25,6 +25,7 @@ from shared.layers.delivery import Delivery
 from shared.settings import settings
 
 telemetry.start("scan", settings())
+telemetry.begin("scan", [])
 log = structlog.get_logger()
 log.info("before")
 envelope = Envelope(job_id="j1", org_id="o1", kind="host", lane="scan")
