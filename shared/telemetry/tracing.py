@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
@@ -15,22 +14,14 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import SpanKind, StatusCode
 
+from shared.contracts.trace import Segment
+
 Attributes = Mapping[str, str | int | float | bool]
 
 JOB, ORG, STAGE, ATTEMPT = "vedette.job.id", "vedette.org.id", "vedette.stage", "vedette.attempt"
 KIND, SEGMENT, PART = "vedette.target.kind", "vedette.segment", "vedette.part"
 _NAME = "vedette"
 _SECOND = 1_000_000_000  # in nanoseconds
-
-
-class Segment(StrEnum):
-    """What a span of the pipeline itself is (`vedette.segment`); spans of work inside a stage have none."""
-
-    JOB = "job"
-    SEND = "send"
-    WAIT = "wait"
-    BACKOFF = "backoff"
-    RUN = "run"
 
 
 def begin(service: str, processors: Sequence[SpanProcessor]) -> None:

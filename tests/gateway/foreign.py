@@ -152,7 +152,9 @@ def _something(column: Any) -> Any:
         return new_id()
     known = {"role": "owner", "status": "open", "kind": "refresh"}
     texts = known.get(column.name, CANARY[: getattr(column.type, "length", None) or 64])
-    return {str: texts, int: 1, bytes: CANARY.encode(), datetime: datetime(2027, 1, 1, tzinfo=UTC)}.get(kind, {})
+    return {str: texts, int: 1, bool: False, bytes: CANARY.encode(), datetime: datetime(2027, 1, 1, tzinfo=UTC)}.get(
+        kind, {}
+    )
 
 
 def _ids() -> set[str]:
