@@ -119,13 +119,15 @@ class Stretch(Contract):
 
 
 class Totals(Contract):
-    """Where the time went; the four add up to the duration of the trace.
+    """Where the time went; the five add up to the duration of the trace.
 
-    Each moment counts once: as worked where anybody worked, else as waited, else as backed off, else as idle.
+    Each moment counts once: as worked where anybody worked, else as lost where somebody had begun who died, else as
+    waited, else as backed off, else as idle.
     spans: how many there are, grouped ones each.  dropped: how many were made, but not kept.
     """
 
     ran_s: float = 0.0
+    lost_s: float = 0.0
     waited_s: float = 0.0
     backed_off_s: float = 0.0
     idle_s: float = 0.0

@@ -50,6 +50,11 @@ def get(connection: Connection, batch_id: str) -> BatchView:
     return _views(connection, [row])[0]
 
 
+def trace_id(connection: Connection, batch_id: str) -> str:
+    """Return the trace of the request that made a batch, or an empty text."""
+    return connection.execute(select(batches.c.trace_id).where(batches.c.id == batch_id)).scalar_one_or_none() or ""
+
+
 def page(connection: Connection, org_id: str, *, limit: int, before: str = "") -> list[BatchView]:
     """Return up to `limit` batches, newest first, older than the id `before`."""
     query = select(batches).where(batches.c.org_id == org_id).order_by(batches.c.id.desc()).limit(limit)

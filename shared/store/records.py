@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, delete, or_, select
+from sqlalchemy import Connection, Row, delete, func, or_, select
 
 from shared.contracts.record import RecordBatch, SpanRecord
 from shared.ids import now
@@ -17,10 +18,29 @@ from shared.store.tables import span_batches
 MOST = 20_000  # spans of one trace that are read
 
 
+@dataclass(frozen=True)
+class Extent:
+    """How many spans there are of a trace, how many were dropped, and the jobs that they are of."""
+
+    spans: int
+    dropped: int
+    job_ids: list[str]
+
+
 def keep(connection: Connection, batches: Sequence[RecordBatch]) -> None:
     """Keep batches; one that is there already stays as it is."""
     at = now()
     insert_missing(connection, span_batches, [_row(batch, at) for batch in batches if batch.spans])
+
+
+def extent(connection: Connection, trace_id: str, job_id: str | None = None) -> Extent:
+    """Return how much is kept of a trace; with `job_id` only of this job, and of the request that made it."""
+    sums = func.sum(span_batches.c.number), func.sum(span_batches.c.dropped)
+    query = select(span_batches.c.job_id, *sums).where(span_batches.c.trace_id == trace_id)
+    if job_id is not None:
+        query = query.where(span_batches.c.job_id.in_([job_id, ""]))
+    found = connection.execute(query.group_by(span_batches.c.job_id)).all()
+    return Extent(sum(row[1] for row in found), sum(row[2] for row in found), [row[0] for row in found if row[0]])
 
 
 def of_job(connection: Connection, job_id: str, trace_id: str) -> list[SpanRecord]:
