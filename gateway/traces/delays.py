@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.traces.known import Known, row_id
@@ -25,14 +25,15 @@ class _Delay:
     """is_live: it is not over."""
 
     segment: Segment
-    began_at: datetime
-    ended_at: datetime
+    began: int
+    ended: int
     is_live: bool = False
 
 
 def before(known: Known, attempt: Attempt, last: Attempt | None) -> Iterator[Row]:
     """Yield the back-off and the wait before an attempt; last: the one before it."""
-    yield from _rows(known, attempt.stage, _delays(known, last, attempt.began_at, is_live=False))
+    delays = _delays(known, attempt.stage, last, attempt.began_at)
+    yield from (row for delay in delays if (row := _row(known, attempt.stage, attempt.number, delay)))
 
 
 def now(known: Known) -> Iterator[Row]:
@@ -44,7 +45,10 @@ def now(known: Known) -> Iterator[Row]:
         return
     last = known.last(waiting.stage)
     if last is None or last.ended_at is not None:
-        yield from _rows(known, waiting.stage, _delays(known, last, known.at, is_live=True))
+        for delay in _delays(known, waiting.stage, last, known.at):
+            live = replace(delay, is_live=delay.ended == ns(known.at))
+            if row := _row(known, waiting.stage, last.number + 1 if last else 1, live):
+                yield row
 
 
 def held_back(known: Known) -> Iterator[Row]:
@@ -65,32 +69,32 @@ def held_back(known: Known) -> Iterator[Row]:
         )
 
 
-def _delays(known: Known, last: Attempt | None, until: datetime, *, is_live: bool) -> Iterator[_Delay]:
+def _delays(known: Known, stage: StageName, last: Attempt | None, until: datetime) -> Iterator[_Delay]:
     """Yield what lies between the last attempt, or the turn of the stage, and `until`; nothing after a lost attempt."""
     if last and last.next_at and last.ended_at:
         due = min(last.next_at, until)
-        yield _Delay(Segment.BACKOFF, last.ended_at, due, is_live and last.next_at > until)
-        yield _Delay(Segment.WAIT, due, until, is_live)
-    elif last is None and (turn := _turn(known, until)):
-        yield _Delay(Segment.WAIT, turn, until, is_live)
+        yield _Delay(Segment.BACKOFF, ns(last.ended_at), ns(due))
+        yield _Delay(Segment.WAIT, ns(due), ns(until))
+    elif last is None and (turn := _turn(known, stage, until)):
+        yield _Delay(Segment.WAIT, turn, ns(until))
 
 
-def _rows(known: Known, stage: StageName, delays: Iterator[_Delay]) -> Iterator[Row]:
-    for delay in delays:
-        row = Row(
-            id=row_id(known.run, delay.segment, stage, str(ns(delay.began_at))),
-            name=f"{_NAMES[delay.segment]} {stage}",
-            segment=delay.segment,
-            began=ns(delay.began_at),
-            ended=ns(delay.ended_at),
-            job_id=known.run.job.id,
-            stage=stage,
-            service=stage,
-            state=SpanState.LIVE if delay.is_live else SpanState.OK,
-            is_from_ledger=True,
-        )
-        if row.ended > row.began and not any(_tells(other, row) for other in known.recorded):
-            yield row
+def _row(known: Known, stage: StageName, attempt: int, delay: _Delay) -> Row | None:
+    """Return the row of a delay, unless there was none, or a span tells of it."""
+    row = Row(
+        id=row_id(known.run, delay.segment, stage, str(attempt)),
+        name=f"{_NAMES[delay.segment]} {stage}",
+        segment=delay.segment,
+        began=delay.began,
+        ended=delay.ended,
+        job_id=known.run.job.id,
+        stage=stage,
+        attempt=attempt,
+        service=stage,
+        state=SpanState.LIVE if delay.is_live else SpanState.OK,
+        is_from_ledger=True,
+    )
+    return row if row.ended > row.began and not any(_tells(other, row) for other in known.recorded) else None
 
 
 def _tells(span: Row, row: Row) -> bool:
@@ -106,7 +110,9 @@ def _sent_at(known: Known) -> datetime | None:
     return next((event.at for event in known.run.events if event.type is EventType.JOB_QUEUED), None)
 
 
-def _turn(known: Known, until: datetime) -> datetime | None:
-    """Return when a stage that began at `until` had its turn."""
-    turns = [each.at for each in known.run.events if each.type in _TURNS and not each.part and each.at <= until]
-    return turns[-1] if turns else None
+def _turn(known: Known, stage: StageName, until: datetime) -> int | None:
+    """Return when a stage that began at `until` had its turn: its message was sent then, or its cause was written."""
+    sent = [each.began for each in known.recorded if each.segment is Segment.SEND and each.stage is stage]
+    told = [ns(each.at) for each in known.run.events if each.type in _TURNS and not each.part]
+    turns = [turn for turn in (*told, *sent) if turn <= ns(until)]
+    return max(turns, default=None)

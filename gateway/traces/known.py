@@ -15,12 +15,12 @@ from shared.contracts.trace import Segment
 
 NEAR = 1_000_000  # ns between an event and the span around it: the clock of one machine, read one after the other
 
-_PIPELINE = frozenset({Segment.RUN, Segment.WAIT, Segment.BACKOFF})
+_PIPELINE = frozenset({Segment.RUN, Segment.WAIT, Segment.BACKOFF, Segment.SEND})
 
 
 @dataclass(frozen=True)
 class Known:
-    """recorded: the rows of runs, waits and parts of this job alone.  at: now."""
+    """recorded: the rows of this job that the pipeline itself makes, and of parts.  at: now."""
 
     run: Run
     attempts: Sequence[Attempt]
@@ -58,6 +58,11 @@ def row_id(run: Run, *what: str) -> str:
 
 
 def number(row: Row, attempts: Sequence[Attempt]) -> int:
-    """Return the number of the attempt that a recorded run was: messages do not count those that were lost."""
-    fits = (each.number for each in attempts if not each.part and each.stage is row.stage and covers(row, each))
-    return next(fits, row.attempt)
+    """Return the number of the attempt that a recorded run was, or a delay was before.
+
+    Messages tell another one: they do not count those that were lost.
+    """
+    mine = [each for each in attempts if not each.part and each.stage is row.stage]
+    if row.segment is Segment.RUN:
+        return next((each.number for each in mine if covers(row, each)), row.attempt)
+    return next((each.number for each in mine if ns(each.began_at) >= row.ended - NEAR), row.attempt)

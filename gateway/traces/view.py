@@ -16,6 +16,8 @@ from gateway.traces.source import Source
 from gateway.traces.tree import Tree
 from shared.contracts.trace import Group, Segment, Span, SpanError, SpanState, Stretch, Trace, TracedJob
 
+_COUNTED = frozenset({Segment.RUN, Segment.WAIT, Segment.BACKOFF})
+
 
 def trace(source: Source, *, is_grouped: bool = True) -> Trace:
     """Return the trace. Without `is_grouped` each span has a row of its own."""
@@ -54,7 +56,7 @@ def rows(source: Source) -> list[Row]:
         for row in ledger.missing(run, known, spans, source.at):
             found.setdefault(row.id, row)
         for row in spans:
-            if row.segment is Segment.RUN and row.job_id == run.job.id:
+            if row.segment in _COUNTED and row.job_id == run.job.id:
                 found[row.id] = replace(row, attempt=number(row, known))
     return list(found.values())
 

@@ -11,7 +11,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,7 +31,6 @@ from tests import broker
 from tests.conftest import forget
 from tests.shared.store.making import make, new_job
 
-TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 END_S = 60.0  # a job of a second, on a machine with a hundred other things to do
 REPORTS = ["html", "json"]
 
@@ -100,9 +99,7 @@ class Stack:
 
     def submit(self, host: str, ports: str) -> str:
         target = new_job(host, options=Options(reports=REPORTS), parts={StageName.REPORT: REPORTS})
-        fields = {**target.__dict__, "trace_id": TRACE_ID, "traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
-        fields["target"] = target.target.model_copy(update={"ports": ports})
-        [job_id] = make(jobs.NewJob(**fields))
+        [job_id] = make(replace(target, target=target.target.model_copy(update={"ports": ports})))
         submit([job_id])
         return job_id
 

@@ -10,7 +10,7 @@ from shared import testing
 from shared.contracts.job import JobState, StageName, StepState
 from shared.store import findings, reports, timeline
 from shared.store.engine import reading
-from tests.integration.conftest import REPORTS, TRACE_ID, Stack
+from tests.integration.conftest import REPORTS, Stack
 
 SCAN, PROCESS, REPORT, NOTIFY = StageName
 SERVICES = [stage.value for stage in StageName]
@@ -45,7 +45,7 @@ def test_jobs_go_through_the_four_services(stack: Stack, banner: int) -> None:
         assert findings.assessment(connection, good) is not None
 
     events = stack.events(good)
-    assert {event["trace_id"] for event in events} == {TRACE_ID}
+    assert {event["trace_id"] for event in events} == {ended.trace_id}
     assert {event["stage"] for event in events} == {"", *SERVICES}
     assert [event["id"] for event in events if event["id"]] == sorted(event["id"] for event in events if event["id"])
 
@@ -59,7 +59,7 @@ def test_jobs_go_through_the_four_services(stack: Stack, banner: int) -> None:
     assert [told["state"] for told in stack.receiver.of(bad)] == ["failed"]
     lines = [line for line in stack.lines() if line.get("job_id") == bad]
     assert {line["stage"] for line in lines} >= {"scan"}
-    assert {line["trace_id"] for line in lines} == {TRACE_ID}
+    assert {line["trace_id"] for line in lines} == {failed.trace_id}
 
 
 def test_jobs_outlive_those_who_work_on_them(stack: Stack, banner: int, tarpit: int) -> None:
