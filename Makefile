@@ -63,6 +63,8 @@ bench: $(VENV)/.dev ## measure against nmap and a bare Celery chain, paired, as 
 	@$(BIN)/python -m tests.bench.live postgres
 	@$(BIN)/python -m tests.bench.door sqlite
 	@$(BIN)/python -m tests.bench.door postgres
+	@$(BIN)/python -m tests.bench.traces sqlite
+	@$(BIN)/python -m tests.bench.traces postgres
 
 openapi: $(VENV)/.dev ## write gateway/openapi.json anew
 	@$(BIN)/python -m gateway.openapi > .openapi.new && mv .openapi.new gateway/openapi.json

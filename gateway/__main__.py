@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import sys
 
@@ -44,6 +45,7 @@ def main() -> int:
         return MISCONFIGURED
     recorded = recording.begin("gateway", recording.FLUSH_EVERY_S)
     inherited = [] if chosen.gateway_fd is None else [socket.socket(fileno=chosen.gateway_fd)]
+    gc.freeze()  # what is there by now stays: looking through it for garbage takes longer than many an answer
     server.run(sockets=inherited or None)
     recorded.end()
     return 0

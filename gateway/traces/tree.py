@@ -99,7 +99,7 @@ def _cut_circles(parents: dict[str, str], growing: _Growing) -> None:
         if at not in safe:
             parents[at] = growing.home(growing.rows[at])
             growing.adrift.add(at)
-        safe |= path.keys()
+        safe.update(path)
 
 
 def _widened(tree: Tree) -> Tree:
