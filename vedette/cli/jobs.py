@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared.errors import NotFound
-from vedette.cli import explain, interventions, options, recall, words
+from vedette.cli import explain, interventions, options, recall, traces, words
 from vedette.cli.arguments import Batch, FailOn, Job, JobQuery, Limit, Severity, State, Timeout
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
@@ -25,6 +25,7 @@ app = group(
     "vedette jobs list -q state:failed",
     "vedette jobs watch @last",
     "vedette jobs findings @last",
+    "vedette jobs trace @last",
 )
 
 ID_LENGTH = 36  # characters
@@ -186,3 +187,4 @@ def batch_of(link: Link, text: str) -> str:
 
 app.add_typer(interventions.app)
 app.add_typer(explain.app)
+app.add_typer(traces.app)

@@ -27,6 +27,7 @@ from vedette.client.policies import Policies
 from vedette.client.queues import Queues
 from vedette.client.raw import Raw
 from vedette.client.targets import Targets
+from vedette.client.traces import Traces
 
 __all__ = ["AuditPage", "Client", "DeadLetterPage", "JobPage", "OperationPage", "ReportFile", "timed_out"]
 
@@ -55,6 +56,7 @@ class Client(Jobs):
         self.policies = Policies(self._http)
         self.raw = Raw(self._http)
         self.targets = Targets(self._http)
+        self.traces = Traces(self._http)
         self.weaknesses = Findings(self._http)  # `findings` are those of one job
 
     def __repr__(self) -> str:
