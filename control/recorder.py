@@ -22,7 +22,7 @@ from shared.errors import Infrastructure
 from shared.ids import now
 from shared.keyring import Unverified
 from shared.settings import settings
-from shared.store import records
+from shared.store import lines, records
 from shared.store.engine import writing
 
 log = structlog.get_logger()
@@ -54,6 +54,7 @@ def take_in() -> int:
     batches = [batch for _, fields in entries if (batch := _opened(fields))]
     with writing() as connection:
         records.keep(connection, batches)
+        lines.keep(connection, batches)
     _delete([entry_id for entry_id, _ in entries])
     return len(entries)
 
@@ -61,7 +62,8 @@ def take_in() -> int:
 def tidy() -> int:
     """Delete what is older than the setting says; return how many batches."""
     with writing() as connection:
-        return records.forget(connection, now() - timedelta(days=settings().trace_keep_days))
+        old = now() - timedelta(days=settings().trace_keep_days)
+        return records.forget(connection, old) + lines.forget(connection, old)
 
 
 def _attempt(work: Callable[[], int]) -> float:

@@ -1,4 +1,4 @@
-"""What this process records of jobs, on its way to the product's own store: gathered, sealed, sent over the bus.
+"""What this process records of jobs, spans and log lines: gathered, sealed, sent over the bus to the store of our own.
 
 Nobody waits for it: a bus that is away costs the records, never the job. What it carries: `contracts.record`.
 `control/recorder.py` takes it in.
@@ -7,6 +7,8 @@ Nobody waits for it: a bus that is away costs the records, never the job. What i
 from __future__ import annotations
 
 import json
+import os
+import socket
 import threading
 import zlib
 from collections.abc import Mapping, Sequence
@@ -29,10 +31,11 @@ log = structlog.get_logger()
 
 STREAM = "vedette:records"
 MAXLEN = 20_000  # batches kept for a control process that is away, about 30 MB
-AT_ONCE = 1000  # spans in one batch
-MOST = 10_000  # spans between two flushes; what is more is counted and dropped
+AT_ONCE = 1000  # spans, and lines, in one batch
+MOST = 10_000  # spans, and lines, between two flushes; what is more is counted and dropped
 LARGEST = 8 * 1024 * 1024  # bytes of a batch, unpacked
 _PURPOSE = "record"
+Line = tuple[str, str, dict[str, Any]]  # organisation, job, and what `contracts.logs.LineRecord` reads
 _BOUND = {"job_id": JOB, "org_id": ORG, "stage": STAGE, "attempt": ATTEMPT}  # what a stage binds to its log lines
 
 
@@ -44,7 +47,8 @@ class Spool(SpanProcessor):
         self._service = service
         self._lock = threading.Lock()
         self._spans: list[ReadableSpan] = []
-        self._dropped = 0
+        self._lines: list[Line] = []
+        self._dropped = self._unsaid = 0
         self._due = threading.Event()
         self._is_over = False
         if every_s is not None:
@@ -71,13 +75,21 @@ class Spool(SpanProcessor):
         if is_much:
             self._due.set()
 
+    def keep_line(self, org_id: str, job_id: str, line: dict[str, Any]) -> None:
+        """Take a log line of a job, until `flush`."""
+        with self._lock:
+            if len(self._lines) >= MOST:
+                self._unsaid += 1
+            else:
+                self._lines.append((org_id, job_id, line))
+
     def flush(self) -> None:
         """Send what there is."""
         with self._lock:
-            spans, dropped = self._spans, self._dropped
-            self._spans, self._dropped = [], 0
-        if spans:
-            send(_batches(self._service, spans, dropped))
+            spans, lines, dropped, unsaid = self._spans, self._lines, self._dropped, self._unsaid
+            self._spans, self._lines, self._dropped, self._unsaid = [], [], 0, 0
+        if spans or lines:
+            send(_batches(self._service, spans, lines, {"dropped": dropped, "unsaid": unsaid}))
 
     def shutdown(self) -> None:
         self._is_over = True
@@ -129,20 +141,25 @@ def _sealed(batch: RecordBatch | Mapping[str, Any]) -> tuple[str | bytes, ...]:
     return "org", plain["org_id"], "sealed", codec.seal_bytes(_PURPOSE, packed, plain["org_id"])
 
 
-def _batches(service: str, spans: Sequence[ReadableSpan], dropped: int) -> list[dict[str, Any]]:
-    of: dict[tuple[str, str, int], list[ReadableSpan]] = {}
-    for each in spans:
-        attributes = each.attributes or {}
-        key = str(attributes[ORG]), str(attributes.get(JOB, "")), each.context.trace_id
-        of.setdefault(key, []).append(each)
+def _batches(
+    service: str, spans: Sequence[ReadableSpan], lines: Sequence[Line], lost: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """Return what there is, by organisation, job and trace; the first batch says what was lost."""
+    of: dict[tuple[str, str, str], tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {}
+    for span in spans:
+        attributes, plain = span.attributes or {}, _plain(span)
+        key = str(attributes[ORG]), str(attributes.get(JOB, "")), str(plain["trace_id"])
+        of.setdefault(key, ([], []))[0].append(plain)
+    for org_id, job_id, line in lines:
+        of.setdefault((org_id, job_id, line["trace_id"]), ([], []))[1].append(line)
+    process = f"{socket.gethostname()}:{os.getpid()}"
     made: list[dict[str, Any]] = []
-    for (org_id, job_id, _), mine in of.items():
-        for start in range(0, len(mine), AT_ONCE):
-            piece = mine[start : start + AT_ONCE]
-            process = str(piece[0].resource.attributes.get("service.instance.id", ""))
+    for (org_id, job_id, _), (mine, said) in of.items():
+        for start in range(0, max(len(mine), len(said)), AT_ONCE):
             batch = {"id": new_id(), "org_id": org_id, "job_id": job_id, "service": service, "process": process}
-            made.append({**batch, "spans": [_plain(each) for each in piece], "dropped": dropped})
-            dropped = 0
+            piece = slice(start, start + AT_ONCE)
+            made.append({**batch, "spans": mine[piece], "lines": said[piece], **lost})
+            lost = {}
     return made
 
 

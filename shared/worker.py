@@ -32,6 +32,7 @@ from shared.contracts.queues import ActiveTask
 from shared.errors import Infrastructure, VedetteError
 from shared.ids import now
 from shared.queue import app
+from shared.recording import Recording
 from shared.settings import settings
 from shared.store import engine, plugins
 
@@ -51,10 +52,12 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
 
         requires = ("celery.worker.consumer.tasks:Tasks",)
         watch: Watch | None = None
+        recording: Recording
 
         def start(self, parent: Consumer) -> None:
             if self.watch is None:  # a consumer that reconnects still has tasks of its own running
                 self.watch = _watch(stage, parent)
+                self.recording = recording.begin_lines(stage)
                 _reclaim(stage)
             _announce(folders)
             self.watch.look()  # whoever sees the heart-beat finds the worker among those that there are
@@ -64,11 +67,13 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
             parent.timer.call_repeatedly(watch.EVERY_S, self.watch.look)
             parent.timer.call_repeatedly(REAP_EVERY_S, parent.pool.maintain_pool)
             parent.timer.call_repeatedly(OPEN_EVERY_S, _gate(parent).open)
+            parent.timer.call_repeatedly(recording.FLUSH_EVERY_S, self.recording.flush)
 
         def shutdown(self, parent: Consumer) -> None:
             del parent
             if self.watch is not None:
                 self.watch.end()
+                self.recording.end()
 
     app.steps["consumer"].add(Alive)
     signals.celeryd_init.connect(_own_keys)

@@ -20,6 +20,7 @@ from celery.worker.state import task_ready
 from shared.broker import children
 from shared.broker import message as raw
 from shared.broker.letter import bury, settled
+from shared.broker.shape import STAGE_TASKS
 from shared.contracts.dead_letter import MAX_TRACEBACK, ErrorDetail, Reason
 from shared.dlq import StageFailed, detail
 from shared.errors import POLICIES, FailureClass, classified
@@ -66,8 +67,17 @@ class Request(_StockRequest):  # type: ignore[misc]  # it has no types
     @property
     def job_id(self) -> str:
         """The job that the task works for, or an empty text."""
+        return self._said("job_id")
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What a log line binds that speaks of the task."""
+        stage = STAGE_TASKS.get(self.name, self.name)
+        return {"job_id": self.job_id, "org_id": self._said("org_id"), "stage": str(stage)}
+
+    def _said(self, name: str) -> str:
         try:
-            return str(self.args[0]["job_id"])
+            return str(self.args[0][name])
         except (TypeError, LookupError):
             return ""
 
@@ -88,13 +98,13 @@ class Request(_StockRequest):  # type: ignore[misc]  # it has no types
             super().on_timeout(soft, timeout)
             return
         task_ready(self)  # `on_failure` was called before, with TimeLimitExceeded
-        log.error("worker.task.overran", task=self.name, task_id=self.id, limit_s=timeout)
+        log.error("worker.task.overran", **self.about, task_id=self.id, limit_s=timeout)
 
     def withdraw(self, why: str) -> None:
         """Kill the child that runs the task, with all its descendants, and put the message back, uncounted."""
         if self.acknowledged or self.is_withdrawn:
             return
-        log.warning("worker.task.withdrawn", task=self.name, task_id=self.id, why=why)
+        log.warning("worker.task.withdrawn", **self.about, task_id=self.id, why=why)
         self.is_withdrawn = True
         self._kill()
         self._put_back(counted=False)
@@ -107,7 +117,7 @@ class Request(_StockRequest):  # type: ignore[misc]  # it has no types
             self._kill()  # Celery would, but later than somebody else may begin, and without its descendants
         verdict, deliveries = _judge(exc, trace), raw.described(self.message.headers)["deliveries"]
         if deliveries < verdict.runs:
-            log.warning("worker.task.lost", task=self.name, task_id=self.id, error=verdict.error.message[:200])
+            log.warning("worker.task.lost", **self.about, task_id=self.id, error=verdict.error.message[:200])
             self._put_back(counted=True, why=self._death(verdict))
         elif verdict.reason is Reason.POISON:
             self._bury(self._poisoned(verdict))
@@ -115,7 +125,7 @@ class Request(_StockRequest):  # type: ignore[misc]  # it has no types
             self._bury(verdict)
 
     def _bury(self, verdict: _Verdict) -> None:
-        log.error("worker.task.dead", task=self.name, task_id=self.id, reason=verdict.reason, rule=verdict.rule)
+        log.error("worker.task.dead", **self.about, task_id=self.id, reason=verdict.reason, rule=verdict.rule)
         bury(
             self.message,
             reason=verdict.reason,

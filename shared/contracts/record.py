@@ -1,4 +1,4 @@
-"""What a process records of jobs while it works: spans, as they go over the bus and lie in the store."""
+"""What a process records of jobs while it works: spans and log lines, as they go over the bus into the store."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.contracts.job import Contract
+from shared.contracts.logs import LineRecord
 
 
 class SpanKind(StrEnum):
@@ -46,7 +47,7 @@ class RecordBatch(Contract):
     """What one process recorded of one trace of a job, or of a request that made several (job_id empty).
 
     id: of the batch, so that one that comes twice is kept once.  process: `host:pid`.
-    dropped: how many spans were too many.
+    dropped: how many spans were too many.  unsaid: how many lines.
     """
 
     id: str
@@ -56,3 +57,5 @@ class RecordBatch(Contract):
     process: str
     spans: list[SpanRecord] = []
     dropped: int = 0
+    lines: list[LineRecord] = []
+    unsaid: int = 0

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import structlog
+
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import StageName
 from shared.layers import ledger, tenancy, tracing
 from shared.layers.delivery import Delivery
 from shared.layers.ledger import Step
+
+log = structlog.get_logger()
 
 
 @contextmanager
@@ -21,4 +25,5 @@ def around(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator
         ledger.step(stage, envelope, delivery) as step,
     ):
         tenancy.attempt(step.taken.attempt)
+        log.info("stage.began", worker=delivery.worker)
         yield step

@@ -252,6 +252,10 @@ def _commit(part: Part) -> None:
         for write in part.writes:
             write(connection)
     bus.publish(told)
+    if part.taken.key.part:
+        log.info("part.ended", part=part.taken.key.part, summary=part.summary)
+    else:
+        log.info("stage.ended", summary=part.summary)
 
 
 def _record(taken: Taken, failure: Failure, after_s: float | None, *, is_attempt: bool = True) -> bool:

@@ -11,7 +11,7 @@ from shared.contracts.job import TERMINAL
 from shared.contracts.submission import JobChange
 from shared.errors import Conflict
 from shared.store.jobs import JobNotFound
-from shared.store.tables import dead_letters, jobs
+from shared.store.tables import dead_letters, jobs, line_batches, span_batches
 
 
 class JobSent(Conflict):
@@ -55,6 +55,8 @@ def remove(connection: Connection, job_id: str) -> tuple[str, datetime]:
     if row.state not in TERMINAL:
         raise JobOpen(f"Job {job_id} is {row.state}.", cure="Cancel it first: vedette jobs cancel")
     connection.execute(delete(dead_letters).where(dead_letters.c.job_id == job_id))
+    for recorded in (line_batches, span_batches):  # they may come before their job, and after it
+        connection.execute(delete(recorded).where(recorded.c.job_id == job_id))
     connection.execute(delete(jobs).where(jobs.c.id == job_id))  # the rest by its foreign keys
     return row.target, row.finished_at
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared.errors import NotFound
-from vedette.cli import explain, interventions, options, recall, traces, words
+from vedette.cli import explain, interventions, joblog, options, recall, traces, words
 from vedette.cli.arguments import Batch, FailOn, Job, JobQuery, Limit, Severity, State, Timeout
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
@@ -187,4 +187,5 @@ def batch_of(link: Link, text: str) -> str:
 
 app.add_typer(interventions.app)
 app.add_typer(explain.app)
+app.add_typer(joblog.app)
 app.add_typer(traces.app)

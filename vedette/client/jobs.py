@@ -14,6 +14,7 @@ from shared.contracts.dead_letter import Forecast
 from shared.contracts.events import Event
 from shared.contracts.finding import Finding
 from shared.contracts.job import JobState, JobView, StageName
+from shared.contracts.logs import JobLog
 from shared.contracts.observation import Coverage
 from shared.contracts.operation import BulkCancel, Operation
 from shared.contracts.report import ReportOrder, ReportView
@@ -103,6 +104,11 @@ class Jobs:
     def timeline(self, job_id: str) -> list[Event]:
         """Return what happened to a job, oldest first."""
         return self._http.ask(Items[Event], "GET", path("jobs", job_id, "timeline")).items
+
+    def log(self, job_id: str, asked: Mapping[str, str | int | None], wait_s: int = 0) -> JobLog:
+        """Return lines of a job's log; wait up to `wait_s` for some. asked: after, level, stage, limit."""
+        headers = {"Prefer": f"wait={wait_s}"} if wait_s else None
+        return self._http.ask(JobLog, "GET", path("jobs", job_id, "logs"), params=given(**asked), headers=headers)
 
     def reports(self, job_id: str) -> list[ReportView]:
         """Return the finished reports of a job."""

@@ -10,7 +10,7 @@ from shared.store.tables.access import (
     users,
 )
 from shared.store.tables.columns import Moment, metadata
-from shared.store.tables.records import span_batches
+from shared.store.tables.records import line_batches, span_batches
 from shared.store.tables.triage import audit, audit_heads, dead_letter_rules, dead_letters, operations, policies
 from shared.store.tables.work import (
     assessments,
@@ -43,6 +43,7 @@ __all__ = [
     "findings",
     "idempotent_requests",
     "jobs",
+    "line_batches",
     "members",
     "metadata",
     "observations",

@@ -1,4 +1,4 @@
-"""What processes recorded of jobs while they worked: batches of spans, packed."""
+"""What processes recorded of jobs while they worked: batches of spans, and of log lines, packed."""
 
 from __future__ import annotations
 
@@ -24,5 +24,22 @@ span_batches = Table(
     Column("kept_at", Moment, nullable=False),
     Index(None, "org_id", "trace_id"),
     Index(None, "job_id"),
+    Index(None, "kept_at"),
+)
+
+line_batches = Table(
+    "line_batches",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("place", Id, nullable=False),  # a UUIDv7 of when it was kept: what comes after it is newer to every reader
+    Column("org_id", Line(64), nullable=False),
+    Column("job_id", Id, nullable=False),
+    Column("service", Line(32), nullable=False),
+    Column("process", Line(255), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("left_out", Integer, nullable=False),
+    Column("lines", LargeBinary, nullable=False),
+    Column("kept_at", Moment, nullable=False),
+    Index(None, "job_id", "place"),
     Index(None, "kept_at"),
 )

@@ -1,0 +1,101 @@
+"""Log lines of jobs: what is kept of one, without secrets and without end. Lines that are of no job are not."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from shared.contracts.logs import MAX_LINE
+from shared.text import kept
+
+Keep = Callable[[str, str, dict[str, Any]], None]  # organisation, job, line
+
+_BOUND = ("job_id", "org_id", "stage", "attempt", "trace_id")  # said beside the fields
+_APART = {*_BOUND, "event", "level", "timestamp", "exc_info", "exception", "service", "stack_info"}
+_MAX_TRACE = 4 * MAX_LINE  # characters of a traceback, its end
+_SECRETS = (
+    (re.compile(r"(?<=://)[^/@\s]+(?=@)"), "***"),  # a URL's user and password
+    (re.compile(r"(?<=[?&])([^=&#\s]{1,64})=[^&#\s]+"), r"\1=***"),  # its query
+    (re.compile(r"\b(vd[a-z]_[A-Za-z0-9]{1,12})[A-Za-z0-9_-]+"), r"\1***"),  # keys and invitations of ours
+    (re.compile(r"(?i)\b(bearer|basic|whsec_)(\s*)[A-Za-z0-9+/=._~-]{8,}"), r"\1\2***"),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+"), "***"),  # a JWT
+    (re.compile(r"(?i)\b(pass(?:word|wd)?|secret|token|api[-_]?key)\b(\s*[=:]\s*)[^\s,;&\"']+"), r"\1\2***"),
+)
+
+
+class LineKeeper(logging.Handler):
+    """Gives every line of a job, information or worse, to `keep`; as structlog and other libraries write them."""
+
+    def __init__(self, keep: Keep) -> None:
+        super().__init__(logging.INFO)
+        self._keep = keep
+
+    def emit(self, record: logging.LogRecord) -> None:
+        said = dict(record.msg) if isinstance(record.msg, dict) else _foreign(record)
+        org_id, job_id = said.get("org_id"), said.get("job_id")
+        if not isinstance(org_id, str) or not isinstance(job_id, str) or not (org_id and job_id):
+            return
+        try:
+            self._keep(org_id, job_id, _line(record, said))
+        except Exception:  # noqa: BLE001  a value whose own text fails must not end the work that was to be told of
+            self.handleError(record)
+
+
+def redacted(text: str) -> str:
+    """Return `text` without what looks like a secret: passwords in URLs, tokens, keys."""
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def _foreign(record: logging.LogRecord) -> dict[str, Any]:
+    return {**structlog.contextvars.get_contextvars(), "event": record.getMessage(), "logger": record.name}
+
+
+def _line(record: logging.LogRecord, said: dict[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a line: what `contracts.logs.LineRecord` reads."""
+    made: dict[str, Any] = {
+        "at_ns": int(record.created * 1e9),
+        "level": "error" if record.levelno >= logging.ERROR else record.levelname.lower(),
+        "event": _text(str(said.get("event", "")), MAX_LINE),
+        "stage": str(said.get("stage", ""))[:32],
+        "trace_id": str(said.get("trace_id", ""))[:32],
+        "fields": _fields(said),
+    }
+    if isinstance(attempt := said.get("attempt"), int):
+        made["attempt"] = attempt
+    if trace := _trace(record, said):
+        made["exception"] = _text(trace[-_MAX_TRACE:], _MAX_TRACE)
+    return made
+
+
+def _fields(said: dict[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    left = MAX_LINE
+    for key, value in said.items():
+        if key in _APART or key.startswith("_") or value is None:
+            continue
+        plain = value if isinstance(value, (bool, int, float)) else _text(str(value), max(left, 0))
+        left -= len(str(plain)) + len(key)
+        made[key[:64]] = plain
+        if left <= 0:
+            break
+    return made
+
+
+def _trace(record: logging.LogRecord, said: dict[str, Any]) -> str:
+    info = record.exc_info or said.get("exc_info")
+    if isinstance(info, BaseException):
+        info = (type(info), info, info.__traceback__)
+    if not isinstance(info, tuple) or info[0] is None:
+        return str(said.get("exception", ""))
+    return logging.Formatter().formatException(info)
+
+
+def _text(text: str, most: int) -> str:
+    text = redacted(kept(text))
+    return text if len(text) <= most else f"{text[: max(most - 1, 0)]}…"

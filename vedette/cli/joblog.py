@@ -1,0 +1,114 @@
+"""`vedette jobs logs`: what the processes said of a job, line by line, also while it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shared.contracts.job import StageName
+from shared.contracts.logs import MAX_LINES, LogLevel
+from vedette.cli import arguments, output, recall, words
+from vedette.cli.examples import examples
+from vedette.cli.failure import Exit
+from vedette.cli.session import Link, Session, command
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from shared.contracts.logs import JobLog, LogLine
+
+app = typer.Typer(rich_markup_mode=None)
+
+Asked = dict[str, str | int | None]
+
+COLUMNS = ("at", "level", "event", "stage")
+NONE = "No lines. The job has not begun, or its log is older than what is kept (VEDETTE_TRACE_KEEP_DAYS)."
+WAIT_S = 10  # for the next line, and then again
+_STYLES = {LogLevel.INFO: "", LogLevel.WARNING: "yellow", LogLevel.ERROR: "bold red"}
+
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is over, or Ctrl-C.")]
+Level = Annotated[LogLevel, typer.Option(metavar="LEVEL", help="info, warning or error: this bad or worse.")]
+Stage = Annotated[StageName | None, typer.Option(metavar="STAGE", help="Only of this stage.")]
+
+
+@app.command(
+    "logs",
+    epilog=examples(
+        "vedette jobs logs @last",
+        "vedette jobs logs 3f0f6e1b --follow",
+        "vedette jobs logs 3f0f6e1b --level warning --stage scan -o jsonl",
+    ),
+)
+@command
+def logs(
+    session: Session,
+    job: arguments.Job = recall.LAST,
+    follow: Follow = False,
+    level: Level = LogLevel.INFO,
+    stage: Stage = None,
+) -> int:
+    """Show the job's log: what every process said of it, without secrets. Of a very long one the middle is left out."""
+    job_id = recall.resolve(job)
+    asked: Asked = {"level": level.value, "stage": stage.value if stage else None, "limit": MAX_LINES}
+    with session.gateway() as link:
+        if session.output == "table" and not session.fields:
+            _print(session, _followed(link, session, job_id, asked, is_following=follow))
+        elif session.output == "jsonl" or follow:
+            told = replace(session, output="jsonl")
+            for answer in _followed(link, session, job_id, asked, is_following=follow):
+                for line in answer.items:
+                    output.record(told, line)
+                sys.stdout.flush()
+        else:
+            output.records(session, link.client.log(job_id, asked).items, COLUMNS, empty=NONE)
+    return Exit.OK
+
+
+def _followed(link: Link, session: Session, job_id: str, asked: Asked, *, is_following: bool) -> Iterator[JobLog]:
+    """Yield what there is, and where `is_following` what comes, until the job is over."""
+    from vedette.cli.follow import Patience  # noqa: PLC0415
+
+    answer = link.client.log(job_id, asked)
+    yield answer
+    patience, after = Patience(session.note), answer.after
+    while is_following and not answer.is_over:
+        newer = patience.ask(partial(link.client.log, job_id, {**asked, "after": after}, WAIT_S))
+        if newer is None:
+            continue
+        answer, after = newer, newer.after
+        yield answer
+
+
+def _print(session: Session, answers: Iterator[JobLog]) -> None:
+    console = session.console()
+    count = 0
+    for answer in answers:
+        for line in sorted(answer.items, key=lambda each: each.at):
+            console.print(_told(line), soft_wrap=True)
+            count += 1
+    if not count:
+        session.note(NONE)
+
+
+def _told(line: LogLine) -> Text:
+    """Return a line as people read it: time, level, stage and attempt, what happened, and the facts."""
+    from rich.text import Text  # noqa: PLC0415
+
+    style = _STYLES[line.level]
+    stage = f"{line.stage}{f'#{line.attempt}' if line.attempt > 1 else ''}" or line.service
+    facts = " ".join(f"{name}={words.line(str(value))}" for name, value in line.fields.items())
+    text = Text.assemble(
+        (f"{line.at.astimezone():%H:%M:%S.%f}"[:-3], "dim"),
+        (f" {line.level:<7} ", style),
+        (f"{stage:<9} ", "cyan"),
+        (words.line(line.event), style or "bold"),
+        f" {facts}" if facts else "",
+    )
+    for each in line.exception.splitlines():
+        text.append(f"\n    {words.line(each)}", "dim")
+    return text
