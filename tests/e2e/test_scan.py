@@ -73,6 +73,21 @@ def test_a_second_scan_says_what_changed(stack: Home, farm: Farm, tmp_path: Path
     assert not change["fixed"]
 
 
+def test_the_log_of_a_job_tells_what_every_stage_did(stack: Home, greeter: int) -> None:
+    job = stack.run("scan", "host", "127.0.0.1", "--ports", str(greeter), "--no-wait", "-o", "id").stdout.strip()
+    told = stack.run("jobs", "logs", job, "--follow", "-o", "jsonl")
+    assert told.returncode == 0, told.stderr
+    lines = [json.loads(line) for line in told.stdout.splitlines()]
+    stages = ("scan", "process", "report", "notify")
+    began = [(line["stage"], line["event"]) for line in lines if line["event"].startswith("stage.")]
+    assert began == [(stage, event) for stage in stages for event in ("stage.began", "stage.ended")]
+    assert len({line["process"] for line in lines}) == len(stages)
+    assert len({line["trace_id"] for line in lines}) == 1
+    for_people = stack.run("jobs", "logs", job, "--stage", "report").stdout
+    assert "stage.ended" in for_people
+    assert "scan" not in for_people
+
+
 def test_fail_on_makes_findings_an_exit_code(stack: Home, farm: Farm, tmp_path: Path) -> None:
     ports = _redis(farm)
     done = stack.run("scan", "host", "127.0.0.1", "--ports", ports, "--wait", "--fail-on", "low", cwd=tmp_path)

@@ -1,0 +1,113 @@
+"""What is kept of a log line: of jobs alone, without secrets, without end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from shared.contracts.logs import MAX_LINE, LineRecord
+from shared.telemetry.lines import LineKeeper, redacted
+
+Kept = list[tuple[str, str, dict[str, Any]]]
+BOUND = {"job_id": "j", "org_id": "o", "stage": "scan", "attempt": 2}
+
+
+class Odd:
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+@pytest.fixture
+def kept() -> Iterator[Kept]:
+    found: Kept = []
+    handler = LineKeeper(lambda *line: found.append(line))
+    library = logging.getLogger("some.library")
+    library.addHandler(handler)
+    library.setLevel(logging.DEBUG)
+    yield found
+    library.removeHandler(handler)
+
+
+def say(event: str, at: int = logging.INFO, **fields: Any) -> None:
+    """As structlog hands its lines to the standard library."""
+    logging.getLogger("some.library").log(at, {"event": event, **fields})
+
+
+def test_a_line_of_ours_is_kept_with_whose_it_is_and_its_facts(kept: Kept) -> None:
+    say("stage.began", **BOUND, trace_id="t", worker="w", service="scan", level="info", timestamp="x", none=None)
+    [(org_id, job_id, line)] = kept
+    assert (org_id, job_id) == ("o", "j")
+    record = LineRecord.model_validate(line)
+    assert (record.event, record.level, record.stage, record.attempt, record.trace_id) == (
+        "stage.began",
+        "info",
+        "scan",
+        2,
+        "t",
+    )
+    assert record.fields == {"worker": "w"}
+
+
+def test_a_line_of_a_library_is_of_the_job_that_is_bound(kept: Kept) -> None:
+    with structlog.contextvars.bound_contextvars(**BOUND):
+        logging.getLogger("some.library").warning("broke: %s", "pipe")
+    [(_, _, line)] = kept
+    assert (line["event"], line["level"], line["fields"]) == ("broke: pipe", "warning", {"logger": "some.library"})
+
+
+@pytest.mark.parametrize("lacking", ["job_id", "org_id"])
+def test_a_line_of_no_job_is_not_kept(kept: Kept, lacking: str) -> None:
+    for instead in (None, "", 7):
+        say("a", **(BOUND | {lacking: instead}))
+    say("fine", logging.DEBUG, **BOUND)
+    assert kept == []
+
+
+def test_an_exception_is_kept_with_its_trace_and_without_its_secrets(kept: Kept) -> None:
+    try:
+        raise ValueError("postgresql://me:hunter2@db/x")
+    except ValueError as exc:
+        say("failed", logging.ERROR, **BOUND, exc_info=exc)
+    [(_, _, line)] = kept
+    assert "ValueError: postgresql://***@db/x" in line["exception"]
+    assert "hunter2" not in str(line)
+
+
+def test_huge_and_odd_values_make_no_huge_line_and_break_nothing(kept: Kept) -> None:
+    say("x" * 100_000, **BOUND, **{f"k{n}": "y" * 1000 for n in range(100)}, nul="\x00\ud800")
+    say("odd", **BOUND, odd=Odd())
+    say("after", **BOUND, secret=SecretStr("hunter2"))
+    assert [line["event"][:5] for _, _, line in kept] == ["xxxxx", "after"]
+    assert len(str(kept[0][2])) < 3 * MAX_LINE
+    assert "hunter2" not in str(kept)
+    for _, _, line in kept:
+        LineRecord.model_validate(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("https://user:pw@host/path?token=abc&x=1#f", "https://***@host/path?token=***&x=***#f"),
+        ("Authorization: Bearer abcdefgh12345", "Authorization: Bearer ***"),
+        ("key vdt_abcdefgh_0123456789abcdef", "key vdt_abcdefgh***"),
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_***"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sig-nature", "***"),
+        ("password=hunter2, user=me", "password=***, user=me"),
+        ("stage.ended summary=173 ports · 4 open", "stage.ended summary=173 ports · 4 open"),
+        ("tcp/127.0.0.1:443 and https://example.org/", "tcp/127.0.0.1:443 and https://example.org/"),
+    ],
+)
+def test_what_looks_like_a_secret_is_not_shown(text: str, told: str) -> None:
+    assert redacted(text) == told
+
+
+@given(st.text())
+def test_no_text_is_too_odd(text: str) -> None:
+    assert isinstance(redacted(text), str)
