@@ -72,7 +72,7 @@ def test_a_line_of_no_job_is_not_kept(kept: Kept, lacking: str) -> None:
 
 def test_an_exception_is_kept_with_its_trace_and_without_its_secrets(kept: Kept) -> None:
     try:
-        raise ValueError("postgresql://me:hunter2@db/x")
+        raise ValueError("postgresql://me:hunter2@db/x")  # noqa: TRY301
     except ValueError as exc:
         say("failed", logging.ERROR, **BOUND, exc_info=exc)
     [(_, _, line)] = kept
