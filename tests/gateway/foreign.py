@@ -17,6 +17,7 @@ from shared.contracts.job import StageName
 from shared.contracts.observation import Coverage, Observation
 from shared.contracts.operation import OperationKind
 from shared.contracts.policy import PolicyChange
+from shared.contracts.record import RecordBatch, SpanRecord
 from shared.contracts.scan_rule import Effect, NewScanRule
 from shared.contracts.triage import NewRule
 from shared.errors import BackOff, FailureClass
@@ -29,10 +30,12 @@ from shared.store import (
     findings,
     operations,
     policies,
+    records,
     reports,
     scan_rules,
     tables,
 )
+from shared.store import jobs as job_store
 from shared.store.engine import reading, writing
 from shared.store.identity import keys, members, organisations, users
 from shared.store.narrowing import OURS
@@ -41,6 +44,7 @@ from tests.gateway.driving import finish
 
 A, B = "org-a", "org-b"
 CANARY = "canary-of-a"
+KNOWN_TRACE = "a" * 32
 TABLES = [each for each in tables.metadata.sorted_tables if each.name in OURS]
 
 
@@ -75,6 +79,7 @@ def found(make_job: Callable[..., str], bury: Callable[..., str]) -> Foreign:
         operations.create(connection, A, OperationKind.REPLAY, {"note": CANARY}, total=3, by=CANARY)
         key = keys.create(connection, A, user, KeyNew(name=CANARY, role=Role.OWNER), CANARY)
         audit.add(connection, A, CANARY, "job.cancel", f"job:{jobs[0]}", note=CANARY)
+        records.keep(connection, _spans(jobs[0], job_store.view(connection, jobs[0]).trace_id))
     _fill_the_rest(batch)
     with reading(A) as connection:
         finding = connection.execute(select(tables.findings.c.id)).scalar_one()
@@ -113,6 +118,17 @@ _URL = f"https://hooks.example/{CANARY}"
 def _bury(bury: Callable[..., str], job_id: str, state: DeadLetterState) -> str:
     texts = {"target": f"{CANARY}.example", "note": CANARY, "message": CANARY, "worker": CANARY}
     return bury(org_id=A, job_id=job_id, state=state, fingerprint=CANARY, raw=CANARY.encode(), **texts)
+
+
+def _spans(job_id: str, trace_id: str) -> list[RecordBatch]:
+    """Return a span of a job in its own trace, and one in a trace that a test knows."""
+    said = {"vedette.job.id": job_id, "note": CANARY}
+    spans = [
+        SpanRecord(trace_id=each, span_id="b" * 16, name=CANARY, began_ns=1, ended_ns=2, attributes=said)
+        for each in (trace_id, KNOWN_TRACE)
+    ]
+    batch = {"org_id": A, "job_id": job_id, "service": "scan", "process": CANARY}
+    return [RecordBatch(id=new_id(), spans=[span], **batch) for span in spans]
 
 
 def _results(connection: Any, job_id: str) -> None:

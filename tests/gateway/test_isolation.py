@@ -22,7 +22,7 @@ from gateway.app import create_app
 from shared.contracts.identity import Permission, Role, permitted
 from tests.gateway import foreign
 from tests.gateway.driving import HOSTS, TOKEN, both_databases
-from tests.gateway.foreign import CANARY, A, B, Foreign
+from tests.gateway.foreign import CANARY, KNOWN_TRACE, A, B, Foreign
 
 HERE = "http://127.0.0.1"
 Bodies = Callable[[Foreign], list[Any]]
@@ -90,7 +90,7 @@ BODIES: dict[str, Bodies] = {
 
 # Values of parameters of a path that name no thing of an organisation.
 IDS = frozenset({"id", "org_id", "user_id", "key_id"})
-NAMES = {"trace_id": ["a" * 32], "name": ["scan"], "class": ["temporary"], "format": ["html", "json", "pdf"]}
+NAMES = {"trace_id": [KNOWN_TRACE], "name": ["scan"], "class": ["temporary"], "format": ["html", "json", "pdf"]}
 
 AUDIT = "/api/v1/audit"  # tells B what B was refused, with the ids that B had asked for
 
@@ -187,9 +187,19 @@ def test_what_a_has_is_there_for_a_alone(as_b: TestClient, of_a: Foreign) -> Non
     ):
         assert CANARY in as_b.get(f"/api/v1{path}", headers=headers).text, path
         assert CANARY not in as_b.get(f"/api/v1{path}").text, path
-    for path in ("", "/findings", "/reports", "/reports/html", "/document", "/deliveries", "/timeline"):
+    for path in ("", "/findings", "/reports", "/reports/html", "/document", "/deliveries", "/timeline", "/trace"):
         asked = f"/api/v1/jobs/{of_a.jobs[0]}{path}"
         assert (as_b.get(asked, headers=headers).status_code, as_b.get(asked).status_code) == (200, 404), path
+
+
+@both_databases
+@pytest.mark.parametrize("form", ["tree", "spans", "otlp"])
+def test_the_spans_of_a_are_there_for_a_alone(as_b: TestClient, of_a: Foreign, form: str) -> None:
+    headers = foreign.bearer(A)
+    for path in (f"/jobs/{of_a.jobs[0]}/trace", f"/traces/{KNOWN_TRACE}"):
+        asked = f"/api/v1{path}?format={form}"
+        assert CANARY in as_b.get(asked, headers=headers).text
+        assert as_b.get(asked).status_code == 404
 
 
 def test_a_header_does_not_lead_to_another_organisation(as_b: TestClient, of_a: Foreign) -> None:

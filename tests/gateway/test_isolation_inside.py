@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from gateway import openapi
-from shared import registry
+from shared import registry, telemetry
 from shared.contracts.submission import Options
 from shared.ids import now
 from shared.store import jobs
@@ -180,8 +180,9 @@ def test_one_trace_shows_each_organisation_its_own_jobs(as_b: TestClient, of_a: 
     for trace_id, org_id in ((alone, A), (shared, A), (shared, B)):
         traced(trace_id, org_id)
     for headers, of in ((foreign.bearer(A), A), ({}, B)):
-        spans = as_b.get(f"/api/v1/traces/{shared}", headers=headers).json()["spans"]
-        assert [span["name"] for span in spans if span["parent_id"] is None] == [f"host {of}.example"]
+        found = as_b.get(f"/api/v1/traces/{shared}", headers=headers).json()
+        assert [job["target"] for job in found["jobs"]] == [f"{of}.example"]
+        assert {span["job_id"] for span in found["spans"]} == {found["jobs"][0]["id"]}
     ours, theirs = (as_b.get(f"/api/v1/traces/{trace_id}") for trace_id in (alone, "c" * 32))
     assert told(ours, {"id": alone}) == told(theirs, {"id": "c" * 32})
     assert ours.status_code == 404
@@ -190,10 +191,8 @@ def test_one_trace_shows_each_organisation_its_own_jobs(as_b: TestClient, of_a: 
 def traced(trace_id: str, org_id: str) -> None:
     """Write a job of an organisation with a trace."""
     target = registry.target({"kind": "host", "host": f"{org_id}.example"})
-    new = NewJob(
-        org_id=org_id, target=target, options=Options(), lane="scan", deadline_at=now(), parts={}, trace_id=trace_id
-    )
-    with writing(org_id) as connection:
+    new = NewJob(org_id=org_id, target=target, options=Options(), lane="scan", deadline_at=now(), parts={})
+    with telemetry.span("asked", traceparent=f"00-{trace_id}-{'1' * 16}-01"), writing(org_id) as connection:
         jobs.create(connection, [new])
 
 
