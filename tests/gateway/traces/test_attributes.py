@@ -21,10 +21,10 @@ def test_what_is_a_secret_by_its_name_is_left_out(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "left"),
     [
-        ("https://ann:canary@example.org/a?key=canary#canary", "https://example.org/a?…"),
-        ("see redis://:canary@127.0.0.1:6379/0 there", "see redis://127.0.0.1:6379/0 there"),
-        ("Authorization: Bearer canary.canary", "Authorization: Bearer …"),
-        ("key vdt_canary_canary failed", "key vdt_… failed"),
+        ("https://ann:canary@example.org/a?key=canary", "https://***@example.org/a?key=***"),
+        ("see redis://:canary@127.0.0.1:6379/0 there", "see redis://***@127.0.0.1:6379/0 there"),
+        ("Authorization: Bearer canary.canary", "Authorization: Bearer ***"),
+        ("key vdt_abc_canary_canary failed", "key vdt_abc*** failed"),
         ("GET /a", "GET /a"),
     ],
 )

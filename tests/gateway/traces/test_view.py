@@ -82,7 +82,7 @@ def test_a_failed_job_says_why_and_no_secret_is_in_it() -> None:
     made = trace(source(*SPANS[:1], wrong, of=run(view, started(10), finished(90))))
     assert made.spans[0].state is SpanState.ERROR
     assert made.spans[0].error is not None
-    assert made.spans[0].error.message == "No answer from https://example.org/x?…"
+    assert made.spans[0].error.message == "No answer from https://***@example.org/x?token=***"
     assert "canary" not in made.model_dump_json()
 
 
