@@ -72,6 +72,9 @@ def of_trace(connection: Connection, org_id: str, trace_id: str) -> Source:
             if run.trace_id == trace_id:
                 found.append(run)
                 related += [*_runs(run, every), *_family(connection, job, trace_id)]
+    for job_id, of_job_id in batches.traces(connection, org_id, trace_id).items():
+        if of_job_id != trace_id:
+            related.append(RelatedTrace(relation=Relation.JOB, trace_id=of_job_id, job_id=job_id))
     if not found and not extent.spans:
         raise TraceNotFound("There is no trace with this id.", cure="A job names its own: vedette jobs get ID")
     return Source(
@@ -112,3 +115,5 @@ def _family(connection: Connection, job: JobView, trace_id: str) -> Iterator[Rel
     yield from (RelatedTrace(relation=Relation.ORIGIN, trace_id=each.trace_id, job_id=each.id) for each in origin)
     if job.batch_id and (of_batch := batches.trace_id(connection, job.batch_id)) not in {"", trace_id}:
         yield RelatedTrace(relation=Relation.BATCH, trace_id=of_batch)
+    for repeat, of_repeat in jobs.repeats(connection, job.id).items():
+        yield RelatedTrace(relation=Relation.REPEAT, trace_id=of_repeat, job_id=repeat)

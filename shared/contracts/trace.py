@@ -44,7 +44,8 @@ class Relation(StrEnum):
     REPEAT = "repeat"  # of a job that repeats this one
     EARLIER_RUN = "earlier_run"  # of the same job
     LATER_RUN = "later_run"
-    BATCH = "batch"  # of the request that made several jobs
+    BATCH = "batch"  # of the request that made several jobs, among them this one
+    JOB = "job"  # of one of the jobs that this request made
 
 
 class SpanError(Contract):

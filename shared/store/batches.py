@@ -55,6 +55,13 @@ def trace_id(connection: Connection, batch_id: str) -> str:
     return connection.execute(select(batches.c.trace_id).where(batches.c.id == batch_id)).scalar_one_or_none() or ""
 
 
+def traces(connection: Connection, org_id: str, trace_id: str, limit: int = 100) -> dict[str, str]:
+    """Return up to `limit` ids of the jobs of batches that a request with this trace made, with the jobs' traces."""
+    mine = select(batches.c.id).where(batches.c.org_id == org_id, batches.c.trace_id == trace_id)
+    query = select(jobs.c.id, jobs.c.trace_id).where(jobs.c.batch_id.in_(mine)).order_by(jobs.c.id).limit(limit)
+    return {row.id: row.trace_id for row in connection.execute(query)}
+
+
 def page(connection: Connection, org_id: str, *, limit: int, before: str = "") -> list[BatchView]:
     """Return up to `limit` batches, newest first, older than the id `before`."""
     query = select(batches).where(batches.c.org_id == org_id).order_by(batches.c.id.desc()).limit(limit)

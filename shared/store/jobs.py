@@ -124,6 +124,12 @@ def traceparent(connection: Connection, job_id: str) -> str:
     return connection.execute(select(jobs.c.traceparent).where(jobs.c.id == job_id)).scalar_one_or_none() or ""
 
 
+def repeats(connection: Connection, job_id: str, limit: int = 50) -> dict[str, str]:
+    """Return up to `limit` ids of the jobs that repeat this one, oldest first, with the traces of their last runs."""
+    query = select(jobs.c.id, jobs.c.trace_id).where(jobs.c.origin_id == job_id).order_by(jobs.c.id).limit(limit)
+    return {row.id: row.trace_id for row in connection.execute(query)}
+
+
 def ids_of_trace(connection: Connection, org_id: str, trace_id: str, limit: int = 200) -> list[str]:
     """Return up to `limit` ids of the jobs of a trace, oldest first."""
     query = select(jobs.c.id).where(jobs.c.org_id == org_id, jobs.c.trace_id == trace_id)

@@ -94,6 +94,12 @@ jobs = Table(
     Index(None, "trace_id"),
     Index(None, "batch_id"),
     Index(
+        "ix_jobs_repeats",
+        "origin_id",
+        sqlite_where=Column("origin_id").is_not(None),
+        postgresql_where=Column("origin_id").is_not(None),
+    ),
+    Index(
         "ix_jobs_unpublished",
         "created_at",
         sqlite_where=text("published_at IS NULL AND held_at IS NULL"),

@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from shared.contracts.job import StageName
-from shared.contracts.record import RecordBatch, SpanRecord
+from shared.contracts.record import RecordBatch, SpanKind, SpanRecord
 from shared.dlq import StageFailed
 from shared.errors import Permanent
 from shared.ids import new_id
@@ -81,13 +81,35 @@ def test_a_job_that_waits_is_live(client: TestClient) -> None:
     assert [(span["name"], span["state"]) for span in found["spans"]] == [("job", "live"), ("wait scan", "live")]
 
 
-def test_a_rerun_names_the_trace_of_its_origin(client: TestClient) -> None:
+def test_a_rerun_names_the_trace_of_its_origin_and_that_its_repeat(client: TestClient) -> None:
     first = submitted(client)
     finish(first["id"])
     again = client.post(f"/api/v1/jobs/{first['id']}:rerun").json()
     found = client.get(f"/api/v1/jobs/{again['id']}/trace").json()
     assert found["trace_id"] != first["trace_id"]
     assert found["related"] == [{"relation": "origin", "trace_id": first["trace_id"], "job_id": first["id"]}]
+    back = client.get(f"/api/v1/jobs/{first['id']}/trace").json()["related"]
+    assert back == [{"relation": "repeat", "trace_id": found["trace_id"], "job_id": again["id"]}]
+
+
+def test_the_jobs_of_a_batch_name_the_trace_of_their_request(client: TestClient) -> None:
+    targets = [{"kind": "host", "host": f"127.0.0.{n}"} for n in (1, 2)]
+    batch = client.post("/api/v1/batches", json={"targets": targets}).json()["id"]
+    of_batch = client.get(f"/api/v1/batches/{batch}").json()["trace_id"]
+    ids = [job["id"] for job in client.get(f"/api/v1/jobs?batch_id={batch}").json()["items"]]
+    found = [client.get(f"/api/v1/jobs/{job_id}/trace").json() for job_id in ids]
+    assert len({of_batch, *(trace["trace_id"] for trace in found)}) == 3
+    assert [trace["related"][0] for trace in found] == [{"relation": "batch", "trace_id": of_batch, "job_id": ""}] * 2
+
+    span = SpanRecord(trace_id=of_batch, span_id="1" * 16, name="POST", kind=SpanKind.SERVER, began_ns=1, ended_ns=9)
+    kept = {"org_id": "local", "service": "gateway", "process": "h:1", "spans": [span]}
+    with writing("local") as connection:
+        records.keep(connection, [RecordBatch(id=new_id(), **kept)])
+    request = client.get(f"/api/v1/traces/{of_batch}").json()
+    assert [(row["name"], row["segment"]) for row in request["spans"]] == [("POST", "request")]
+    assert [(each["relation"], each["job_id"]) for each in request["related"]] == [
+        ("job", each) for each in sorted(ids)
+    ]
 
 
 @both_databases
