@@ -11,7 +11,7 @@ SCRIPTS := .ci/run deploy/alive deploy/start deploy/make-secrets
 MEMBERS := scan process report notify gateway control
 
 .DEFAULT_GOAL := help
-.PHONY: help scan up test check format alone chaos bench openapi clean
+.PHONY: help scan up test check format alone chaos bench pictures openapi clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -29,7 +29,7 @@ check: $(VENV)/.dev ## lint, types, lock file, compose schema, Dockerfile, shell
 	$(UV) lock --check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy shared services gateway control vedette tests/bench tests/chaos
+	$(BIN)/mypy shared services gateway control vedette docs/pictures tests/bench tests/chaos
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint deploy/Dockerfile
 	bash -n .ci/run
@@ -65,6 +65,9 @@ bench: $(VENV)/.dev ## measure against nmap and a bare Celery chain, paired, as 
 	@$(BIN)/python -m tests.bench.door postgres
 	@$(BIN)/python -m tests.bench.traces sqlite
 	@$(BIN)/python -m tests.bench.traces postgres
+
+pictures: $(VENV)/.dev ## draw the pictures of docs/ anew, of jobs of a stack of its own
+	@$(BIN)/python -m docs.pictures
 
 openapi: $(VENV)/.dev ## write gateway/openapi.json anew
 	@$(BIN)/python -m gateway.openapi > .openapi.new && mv .openapi.new gateway/openapi.json

@@ -55,7 +55,7 @@ def style(span: Span) -> str:
 
 def _cells(began: float, ended: float, columns: int) -> tuple[int, int]:
     """Return the columns of a bar, the last exclusive: one at least."""
-    first = min(int(began + 0.5) if ended - began >= 1 else int(began), columns - 1)
+    first = min(int(began + 0.5), int(ended), columns - 1)
     last = min(max(first + 1, int(ended + 0.5)), columns)
     return first, last
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from shared.contracts.trace import Stretch, Trace
+from shared.contracts.trace import Span, SpanError, Stretch, Trace
 from vedette.cli.waterfall import head
 from vedette.cli.waterfall.axis import axis
 from vedette.cli.waterfall.bar import bar
@@ -67,6 +67,7 @@ class Waterfall:
         paths = defaultdict[str, list[Stretch]](list)
         for stretch in self.trace.critical_path:
             paths[stretch.span_id].append(stretch)
+        errors: dict[str, SpanError | None] = {}
         for row, name in zip(rows, names, strict=True):
             span = row.span
             name = _cut(name, wide, self.glyphs)  # noqa: PLW2901
@@ -76,13 +77,15 @@ class Waterfall:
             mark = self.glyphs.mark if span.is_critical else " "
             drawn = bar(span, paths[span.id], scale, self.glyphs)
             yield Text.assemble((f"{mark} ", "bold"), name, " ", drawn, (f"{took(span.duration_s):>{DURATION}}", "dim"))
-            for remark in remarks(span, self.glyphs):
-                yield from self._remark(row.below, remark)
+            errors[span.id] = span.error
+            if span.error is None or errors.get(span.parent_id or "") != span.error:  # else it was told above
+                yield from self._remarks(row, span)
 
-    def _remark(self, below: str, text: Text) -> Iterator[Text]:
-        lead = Text.assemble("  ", (below, "bright_black"))
-        for line in fold(spelled(text), self.width - lead.cell_len, indent=2):
-            yield Text.assemble(lead, line)
+    def _remarks(self, row: Line, span: Span) -> Iterator[Text]:
+        lead = Text.assemble("  ", (row.below, "bright_black"))
+        for remark in remarks(span, self.glyphs):
+            for line in fold(spelled(remark), self.width - lead.cell_len, indent=2):
+                yield Text.assemble(lead, line)
 
 
 def _cut(name: Text, wide: int, glyphs: Glyphs) -> Text:

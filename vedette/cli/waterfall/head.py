@@ -67,8 +67,8 @@ def legend(lines: Sequence[Line], glyphs: Glyphs, width: int, *, is_short: bool)
     segments = {span.segment for span in spans}
     is_work = bool(segments - {Segment.JOB, Segment.WAIT, Segment.BACKOFF})
     known = [
-        (glyphs.critical, "worked, and the end waited for it", is_work and any(span.is_critical for span in spans)),
-        (glyphs.beside, "worked beside that", is_work),
+        (glyphs.critical, "the end waited for this work", is_work and any(span.is_critical for span in spans)),
+        (glyphs.beside, "other work", is_work),
         (glyphs.wait, "waited", Segment.WAIT in segments),
         (glyphs.backoff, "backed off", Segment.BACKOFF in segments),
         (glyphs.lost, "lost", any(span.state is SpanState.LOST for span in spans)),

@@ -82,6 +82,16 @@ def test_a_worker_that_died_is_told_in_words() -> None:
     assert ("Why", "vedette jobs explain 3f0f6e1b") in Waterfall(lost, 80, UNICODE).nexts()
 
 
+def test_why_something_failed_is_told_once_where_what_is_inside_failed_alike() -> None:
+    error = SpanError(type="ReceiverBusy", message="It answered 503.", fingerprint="af50f34b76662894")
+    failed = {"state": SpanState.ERROR, "error": error}
+    spans = [top(1), span("run notify", 0, 1, **failed), span("notify http", 0, 1, "run notify", depth=2, **failed)]
+    assert drawn(trace(spans)).count("503") == 1
+    other = SpanError(type="ReceiverGone", message="It answered 410.")
+    spans.append(span("notify mail", 0, 1, "run notify", depth=2, state=SpanState.ERROR, error=other))
+    assert drawn(trace(spans)).count("answered") == 2
+
+
 def test_what_is_not_known_is_said() -> None:
     bare = trace([top(1)], is_recorded=False, is_cut=True, totals=Totals(spans=1, dropped=7))
     for said in ("steps alone", "7 spans were too many", "more spans than are shown"):
