@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
 from shared.contracts.job import StageName
-from shared.contracts.trace import Segment, Span, SpanState, Stretch
+from shared.contracts.trace import Gap, Segment, Span, SpanState, Stretch
 from vedette.cli.waterfall.glyphs import Glyphs
 from vedette.cli.waterfall.scale import Scale
 from vedette.cli.waterfall.took import took
@@ -22,22 +23,19 @@ _STAGES = {
 _SEGMENTS = {Segment.WAIT: "yellow", Segment.BACKOFF: "yellow", Segment.JOB: "bright_black"}
 
 
-def bar(span: Span, path: Sequence[Stretch], scale: Scale, glyphs: Glyphs) -> Text:
-    """Return the bar of a span in `scale.columns` columns. path: its own stretches of the critical path."""
+def bar(span: Span, marked: Sequence[Stretch | Gap], scale: Scale, glyphs: Glyphs) -> Text:
+    """Return the bar of a span in `scale.columns` columns. marked: its part of the critical path; of a job, gaps."""
     began, ended = scale.at(span.start_s), scale.at(span.start_s + span.duration_s)
     first, last = _cells(began, ended, scale.columns)
     cells = [" "] * scale.columns
     cells[first:last] = _fill(span, first, last, glyphs)
-    if _is_work(span):
-        for each in _critical(path, scale):
-            if first <= each < last:
-                cells[each] = glyphs.critical
+    if span.segment is Segment.JOB:
+        _put(cells, glyphs.gap, _gaps(marked, scale), range(first + 1, last - 1))
+    elif _is_work(span):
+        _put(cells, glyphs.critical, _critical(marked, scale), range(first, last))
         if cells[last - 1] == glyphs.critical:
             cells[last - 1] = _part(began, ended, last, glyphs)
-    for pause in scale.pauses:
-        centre = scale.centre(pause)
-        if first < centre < last - 1:
-            cells[centre] = glyphs.skip
+    _put(cells, glyphs.skip, map(scale.centre, scale.pauses), range(first + 1, last - 1))
     _end(cells, span, last, glyphs)
     return _beside(Text("".join(cells), style(span)), span, first, glyphs)
 
@@ -74,7 +72,19 @@ def _fill(span: Span, first: int, last: int, glyphs: Glyphs) -> list[str]:
     return [drawn] * (last - first)
 
 
-def _critical(path: Sequence[Stretch], scale: Scale) -> Iterator[int]:
+def _put(cells: list[str], sign: str, places: Iterable[int], within: range) -> None:
+    for place in places:
+        if place in within:
+            cells[place] = sign
+
+
+def _gaps(gaps: Sequence[Stretch | Gap], scale: Scale) -> Iterator[int]:
+    """Yield the columns in which nothing else was."""
+    for gap in gaps:
+        yield from range(math.ceil(scale.at(gap.start_s)), int(scale.at(gap.start_s + gap.duration_s)))
+
+
+def _critical(path: Sequence[Stretch | Gap], scale: Scale) -> Iterator[int]:
     for stretch in path:
         yield from range(
             *_cells(scale.at(stretch.start_s), scale.at(stretch.start_s + stretch.duration_s), scale.columns)

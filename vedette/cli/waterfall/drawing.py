@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from shared.contracts.trace import Span, SpanError, Stretch, Trace
+from shared.contracts.trace import Gap, Segment, Span, SpanError, Stretch, Trace
 from vedette.cli.waterfall import head
 from vedette.cli.waterfall.axis import axis
 from vedette.cli.waterfall.bar import bar
@@ -51,7 +51,7 @@ class Waterfall:
         wide = min(max((name.cell_len for name in names), default=0), int(self.width * NAMES))
         scale = Scale(self.trace.duration_s, self.width - wide - MARGIN - DURATION, short)
         above = [*head.heads(self.trace, self.glyphs, self.width), Text(), *self._axis(scale, wide)]
-        below = [Text(), *head.legend(rows, self.glyphs, self.width, is_short=bool(short))]
+        below = [Text(), *head.legend(self.trace, rows, self.glyphs, self.width, is_short=bool(short))]
         return above, list(self._rows(rows, names, scale, wide)), below
 
     def nexts(self) -> list[tuple[str, str]]:
@@ -64,9 +64,10 @@ class Waterfall:
             yield Text(" " * (wide + MARGIN) + line, "bright_black")
 
     def _rows(self, rows: list[Line], names: list[Text], scale: Scale, wide: int) -> Iterator[Text]:
-        paths = defaultdict[str, list[Stretch]](list)
+        marked = defaultdict[str, list[Stretch | Gap]](list)
         for stretch in self.trace.critical_path:
-            paths[stretch.span_id].append(stretch)
+            marked[stretch.span_id].append(stretch)
+        marked |= {span.id: list(self.trace.gaps) for span in self.trace.spans if span.segment is Segment.JOB}
         errors: dict[str, SpanError | None] = {}
         for row, name in zip(rows, names, strict=True):
             span = row.span
@@ -75,9 +76,9 @@ class Waterfall:
                 yield Text.assemble("  ", name)
                 continue
             mark = self.glyphs.mark if span.is_critical else " "
-            drawn = bar(span, paths[span.id], scale, self.glyphs)
+            drawn = bar(span, marked[span.id], scale, self.glyphs)
             yield Text.assemble((f"{mark} ", "bold"), name, " ", drawn, (f"{took(span.duration_s):>{DURATION}}", "dim"))
-            errors[span.id] = span.error
+            errors[span.id] = None if span.segment is Segment.JOB else span.error  # a job's is told where it arose
             if span.error is None or errors.get(span.parent_id or "") != span.error:  # else it was told above
                 yield from self._remarks(row, span)
 

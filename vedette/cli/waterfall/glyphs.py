@@ -26,6 +26,7 @@ class Glyphs:
     mark: str = "◆"
     skip: str = "≈"
     through: str = "─"
+    gap: str = "┈"
     first: str = "├"
     last: str = "┤"
     tick: str = "┴"
@@ -51,6 +52,7 @@ ASCII = Glyphs(
     mark="*",
     skip="~",
     through="-",
+    gap="_",
     first="|",
     last="|",
     tick="+",

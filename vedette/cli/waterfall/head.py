@@ -16,6 +16,7 @@ from vedette.cli.waterfall.took import took
 
 JOBS = 3  # of a trace that are told one by one
 RELATED = 5  # other traces
+GAP = 0.02  # of the time; a shorter one is too short to be seen
 _RELATED = {
     Relation.ORIGIN: "repeats",
     Relation.REPEAT: "repeated by",
@@ -61,7 +62,7 @@ def where(trace: Trace, glyphs: Glyphs, width: int) -> list[Text]:
     return fold(said, width, joint=f" {glyphs.signs.dot} ")
 
 
-def legend(lines: Sequence[Line], glyphs: Glyphs, width: int, *, is_short: bool) -> list[Text]:
+def legend(trace: Trace, lines: Sequence[Line], glyphs: Glyphs, width: int, *, is_short: bool) -> list[Text]:
     """Return what the signs mean that were drawn. is_short: some time was left out."""
     spans = [line.span for line in lines if line.span]
     segments = {span.segment for span in spans}
@@ -69,6 +70,7 @@ def legend(lines: Sequence[Line], glyphs: Glyphs, width: int, *, is_short: bool)
     known = [
         (glyphs.critical, "the end waited for this work", is_work and any(span.is_critical for span in spans)),
         (glyphs.beside, "other work", is_work),
+        (glyphs.gap, "nobody worked", any(gap.duration_s > GAP * trace.duration_s for gap in trace.gaps)),
         (glyphs.wait, "waited", Segment.WAIT in segments),
         (glyphs.backoff, "backed off", Segment.BACKOFF in segments),
         (glyphs.lost, "lost", any(span.state is SpanState.LOST for span in spans)),
@@ -87,12 +89,20 @@ def nexts(trace: Trace, lines: Sequence[Line], *, is_whole: bool) -> list[tuple[
     name = words.short(job.id)
     found = list[tuple[str, str]]()
     if trace.is_live:
-        found.append(("Follow", f"vedette jobs trace {name} --follow"))
-    if job.state in _FAILED or any(line.span and line.span.segment is Segment.BACKOFF for line in lines):
+        found.append(("Follow", f"vedette jobs trace {_itself(trace)} --follow"))
+    if job.state in _FAILED or job.state is JobState.RETRYING:
         found.append(("Why", f"vedette jobs explain {name}"))
+    if trace.totals.errors:
+        found.append(("Log", f"vedette jobs logs {name} --level warning"))
     if not is_whole and (count := hidden(trace, lines)):
-        found.append((f"{words.plural(count, 'spans')} more", f"vedette jobs trace {name} --expand"))
+        found.append((f"{words.plural(count, 'spans')} more", f"vedette jobs trace {_itself(trace)} --expand"))
     return found or [("Details", f"vedette jobs get {name}")]
+
+
+def _itself(trace: Trace) -> str:
+    """Return what the command is given for this trace: a job, where it is that of the job's last run."""
+    is_last = not any(each.relation is Relation.LATER_RUN for each in trace.related)
+    return words.short(trace.jobs[0].id) if len(trace.jobs) == 1 and is_last else words.line(trace.trace_id)
 
 
 def _job(job: TracedJob, trace: Trace, glyphs: Glyphs) -> list[Text]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.trace import Group, Segment, SpanState, Stretch
+from shared.contracts.trace import Gap, Group, Segment, SpanState, Stretch
 from tests.vedette.cli.waterfall.falling import span
 from vedette.cli.waterfall.bar import bar, style
 from vedette.cli.waterfall.glyphs import ASCII, UNICODE, Glyphs
@@ -57,6 +57,13 @@ def test_what_is_drawn_short_is_marked_in_each_bar_that_goes_through_it() -> Non
     assert bar(span("backoff scan", 5, 95), [], scale, UNICODE).plain.strip() == "···≈···"
     assert "≈" in bar(span("job", 0, 100, segment=Segment.JOB), [], scale, UNICODE).plain
     assert "≈" not in bar(span("run scan", 95, 100), [], scale, UNICODE).plain
+
+
+def test_a_gap_is_seen_in_the_row_of_the_job() -> None:
+    gaps = [Gap(start_s=2, duration_s=2), Gap(start_s=6, duration_s=0.1)]
+    job = span("job", 0, 10)
+    assert bar(job, gaps, Scale(10, 20), UNICODE).plain == "├───┈┈┈┈───────────┤"
+    assert bar(job, gaps, Scale(10, 20), ASCII).plain == "|---____-----------|"
 
 
 def test_a_group_says_how_long_each_took_where_there_is_room() -> None:

@@ -87,6 +87,7 @@ def test_why_something_failed_is_told_once_where_what_is_inside_failed_alike() -
     failed = {"state": SpanState.ERROR, "error": error}
     spans = [top(1), span("run notify", 0, 1, **failed), span("notify http", 0, 1, "run notify", depth=2, **failed)]
     assert drawn(trace(spans)).count("503") == 1
+    assert drawn(trace([top(1, **failed), *spans[1:]], JobState.FAILED)).count("503") == 1
     other = SpanError(type="ReceiverGone", message="It answered 410.")
     spans.append(span("notify mail", 0, 1, "run notify", depth=2, state=SpanState.ERROR, error=other))
     assert drawn(trace(spans)).count("answered") == 2
@@ -104,6 +105,12 @@ def test_the_traces_that_go_with_it_are_commands_to_type() -> None:
     picture = drawn(trace([top(1)], related=related))
     assert row(picture, "repeats").split() == ["repeats", "vedette", "jobs", "trace", "11112222"]
     assert row(picture, "batch").endswith("1" * 32)
+
+
+def test_an_earlier_run_is_followed_up_by_its_trace_since_its_job_means_the_last() -> None:
+    later = [RelatedTrace(relation=Relation.LATER_RUN, trace_id="3" * 32, job_id=JOB)]
+    of = trace([top(1), span("send scan", 0, 1)], related=later)
+    assert Waterfall(of, 80, UNICODE).nexts() == [("1 span more", f"vedette jobs trace {TRACE} --expand")]
 
 
 def test_an_earlier_run_is_asked_for_as_a_run_of_this_job() -> None:
