@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from shared.contracts.trace import Trace
 from vedette.cli.waterfall import Waterfall, glyphs
 
 WIDTH = 100  # columns
+FOREIGN_FONT = re.compile(r"\s*@font-face \{[^}]*\}")  # is fetched from elsewhere; whoever looks has a monospaced one
 
 
 def save(file: Path, command: str, trace: Trace) -> None:
@@ -23,4 +25,5 @@ def save(file: Path, command: str, trace: Trace) -> None:
     console.print(Text.assemble(("$ ", "green"), (command, "bold")))
     for line in Waterfall(trace, WIDTH, glyphs.UNICODE).lines():
         console.print(line, soft_wrap=True)
-    console.save_svg(str(file), title="vedette", theme=SVG_EXPORT_THEME, unique_id=file.stem)
+    drawn = console.export_svg(title="vedette", theme=SVG_EXPORT_THEME, unique_id=file.stem)
+    file.write_text(FOREIGN_FONT.sub("", drawn), encoding="utf-8")

@@ -26,5 +26,6 @@ def test_the_command_draws_a_retry_a_lost_worker_a_replay_and_a_job_that_runs(tm
         assert said in drawn["trace-retry"]
     for said in ("run scan", "WorkerLost", "#2"):
         assert said in drawn["trace-killed"]
+    assert not any("url(http" in picture or 'url("http' in picture for picture in drawn.values())
     assert "earlier run" in drawn["trace-replay"]
     assert "so far" in drawn["trace-live"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 
 import pytest
 
-from tests.vedette.lab import Lab, Vedette
-from tests.vedette.terminal import Terminals, until
+from tests.vedette.lab import ROOT, Lab, Vedette
+from tests.vedette.terminal import COMMAND, Terminals, until
 
 
 @pytest.fixture
@@ -58,6 +60,17 @@ def test_a_failed_job_has_its_error_in_the_picture(lab: Lab, vedette: Vedette) -
     ran = vedette("jobs", "trace", identifier)
     assert f"vedette jobs explain {identifier[-8:]}" in ran.err
     assert "permanent" in ran.out
+
+
+def test_a_pipe_that_is_no_unicode_gets_ascii_and_no_colours(done: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(
+        [*COMMAND, "jobs", "trace", done], env=environment, capture_output=True, timeout=60, check=True
+    )
+    assert b"* |-run scan" in ran.stdout
+    assert b"#" in ran.stdout
+    assert ran.stdout.isascii()
+    assert b"\x1b" not in ran.stdout
 
 
 def test_without_a_terminal_following_prints_the_end_once(lab: Lab, vedette: Vedette) -> None:
