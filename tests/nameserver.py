@@ -17,12 +17,12 @@ import dns.message
 import dns.rdatatype
 import dns.rrset
 
-from services.notify import egress as webhook_network
 from services.scan.kinds import Run
 from services.scan.kinds.host import scan
 from shared import egress, policy
 from shared.contracts.job import Profile
 from shared.contracts.kinds.host import Target
+from shared.notification import egress as webhook_network
 from shared.policy import Reach, TargetRefused
 from tests import namespace
 

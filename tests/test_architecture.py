@@ -20,7 +20,7 @@ ORDER = [
     {"settings"},
     {"registry", "telemetry", "policy", "resolver", "egress", "heartbeat", "dlq", "keyring", "codec"},
     {"store", "bus", "broker", "breaker", "spool"},
-    {"recording"},
+    {"recording", "notification"},
     {"layers", "waiting", "explanation", "admission"},
     {"dispatch"},
     {"queue"},
@@ -189,7 +189,7 @@ CLIENTS = {"httpx", "requests", "urllib.request", "urllib3", "aiohttp", "http.cl
 MAY_DIAL = {
     "services/scan/net/connect.py": {"connect_ex"},  # the sweep: thousands of sockets, each at a Destination
     "services/scan/net/dial.py": {"sock_connect"},  # the same, one at a time
-    "services/notify/submission.py": {"SMTP", "SMTP_SSL"},  # parents of classes that get their socket from egress
+    "shared/notification/submission.py": {"SMTP", "SMTP_SSL"},  # parents of classes that get their socket from egress
 }
 
 

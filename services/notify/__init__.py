@@ -10,8 +10,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  `app` is a Celery
     if name != "app":
         raise AttributeError(name)
     import services.notify.tasks  # noqa: F401, PLC0415  registers the task
-    from services.notify import channels  # noqa: PLC0415
     from shared.contracts.job import StageName  # noqa: PLC0415
+    from shared.notification import channels  # noqa: PLC0415
     from shared.worker import serve  # noqa: PLC0415
 
     globals()[name] = made = serve(StageName.NOTIFY, {"channels": channels.schemes()})

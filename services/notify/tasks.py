@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from services.notify import channels
 from services.notify.notice import notice
 from shared import breaker
 from shared.contracts.envelope import Envelope
@@ -12,6 +11,7 @@ from shared.contracts.job import Failure, StageName
 from shared.contracts.notice import Notice
 from shared.errors import External, Permanent, Security, Temporary, VedetteError
 from shared.layers.ledger import Part, Step
+from shared.notification import channels
 from shared.queue import stage
 from shared.settings import settings
 from shared.store import deliveries, jobs, refusals, reports

@@ -35,7 +35,7 @@ class Broken(Permanent):
 def announce() -> None:
     with writing() as connection:
         for folder in ("formats", "channels"):
-            package = {"formats": "services.report.formats", "channels": "services.notify.channels"}[folder]
+            package = {"formats": "services.report.formats", "channels": "shared.notification.channels"}[folder]
             names = {"email": "mailto", "webhook": "https"}
             plugins.announce(connection, folder, [names.get(name, name) for name in registry.names(package)])
 

@@ -29,7 +29,7 @@ from shared.store import audit, deliveries, jobs, ledger, revival
 from shared.store.deliveries import part_of
 from shared.store.engine import reading, writing
 from shared.store.step import Key
-from tests.services.notify.conftest import Receiver, reply
+from tests.shared.notification.conftest import Receiver, reply
 from tests.shared.store.ledgers import BROKEN
 from tests.shared.store.making import ORG, make, new_job, run_through
 

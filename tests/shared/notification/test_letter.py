@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notify import letter, wording
 from shared.contracts.finding import Severity
 from shared.contracts.job import JobState
 from shared.contracts.notice import Highlight, Notice
+from shared.notification import letter, wording
 
 SENDER, RECIPIENT = Address("Vedette", "v", "sender.example"), Address("", "ops", "receiver.example")
 

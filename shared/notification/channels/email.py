@@ -8,11 +8,11 @@ from email.headerregistry import Address
 from email.utils import parseaddr
 from urllib.parse import unquote
 
-from services.notify import letter, submission, wording
-from services.notify.endpoint import literal
 from shared.contracts.addresses import canonical
 from shared.contracts.notice import Notice
 from shared.errors import InvalidInput
+from shared.notification import letter, submission, wording
+from shared.notification.endpoint import literal
 from shared.redaction import shown
 from shared.settings import Settings
 
@@ -33,7 +33,7 @@ def check(destination: str, settings: Settings) -> None:
 def deliver(destination: str, notice: Notice, *, key: str, settings: Settings) -> str:
     """Send one mail and return the server's answer and the time, e.g. `250 OK, queued as 1abc, in 0.31 s`.
 
-    Raises the errors of `services.notify.submission` and what `check` raises.
+    Raises the errors of `shared.notification.submission` and what `check` raises.
     """
     sender, recipient = _sender(settings), _recipient(destination)
     server = submission.server(settings.smtp_url.get_secret_value())

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notify import endpoint
 from shared.errors import InvalidInput
+from shared.notification import endpoint
 
 
 def test_a_url_is_taken_apart() -> None:

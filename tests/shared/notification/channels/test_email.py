@@ -17,10 +17,10 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from services.notify import submission
-from services.notify.channels import email as channel
 from shared.contracts.notice import Notice
 from shared.errors import InvalidInput, Security, Temporary
+from shared.notification import submission
+from shared.notification.channels import email as channel
 from shared.settings import Settings
 
 USER, PASSWORD = "vedette", "p@ss:w/rd"

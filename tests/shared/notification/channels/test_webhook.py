@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from services.notify.channels import webhook
-from services.notify.channels.webhook import PrivateAddress
 from shared import telemetry
 from shared.contracts.notice import Notice
 from shared.errors import External, InvalidInput, Permanent, Temporary
+from shared.notification.channels import webhook
+from shared.notification.channels.webhook import PrivateAddress
 from shared.settings import Settings
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()

@@ -4,8 +4,8 @@ import inspect
 
 import pytest
 
-from services.notify import channels
 from shared import registry
+from shared.notification import channels
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from shared import registry
     [("https://x.example/", "webhook"), ("HTTP://x.example/", "webhook"), (" mailto:a@b.example", "email")],
 )
 def test_the_scheme_says_the_channel(destination: str, name: str) -> None:
-    assert channels.of(destination) is registry.plugin("services.notify.channels", name)
+    assert channels.of(destination) is registry.plugin("shared.notification.channels", name)
     assert channels.name_of(destination) == name
 
 
@@ -26,9 +26,9 @@ def test_an_unknown_scheme_is_refused_naming_those_that_exist(destination: str) 
     assert "https:" in caught.value.cure
 
 
-@pytest.mark.parametrize("name", registry.names("services.notify.channels"))
+@pytest.mark.parametrize("name", registry.names("shared.notification.channels"))
 def test_every_channel_has_the_shape_of_a_channel(name: str) -> None:
-    module = registry.plugin("services.notify.channels", name)
+    module = registry.plugin("shared.notification.channels", name)
     assert all(scheme == scheme.lower() for scheme in module.SCHEMES)
     for function in ("check", "deliver"):
         wanted = list(inspect.signature(getattr(channels.Channel, function)).parameters)[1:]
@@ -37,5 +37,5 @@ def test_every_channel_has_the_shape_of_a_channel(name: str) -> None:
 
 
 def test_no_two_channels_share_a_scheme() -> None:
-    schemes = [s for module in registry.plugins("services.notify.channels").values() for s in module.SCHEMES]
+    schemes = [s for module in registry.plugins("shared.notification.channels").values() for s in module.SCHEMES]
     assert len(schemes) == len(set(schemes))

@@ -20,13 +20,13 @@ from email.utils import parsedate_to_datetime
 import httpcore2
 from standardwebhooks import Webhook
 
-from services.notify import endpoint
-from services.notify.egress import Egress
-from services.notify.endpoint import Endpoint, literal
 from shared import policy, telemetry
 from shared.contracts.notice import Notice
 from shared.egress import destination
 from shared.errors import External, InvalidInput, Permanent, Security, Temporary
+from shared.notification import endpoint
+from shared.notification.egress import Egress
+from shared.notification.endpoint import Endpoint, literal
 from shared.policy import TargetRefused
 from shared.policy.reach import OWN_RULE
 from shared.redaction import shown

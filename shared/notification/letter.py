@@ -14,9 +14,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from services.notify import wording
 from shared.contracts.finding import Severity
 from shared.contracts.notice import Notice
+from shared.notification import wording
 
 SHOWN = 8  # highlights in one mail
 _POLICY = policy.SMTP.clone(cte_type="7bit", max_line_length=78)
