@@ -37,8 +37,11 @@ def before(known: Known, attempt: Attempt, last: Attempt | None) -> Iterator[Row
 
 
 def now(known: Known) -> Iterator[Row]:
-    """Yield what the job waits for now."""
-    if known.run.ended_at is not None or _sent_at(known) is None or not known.run.is_last:
+    """Yield what the job waits for now; of one that is over, the reports that were ordered after that."""
+    if not known.run.is_last or _sent_at(known) is None:
+        return
+    if known.run.ended_at is not None:
+        yield from _ordered(known, known.run.ended_at)
         return
     waiting = next((step for step in known.run.job.steps if _is_waiting(step)), None)
     if waiting is None:
@@ -49,6 +52,25 @@ def now(known: Known) -> Iterator[Row]:
             live = replace(delay, is_live=delay.ended == ns(known.at))
             if row := _row(known, waiting.stage, last.number + 1 if last else 1, live):
                 yield row
+
+
+def _ordered(known: Known, since: datetime) -> Iterator[Row]:
+    for step in known.run.job.steps:
+        if step.part and step.state in _FREE and step.ready_at and step.ready_at > since:
+            yield Row(
+                id=row_id(known.run, "ordered", step.stage, step.part),
+                name=f"wait {step.stage} {step.part}",
+                segment=Segment.WAIT,
+                began=ns(step.ready_at),
+                ended=ns(known.at),
+                job_id=known.run.job.id,
+                stage=step.stage,
+                part=step.part,
+                attempt=step.attempt + 1,
+                service=step.stage,
+                state=SpanState.LIVE,
+                is_from_ledger=True,
+            )
 
 
 def held_back(known: Known) -> Iterator[Row]:

@@ -40,6 +40,8 @@ class AlreadyOver(Exception):
     failure: why the step failed, where this message is the one that it failed with.
     """
 
+    is_outcome = True  # for its span: no error
+
     def __init__(self, state: StepState, failure: Failure | None = None) -> None:
         super().__init__(state)
         self.succeeded = state in ledger.DONE

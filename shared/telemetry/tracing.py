@@ -60,7 +60,8 @@ def span(
 ) -> Iterator[trace.Span]:
     """A span around the block; its parent is `traceparent` where given, else the current span.
 
-    An exception that leaves the block makes it an error, told by its type alone: its text may hold secrets.
+    An exception that leaves the block makes it an error, told by its type alone: its text may hold secrets. One whose
+    class says `is_outcome` tells how something ended well, and makes none.
     """
     with trace.get_tracer(_NAME).start_as_current_span(
         name,
@@ -74,7 +75,8 @@ def span(
         try:
             yield current
         except Exception as exc:
-            if current.is_recording() and "error.type" not in (getattr(current, "attributes", None) or {}):
+            is_told = "error.type" in (getattr(current, "attributes", None) or {})
+            if current.is_recording() and not is_told and not getattr(exc, "is_outcome", False):
                 fail(current, type(exc).__name__)
             raise
 

@@ -144,3 +144,12 @@ def test_a_retry_is_a_run_of_its_own_with_its_back_off_and_a_further_run_has_a_t
     assert again.trace_id != trace.trace_id
     assert [span.stage for span in runs(again)] == ["report", "notify"]
     assert [(each.relation, each.trace_id) for each in again.related] == [("earlier_run", trace.trace_id)]
+
+
+def test_a_run_that_stopped_because_its_job_was_cancelled_is_no_error(stack: Stack, tarpit: int) -> None:
+    stack.start(*SERVICES)
+    job_id = stack.submit("127.0.0.1", str(tarpit))
+    testing.wait_for(lambda: runs(traced(job_id), "scan"), "the scan runs")
+    intervention.cancel_one(ORG, job_id, "test")
+    stack.ended(job_id)
+    assert [(span.name, span.state, span.error) for span in runs(complete(job_id))] == [("run scan", "ok", None)]

@@ -108,5 +108,12 @@ def test_a_wait_begins_when_the_message_was_sent() -> None:
     assert missing(of, spanned("send", 4, 6, Segment.SEND), now=500)[0] == ("wait scan", 4, 10, OK)
 
 
+def test_a_report_that_was_ordered_afterwards_is_waited_for() -> None:
+    ordered = step(StepState.PENDING, StageName.REPORT, ready=500).model_copy(update={"part": "csv"})
+    left = step(StepState.PENDING, StageName.NOTIFY, ready=5).model_copy(update={"part": "mail"})
+    of = run(job(95, ordered, left), started(10), finished(90))
+    assert missing(of, spanned("a", 9, 91), now=700) == [("wait report csv", 500, 700, LIVE)]
+
+
 def _rows(of: Run) -> list[Row]:
     return ledger.missing(of, attempts(of), (), at(1000))
