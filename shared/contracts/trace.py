@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from shared.contracts.job import Contract, JobState, StageName
 from shared.contracts.record import SpanKind, SpanLink
@@ -58,7 +58,13 @@ class SpanError(Contract):
     message: str = ""
 
 
-class Group(Contract):
+class Timed(Contract):
+    """Parent of what has times: no number in it is infinite, or none."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Group(Timed):
     """Equal siblings in one row: how many, how long each took, and all of them together (one after the other)."""
 
     count: int = Field(ge=1)
@@ -68,7 +74,7 @@ class Group(Contract):
     total_s: float
 
 
-class Span(Contract):
+class Span(Timed):
     """One row. Seconds; start_s counts from the beginning of the trace.
 
     parent_id: of the row that it is below, None for a job.  depth: 0 for a job.
@@ -104,14 +110,14 @@ class Span(Contract):
     links: list[SpanLink] = []
 
 
-class Gap(Contract):
+class Gap(Timed):
     """A time in which nobody worked, and nothing waited in a queue or for a retry."""
 
     start_s: float
     duration_s: float
 
 
-class Stretch(Contract):
+class Stretch(Timed):
     """A piece of the critical path: the end of the job waited for this span then."""
 
     span_id: str
@@ -119,7 +125,7 @@ class Stretch(Contract):
     duration_s: float
 
 
-class Totals(Contract):
+class Totals(Timed):
     """Where the time went; the five add up to the duration of the trace.
 
     Each moment counts once: as worked where anybody worked, else as lost where somebody had begun who died, else as
@@ -156,7 +162,7 @@ class RelatedTrace(Contract):
     job_id: str = ""
 
 
-class Trace(Contract):
+class Trace(Timed):
     """The trace of a job, or of the jobs of a request.
 
     spans: depth first, each after its parent; siblings by their beginning.

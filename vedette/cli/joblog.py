@@ -6,12 +6,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from shared.contracts.job import StageName
-from shared.contracts.logs import MAX_LINES, LogLevel
 from vedette.cli import arguments, output, recall, words
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
@@ -29,11 +27,15 @@ Asked = dict[str, str | int | None]
 COLUMNS = ("at", "level", "event", "stage")
 NONE = "No lines. The job has not begun, or its log is older than what is kept (VEDETTE_TRACE_KEEP_DAYS)."
 WAIT_S = 10  # for the next line, and then again
-_STYLES = {LogLevel.INFO: "", LogLevel.WARNING: "yellow", LogLevel.ERROR: "bold red"}
+MOST = 2000  # lines; shared.contracts.logs.MAX_LINES, which costs an import of pydantic
+_STYLES = {"info": "", "warning": "yellow", "error": "bold red"}
 
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is over, or Ctrl-C.")]
-Level = Annotated[LogLevel, typer.Option(metavar="LEVEL", help="info, warning or error: this bad or worse.")]
-Stage = Annotated[StageName | None, typer.Option(metavar="STAGE", help="Only of this stage.")]
+Level = Annotated[
+    Literal["info", "warning", "error"],
+    typer.Option(metavar="LEVEL", help="info, warning or error: this bad or worse."),
+]
+Stage = Annotated[arguments.Stage | None, typer.Option(metavar="STAGE", help="Only of this stage.")]
 
 
 @app.command(
@@ -49,12 +51,12 @@ def logs(
     session: Session,
     job: arguments.Job = recall.LAST,
     follow: Follow = False,
-    level: Level = LogLevel.INFO,
+    level: Level = "info",
     stage: Stage = None,
 ) -> int:
     """Show the job's log: what every process said of it, without secrets. Of a very long one the middle is left out."""
     job_id = recall.resolve(job)
-    asked: Asked = {"level": level.value, "stage": stage.value if stage else None, "limit": MAX_LINES}
+    asked: Asked = {"level": level, "stage": stage, "limit": MOST}
     with session.gateway() as link:
         if session.output == "table" and not session.fields:
             _print(session, _followed(link, session, job_id, asked, is_following=follow))

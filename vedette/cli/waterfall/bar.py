@@ -25,7 +25,7 @@ _SEGMENTS = {Segment.WAIT: "yellow", Segment.BACKOFF: "yellow", Segment.JOB: "br
 
 def bar(span: Span, marked: Sequence[Stretch | Gap], scale: Scale, glyphs: Glyphs) -> Text:
     """Return the bar of a span in `scale.columns` columns. marked: its part of the critical path; of a job, gaps."""
-    began, ended = scale.at(span.start_s), scale.at(span.start_s + span.duration_s)
+    began, ended = scale.at(span.start_s), scale.at(span.start_s + max(span.duration_s, 0.0))
     first, last = _cells(began, ended, scale.columns)
     cells = [" "] * scale.columns
     cells[first:last] = _fill(span, first, last, glyphs)

@@ -60,7 +60,7 @@ class Scale:
 
     def centre(self, pause: Pause) -> int:
         """Return the column in the middle of what is drawn short."""
-        return int((self.at(pause.start_s) + self.at(pause.end_s)) / 2)
+        return min(int((self.at(pause.start_s) + self.at(pause.end_s)) / 2), self.columns - 1)
 
     def marks(self) -> tuple[float, list[float]]:
         """Return the step between marks, and the moments that have one."""
@@ -99,7 +99,7 @@ def pauses(trace: Trace) -> list[Pause]:
 def _quiet(trace: Trace) -> Iterator[Pause]:
     """Yield the times in which no span but jobs, requests, waits and back-offs was open."""
     busy = sorted(
-        (span.start_s, span.start_s + span.duration_s)
+        (min(span.start_s, trace.duration_s), min(span.start_s + max(span.duration_s, 0.0), trace.duration_s))
         for span in trace.spans
         if span.segment not in _QUIET or span.state is SpanState.LOST
     )

@@ -36,13 +36,13 @@ def top(duration_s: float, **fields: Any) -> Span:
 
 
 def trace(spans: Sequence[Span], state: JobState = JobState.SUCCEEDED, **fields: Any) -> Trace:
-    duration_s = max((each.start_s + each.duration_s for each in spans), default=0.0)
+    duration_s = max(0.0, *(each.start_s + each.duration_s for each in spans), 0.0)
     is_live = any(each.state is SpanState.LIVE for each in spans)
     made: dict[str, Any] = {
         "trace_id": TRACE,
         "jobs": [TracedJob(id=JOB, kind="host", target="127.0.0.1", state=state)],
         "began_at": AT,
-        "as_of": AT + timedelta(seconds=duration_s),
+        "as_of": AT + timedelta(seconds=min(duration_s, 1e6)),
         "duration_s": duration_s,
         "is_live": is_live,
         "is_recorded": True,

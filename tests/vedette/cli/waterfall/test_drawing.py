@@ -150,6 +150,7 @@ def test_what_moves_is_taken_away_at_the_end_and_without_a_console_nothing_is_dr
         moving.update(waterfall)
 
 
+LONG = some.floats(-1e12, 1e12)  # seconds: thirty thousand years
 _SPANS = some.builds(
     Span,
     id=some.sampled_from("abcdefgh"),
@@ -157,14 +158,12 @@ _SPANS = some.builds(
     depth=some.integers(0, 30),
     name=some.text(max_size=50),
     job_id=some.just(JOB),
-    start_s=some.floats(-5, 500),
-    duration_s=some.floats(0, 500),
+    start_s=some.floats(-5, 500) | LONG,
+    duration_s=some.floats(0, 500) | LONG,
     attributes=some.just({}),
     links=some.just([]),
 )
-_STRETCHES = some.builds(
-    Stretch, span_id=some.sampled_from("abcdefgh"), start_s=some.floats(-5, 500), duration_s=some.floats(0, 500)
-)
+_STRETCHES = some.builds(Stretch, span_id=some.sampled_from("abcdefgh"), start_s=LONG, duration_s=LONG)
 
 
 @given(

@@ -13,7 +13,15 @@ from vedette.cli.waterfall.took import moment, step, took
     ("value_s", "said"),
     [
         *((0.0, "0.0 ms"), (0.0004, "0.4 ms"), (0.34, "340 ms"), (0.9996, "1.00 s"), (1.42, "1.42 s")),
-        *((14.23, "14.2 s"), (59.96, "1 m 00 s"), (185, "3 m 05 s"), (7500, "2 h 05 m")),
+        *(
+            (14.23, "14.2 s"),
+            (59.96, "1 m 00 s"),
+            (185, "3 m 05 s"),
+            (7500, "2 h 05 m"),
+            (360000, "4 d 04 h"),
+            (1e300, "> 999 d"),
+            (-1.0, "0.0 ms"),
+        ),
     ],
 )
 def test_a_duration_is_as_exact_as_it_is_short(value_s: float, said: str) -> None:
