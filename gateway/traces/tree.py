@@ -72,9 +72,9 @@ class _Growing:
         return self.home(row)
 
     def home(self, row: Row) -> str:
-        """Return the id of the job's row; of a request that made several, none."""
+        """Return the id of the job's row; of what is of none, where there are several, none."""
         only = next(iter(self.jobs.values())) if len(self.jobs) == 1 else ""
-        home = only if row.segment is Segment.REQUEST else self.jobs.get(row.job_id, only)
+        home = self.jobs.get(row.job_id, only)
         return home if home != row.id else ""
 
     def _run(self, row: Row) -> str:

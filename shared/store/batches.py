@@ -50,9 +50,10 @@ def get(connection: Connection, batch_id: str) -> BatchView:
     return _views(connection, [row])[0]
 
 
-def trace_id(connection: Connection, batch_id: str) -> str:
-    """Return the trace of the request that made a batch, or an empty text."""
-    return connection.execute(select(batches.c.trace_id).where(batches.c.id == batch_id)).scalar_one_or_none() or ""
+def trace_ids(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Return for each batch that exists the trace of the request that made it."""
+    query = select(batches.c.id, batches.c.trace_id).where(batches.c.id.in_(ids))
+    return {row.id: row.trace_id for row in connection.execute(query)}
 
 
 def traces(connection: Connection, org_id: str, trace_id: str, limit: int = 100) -> dict[str, str]:

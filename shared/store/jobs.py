@@ -124,10 +124,16 @@ def traceparent(connection: Connection, job_id: str) -> str:
     return connection.execute(select(jobs.c.traceparent).where(jobs.c.id == job_id)).scalar_one_or_none() or ""
 
 
-def repeats(connection: Connection, job_id: str, limit: int = 50) -> dict[str, str]:
-    """Return up to `limit` ids of the jobs that repeat this one, oldest first, with the traces of their last runs."""
-    query = select(jobs.c.id, jobs.c.trace_id).where(jobs.c.origin_id == job_id).order_by(jobs.c.id).limit(limit)
+def repeats(connection: Connection, ids: Sequence[str], limit: int = 50) -> dict[str, str]:
+    """Return up to `limit` ids of jobs that repeat one of these, oldest first, with the traces of their last runs."""
+    query = select(jobs.c.id, jobs.c.trace_id).where(jobs.c.origin_id.in_(ids)).order_by(jobs.c.id).limit(limit)
     return {row.id: row.trace_id for row in connection.execute(query)}
+
+
+def spans(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return for each job that exists the trace and the traceparent of its last run."""
+    query = select(jobs.c.id, jobs.c.trace_id, jobs.c.traceparent).where(jobs.c.id.in_(ids))
+    return {row.id: (row.trace_id, row.traceparent) for row in connection.execute(query)}
 
 
 def ids_of_trace(connection: Connection, org_id: str, trace_id: str, limit: int = 200) -> list[str]:

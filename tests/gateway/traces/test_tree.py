@@ -81,6 +81,12 @@ def test_a_request_of_several_jobs_is_a_tree_of_its_own() -> None:
     assert grow([request, *jobs]).tops == ["post", "a", "b"]
 
 
+def test_requests_of_one_caller_are_each_below_the_job_that_they_made() -> None:
+    jobs = [row(name, 1, 5, segment=Segment.JOB, job_id=name) for name in ("a", "b")]
+    posts = [row(f"post {name}", 0, 9, "caller", segment=Segment.REQUEST, job_id=name) for name in ("a", "b")]
+    assert parents(grow([*jobs, *posts])) == {"a": "", "post a": "a", "b": "", "post b": "b"}
+
+
 def test_a_row_whose_parent_is_missing_is_below_its_job_and_marked() -> None:
     tree = grow([top(0, 9), row("probe", 2, 3, "gone")])
     assert parents(tree)["probe"] == "job"
