@@ -35,7 +35,9 @@ class Moving:
             return
         if not self._live.is_started:
             self._live.start()
-        self._live.update(Text("\n").join(fitting(waterfall, self._console.height - 1)), refresh=True)
+        self._live.update(
+            Text("\n", no_wrap=True, overflow="crop").join(fitting(waterfall, self._console.height - 1)), refresh=True
+        )
 
 
 def fitting(waterfall: Waterfall, height: int) -> list[Text]:
