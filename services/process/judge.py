@@ -16,6 +16,7 @@ from services.process.facts import read
 from shared import registry
 from shared.contracts.finding import Finding
 from shared.contracts.observation import Gap, Observation
+from shared.layers.work import notable_work, work
 
 PACKAGE = "services.process.rules"
 
@@ -26,10 +27,15 @@ def judge(kind: str, observations: Sequence[Observation], at: datetime) -> list[
     at: the moment to judge for, with a time zone; certificates and support periods end relative to it.
     Raises UnknownPlugin for a kind without rules.
     """
-    view: Any = registry.plugin(PACKAGE, kind).view(observations, at)
-    found = [
-        stamp(kind, finding) for rule in registry.plugins(f"{PACKAGE}.{kind}").values() for finding in rule.judge(view)
-    ]
+    folder = registry.plugin(PACKAGE, kind)
+    sets = registry.plugins(folder.__name__)
+    with work("judge", {"vedette.observations": len(observations), "vedette.rule_sets": len(sets)}) as span:
+        view: Any = folder.view(observations, at)
+        found: list[Finding] = []
+        for name, rules in sets.items():
+            with notable_work("rule set", {"vedette.rule_set": name}):
+                found += [stamp(kind, finding) for finding in rules.judge(view)]
+        span.set_attribute("vedette.findings", len(found))
     worst: dict[str, Finding] = {}
     for finding in sorted(found, key=_order):
         worst.setdefault(finding.fingerprint, finding)

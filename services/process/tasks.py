@@ -10,6 +10,7 @@ from shared.contracts.finding import Assessment, ChangeState, Finding
 from shared.contracts.job import StageName
 from shared.ids import now
 from shared.layers.ledger import Step
+from shared.layers.work import work
 from shared.queue import stage
 from shared.store import evidence, findings, jobs
 from shared.store.engine import reading
@@ -30,13 +31,17 @@ def run(envelope: Envelope, step: Step) -> None:
     coverage = coverage.model_copy(
         update={"gaps": list(dict.fromkeys([*coverage.gaps, *unjudged(envelope.kind, seen)]))}
     )
-    comparison = diff.compare(
-        judge(envelope.kind, seen, at),
-        None if earlier is None else [finding for finding in earlier if finding.change is not ChangeState.FIXED],
-        first_seen=first_seen,
-        was_checked=diff.checked(registry.target(asked), options.profile, coverage, seen),
-        at=at,
-    )
+    current = judge(envelope.kind, seen, at)
+    with work(
+        "compare with earlier", {"vedette.findings": len(current), "vedette.findings.earlier": len(earlier or [])}
+    ):
+        comparison = diff.compare(
+            current,
+            None if earlier is None else [finding for finding in earlier if finding.change is not ChangeState.FIXED],
+            first_seen=first_seen,
+            was_checked=diff.checked(registry.target(asked), options.profile, coverage, seen),
+            at=at,
+        )
     judged, assessment = score.assess(comparison.findings)
     assessment = assessment.model_copy(update={"change": comparison.change.model_copy(update=last)})
     standing = [finding.model_copy(update={"change": ChangeState.STANDING}) for finding in comparison.standing]

@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
-from shared import egress, resolver
+from opentelemetry.trace import SpanKind
+
+from shared import egress, resolver, telemetry
 from shared.errors import External, InvalidInput, Permanent, Temporary
 from shared.policy import Reach
 
@@ -91,8 +93,12 @@ def submit(mail: EmailMessage, to: Server, *, sender: str, recipient: str, timeo
     sender, recipient: addresses of the envelope.  timeout_s: of each operation; `IN_ALL` times that of all.
     Raises the errors above; a mail whose end was sent but not answered counts as not taken.
     """
+    where: dict[str, str | int] = {"server.address": to.host, "server.port": to.port, "network.protocol.name": "smtp"}
     try:
-        with _connected(to, sender.rpartition("@")[2], timeout_s) as smtp:
+        with (
+            telemetry.span("send mail", where, kind=SpanKind.CLIENT),
+            _connected(to, sender.rpartition("@")[2], timeout_s) as smtp,
+        ):
             _secure(smtp, to)
             if to.user:
                 smtp.login(to.user, to.password)

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
+from services.scan import spans
 from services.scan.kinds import Result, Run
 from services.scan.net import record
 from services.scan.net.connect import Sweep, Tally
@@ -43,13 +44,14 @@ async def scan(target: Target, run: Run) -> Result:
     Raises TargetUnresolvable, ResolverAway, TargetRefused, HostUnreachable or SocketsExhausted.
     """
     asked = target.port_list(run.profile)
-    addresses = await asyncio.to_thread(resolver.addresses, target.host)
+    addresses = await _resolved(target.host)
     places = {place.address: place for place in _judged(target.host, addresses, run)[:MAX_ADDRESSES]}
     barred = _barred(places, asked, run)
-    tallies = await _sweep(places, asked, run)
+    tallies = await _sweep(target.host, places, asked, run)
     _require_reachable(target.host, tallies)
     looked_at, unlisted = _share_out(tallies)
-    identities = [identity async for identity in _identify(looked_at, places, tallies, target.host, run)]
+    with spans.identifying(target.host, len(looked_at)):
+        identities = [identity async for identity in _identify(looked_at, places, tallies, target.host, run)]
     observations = [record.host(target.host, addresses, tallies)]
     observations += [record.port(address, port, tallies[address].opened[port]) for address, port in looked_at]
     for identity in identities:
@@ -60,6 +62,13 @@ async def scan(target: Target, run: Run) -> Result:
     return Result(
         coverage, record.in_order(observations), f"{coverage.asked} port{'s' * (coverage.asked != 1)} · {opened} open"
     )
+
+
+async def _resolved(host: str) -> list[str]:
+    with spans.resolving(host) as span:
+        found = await asyncio.to_thread(resolver.addresses, host)
+        span.set_attribute("vedette.addresses", len(found))
+        return found
 
 
 def _judged(name: str, addresses: list[str], run: Run) -> list[Destination]:
@@ -81,7 +90,7 @@ def _barred(places: dict[str, Destination], asked: list[int], run: Run) -> dict[
     return barred
 
 
-async def _sweep(places: dict[str, Destination], asked: list[int], run: Run) -> dict[str, Tally]:
+async def _sweep(host: str, places: dict[str, Destination], asked: list[int], run: Run) -> dict[str, Tally]:
     """Sweep group by group over all addresses. Whatever `run.progress` raises ends it, with every socket closed."""
     now = time.monotonic()
     deadline = now + (run.deadline - now) * SWEEP_SHARE
@@ -89,16 +98,24 @@ async def _sweep(places: dict[str, Destination], asked: list[int], run: Run) -> 
     total = sum(len(set(asked) - place.barred) for place in places.values())
     try:
         for group, members in ports.in_groups(asked).items():
-            for address, sweep in sweeps.items():
-                for _ in sweep.run([port for port in members if port not in places[address].barred]):
-                    done = sum(each.tally.done for each in sweeps.values())
-                    note = address if len(sweeps) > 1 else ""
+            with spans.sweeping(host, group.value, len(members)) as span:
+                async for done, note in _knock(sweeps, places, members):
                     run.progress(_progress(done, total, "ports", group.value, len(members), note))
-                    await asyncio.sleep(0)
+                span.set_attribute("vedette.ports.open", sum(len(each.tally.opened) for each in sweeps.values()))
     finally:
         for sweep in sweeps.values():
             sweep.close()
     return {address: sweep.tally for address, sweep in sweeps.items()}
+
+
+async def _knock(
+    sweeps: dict[str, Sweep], places: dict[str, Destination], members: list[int]
+) -> AsyncIterator[tuple[int, str]]:
+    """Sweep one group over all addresses; yield how many ports are done in all, and the address where it is one."""
+    for address, sweep in sweeps.items():
+        for _ in sweep.run([port for port in members if port not in places[address].barred]):
+            yield sum(each.tally.done for each in sweeps.values()), address if len(sweeps) > 1 else ""
+            await asyncio.sleep(0)
 
 
 def _require_reachable(host: str, tallies: dict[str, Tally]) -> None:
@@ -129,13 +146,18 @@ async def _identify(
     opened: list[Open], places: dict[str, Destination], tallies: dict[str, Tally], host: str, run: Run
 ) -> AsyncIterator[Identity]:
     """Yield the identities of `opened` as they become known, until the deadline. Tells its progress every `TICK`."""
-    turn = asyncio.Semaphore(IDENTIFIED_AT_ONCE)
+    turn, told = asyncio.Semaphore(IDENTIFIED_AT_ONCE), spans.Conversations()
 
     async def one(address: str, port: int) -> Identity | None:
         async with turn:
             budget = min(BUDGET, run.deadline - MARGIN - time.monotonic())
             latency = tallies[address].opened[port]
-            return await identify(places[address], port, host, latency=latency, budget=budget) if budget > 0 else None
+            if budget <= 0:
+                return None
+            with told.next(address, port) as span:
+                found = await identify(places[address], port, host, latency=latency, budget=budget)
+                span.set_attribute(spans.PROTOCOL, found.service.name)
+                return found
 
     tasks = [asyncio.create_task(one(address, port)) for address, port in opened]
     left, since = set(tasks), time.monotonic()

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
+from services.scan import spans
 from services.scan.net import tls
 from services.scan.net.answer import NotSpoken, Service, evidence
 from services.scan.net.connection import PATIENCE, Connection, Lost, Silent, TooMuch
@@ -112,9 +114,7 @@ class _Inquiry:
     async def _inside_tls(self) -> bool:
         """Look at TLS and at what speaks inside. False when the port does not speak TLS."""
         try:
-            session = await tls.inspect(
-                lambda: self._in_clear(PATIENCE), self.found.address, self.found.port, self.host
-            )
+            session = await self._inspect(lambda: self._in_clear(PATIENCE))
         except _FAILURES:
             return False
         self._keep(session)
@@ -139,9 +139,17 @@ class _Inquiry:
             return conn
 
         try:
-            self._keep(await tls.inspect(ready, self.found.address, self.found.port, self.host, name))
+            self._keep(await self._inspect(ready, name))
         except _FAILURES as exc:
             self.found.missed.append((GapReason.ERROR, f"TLS inside {name}: {exc.message}"))
+
+    async def _inspect(self, ready: tls.Ready, starttls: str = "") -> tls.Session:
+        with self._told("TLS handshakes") as said:
+            said["tls.established"] = False
+            session = await tls.inspect(ready, self.found.address, self.found.port, self.host, starttls)
+            said |= {"tls.established": True, "tls.cipher": session.facts.cipher}
+            said |= {"tls.protocol.name": "tls", "tls.protocol.version": session.facts.version.removeprefix("TLSv")}
+            return session
 
     def _keep(self, session: tls.Session) -> None:
         self.found.tls = session.facts
@@ -170,29 +178,40 @@ class _Inquiry:
                 heard = await conn.peek(wait)
         except _FAILURES:
             return None
-        return await self._told(open_, heard, "greeting")
+        return await self._follow(open_, heard, "greeting")
 
     async def _try(self, open_: Dialler, name: str, patience: float) -> Service | None:
         """Probe for one protocol. When it is another one, what was heard may tell which."""
-        service, heard = await _probe(open_, name, patience)
+        service, heard = await self._probe(open_, name, patience)
         if service is None:
-            return await self._told(open_, heard, f"answer to a {name} client", asked=name)
+            return await self._follow(open_, heard, f"answer to a {name} client", asked=name)
         self._remember(heard, name)
         return service
 
-    async def _told(self, open_: Dialler, heard: bytes, source: str, asked: str = "") -> Service | None:
+    async def _follow(self, open_: Dialler, heard: bytes, source: str, asked: str = "") -> Service | None:
         """Follow what a server said of itself to the protocol that it speaks."""
         if not heard:
             return None
         for name in recognised(heard):
             if name != asked:
-                service, answer = await _probe(open_, name, PATIENCE)
+                service, answer = await self._probe(open_, name, PATIENCE)
                 if service is not None:
                     self._remember(answer, name)
                     return service
         if not self.heard:
             self._remember(heard, source)
         return None
+
+    async def _probe(self, open_: Dialler, name: str, patience: float) -> tuple[Service | None, bytes]:
+        with self._told("GET") as said:
+            service, heard = await _probe(open_, name, patience)
+            if service is not None and service.page is not None:
+                said |= {"http.request.method": "GET", "http.response.status_code": service.page.status}
+                said["url.scheme"] = "https" if self.found.in_tls else "http"
+            return service, heard
+
+    def _told(self, name: str) -> AbstractContextManager[spans.Said]:
+        return spans.within(name, self.found.address, self.found.port)
 
     def _remember(self, heard: bytes, source: str) -> None:
         self.heard = heard

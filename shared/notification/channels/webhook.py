@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpcore2
+from opentelemetry.trace import SpanKind
 from standardwebhooks import Webhook
 
 from shared import policy, telemetry
@@ -36,6 +37,7 @@ SCHEMES = endpoint.SCHEMES
 ANSWER_LIMIT = 4096  # bytes read of a refusal
 RETRY_AFTER_LIMIT_S = 86_400.0
 SECRET_BYTES = range(24, 65)  # what Standard Webhooks allows
+LEAST_ERROR = 400  # the status from which on a client's span is an error, by OpenTelemetry's conventions
 _PORTS = {"http": 80, "https": 443}
 _BROKEN = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError)
 
@@ -138,6 +140,17 @@ def retry_after_s(value: str, now: datetime) -> float | None:
 
 
 def _post(to: Endpoint, headers: dict[bytes | str, bytes | str], body: bytes, settings: Settings) -> Answer:
+    port = to.port or _PORTS[to.scheme]  # path and query are left out: they may be the receiver's secret
+    said: dict[str, str | int] = {"server.address": to.host, "server.port": port, "url.scheme": to.scheme}
+    with telemetry.span("POST", {"http.request.method": "POST", **said}, kind=SpanKind.CLIENT) as span:
+        answer = _exchange(to, headers, body, settings)
+        span.set_attribute("http.response.status_code", answer.status)
+        if answer.status >= LEAST_ERROR:
+            telemetry.fail(span, str(answer.status))
+        return answer
+
+
+def _exchange(to: Endpoint, headers: dict[bytes | str, bytes | str], body: bytes, settings: Settings) -> Answer:
     url = httpcore2.URL(scheme=to.scheme, host=to.host, port=to.port, target=to.target)
     headers["host"] = to.authority
     if to.authorization:

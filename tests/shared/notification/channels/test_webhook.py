@@ -22,6 +22,7 @@ from shared.errors import External, InvalidInput, Permanent, Temporary
 from shared.notification.channels import webhook
 from shared.notification.channels.webhook import PrivateAddress
 from shared.settings import Settings
+from tests.spans import caught
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -76,12 +77,24 @@ def test_every_attempt_has_the_same_id_and_body(receiver: Any, notice: Notice) -
 
 
 def test_the_trace_of_the_job_goes_along(receiver: Any, notice: Notice) -> None:
-    deliver(receiver, notice)
-    with telemetry.span("test", traceparent=TRACE):
+    with caught() as spans, telemetry.span("test", traceparent=TRACE):
         deliver(receiver, notice)
-    without, within = (request.headers.get("traceparent", "") for request in receiver.requests)
-    assert without == ""
-    assert within.split("-")[1] == TRACE.split("-")[1]
+    [request] = receiver.requests
+    post, _ = spans
+    assert request.headers["traceparent"].split("-")[1:3] == [TRACE.split("-")[1], f"{post.context.span_id:016x}"]
+
+
+def test_a_delivery_is_a_span_without_the_path_that_may_be_a_secret(receiver: Any, notice: Notice) -> None:
+    with caught() as spans:
+        deliver(receiver, notice)
+    [post] = spans
+    assert dict(post.attributes or {}) == {
+        "http.request.method": "POST",
+        "http.response.status_code": 204,
+        "server.address": "127.0.0.1",
+        "server.port": receiver.port,
+        "url.scheme": "http",
+    }
 
 
 def test_user_and_password_of_the_url_become_basic_authentication(receiver: Any, notice: Notice) -> None:
