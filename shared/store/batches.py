@@ -59,8 +59,11 @@ def trace_ids(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
 def traces(connection: Connection, org_id: str, trace_id: str, limit: int = 100) -> dict[str, str]:
     """Return up to `limit` ids of the jobs of batches that a request with this trace made, with the jobs' traces."""
     mine = select(batches.c.id).where(batches.c.org_id == org_id, batches.c.trace_id == trace_id)
-    query = select(jobs.c.id, jobs.c.trace_id).where(jobs.c.batch_id.in_(mine)).order_by(jobs.c.id).limit(limit)
-    return {row.id: row.trace_id for row in connection.execute(query)}
+    ids = list(connection.execute(mine.limit(limit)).scalars())
+    if not ids:
+        return {}
+    query = select(jobs.c.id, jobs.c.trace_id).where(jobs.c.batch_id.in_(ids)).order_by(jobs.c.batch_id)
+    return {row.id: row.trace_id for row in connection.execute(query.limit(limit))}
 
 
 def page(connection: Connection, org_id: str, *, limit: int, before: str = "") -> list[BatchView]:

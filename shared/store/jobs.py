@@ -125,8 +125,9 @@ def traceparent(connection: Connection, job_id: str) -> str:
 
 
 def repeats(connection: Connection, ids: Sequence[str], limit: int = 50) -> dict[str, str]:
-    """Return up to `limit` ids of jobs that repeat one of these, oldest first, with the traces of their last runs."""
-    query = select(jobs.c.id, jobs.c.trace_id).where(jobs.c.origin_id.in_(ids)).order_by(jobs.c.id).limit(limit)
+    """Return up to `limit` ids of jobs that repeat one of these, with the traces of their last runs."""
+    mine = jobs.c.origin_id.in_(ids)
+    query = select(jobs.c.id, jobs.c.trace_id).where(mine).order_by(jobs.c.origin_id, jobs.c.id).limit(limit)
     return {row.id: row.trace_id for row in connection.execute(query)}
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, delete, func, or_, select
+from sqlalchemy import Connection, Row, delete, or_, select
 
 from shared.contracts.record import RecordBatch, SpanRecord
 from shared.ids import now
@@ -38,12 +38,12 @@ def keep(connection: Connection, batches: Sequence[RecordBatch]) -> None:
 
 def extent(connection: Connection, trace_id: str, job_id: str | None = None) -> Extent:
     """Return how much is kept of a trace; with `job_id` only of this job, and of the request that made it."""
-    sums = func.sum(span_batches.c.number), func.sum(span_batches.c.dropped)
-    query = select(span_batches.c.job_id, *sums).where(span_batches.c.trace_id == trace_id)
-    if job_id is not None:
-        query = query.where(span_batches.c.job_id.in_([job_id, ""]))
-    found = connection.execute(query.group_by(span_batches.c.job_id)).all()
-    return Extent(sum(row[1] for row in found), sum(row[2] for row in found), [row[0] for row in found if row[0]])
+    columns = span_batches.c.job_id, span_batches.c.number, span_batches.c.dropped
+    # Jobs are told apart here: asked for one, SQLite would look through the requests of all batches, which are of none.
+    rows = connection.execute(select(*columns).where(span_batches.c.trace_id == trace_id)).all()
+    mine = [row for row in rows if job_id is None or row.job_id in {job_id, ""}]
+    ids = dict.fromkeys(row.job_id for row in mine if row.job_id)
+    return Extent(sum(row.number for row in mine), sum(row.dropped for row in mine), list(ids))
 
 
 def of_job(connection: Connection, job_id: str, trace_id: str) -> list[SpanRecord]:

@@ -95,7 +95,9 @@ jobs = Table(
     Index(None, "batch_id"),
     Index(
         "ix_jobs_repeats",
+        "org_id",
         "origin_id",
+        "id",
         sqlite_where=Column("origin_id").is_not(None),
         postgresql_where=Column("origin_id").is_not(None),
     ),

@@ -32,8 +32,9 @@ def upgrade() -> None:
     op.create_index(op.f("ix_span_batches_org_id_trace_id"), "span_batches", ["org_id", "trace_id"])
     op.create_index(op.f("ix_span_batches_job_id"), "span_batches", ["job_id"])
     op.create_index(op.f("ix_span_batches_kept_at"), "span_batches", ["kept_at"])
-    repeats = sa.text("origin_id IS NOT NULL")
-    op.create_index("ix_jobs_repeats", "jobs", ["origin_id"], sqlite_where=repeats, postgresql_where=repeats)
+    are = sa.text("origin_id IS NOT NULL")
+    columns = ["org_id", "origin_id", "id"]
+    op.create_index("ix_jobs_repeats", "jobs", columns, sqlite_where=are, postgresql_where=are)
 
 
 def downgrade() -> None:
