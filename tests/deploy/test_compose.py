@@ -16,6 +16,8 @@ FILE = ROOT / "docker-compose.yml"
 WORKERS = ("scan", "process", "report", "notify")
 OURS = (*WORKERS, "gateway", "control", "migrate")
 STORES = ("redis", "postgres")
+WATCHERS = ("otel-collector", "jaeger", "prometheus", "alertmanager", "grafana")
+WITHOUT_PROBE = ("migrate", "otel-collector")  # the one ends by itself, the other's image has no program for it
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def compose() -> dict[str, Any]:
     return loaded
 
 
-@pytest.fixture(params=[*OURS, *STORES])
+@pytest.fixture(params=[*OURS, *STORES, *WATCHERS])
 def service(request: pytest.FixtureRequest, compose: dict[str, Any]) -> dict[str, Any]:
     found = compose["services"][request.param]
     assert isinstance(found, dict)
@@ -40,7 +42,7 @@ def test_the_file_is_valid_by_the_compose_specification() -> None:
 
 
 def test_there_is_one_service_for_each_part_of_the_system(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == {*OURS, *STORES}
+    assert set(compose["services"]) == {*OURS, *STORES, *WATCHERS}
     folders = {path.name for path in (ROOT / "services").iterdir() if (path / "__init__.py").exists()}
     assert folders == set(WORKERS)
 
@@ -48,7 +50,28 @@ def test_there_is_one_service_for_each_part_of_the_system(compose: dict[str, Any
 def test_any_service_can_be_scaled(compose: dict[str, Any]) -> None:
     assert "version" not in compose
     assert all("container_name" not in service for service in compose["services"].values())
-    assert [name for name, service in compose["services"].items() if "ports" in service] == ["gateway"]
+    published = {name for name, service in compose["services"].items() if "ports" in service}
+    assert published - set(WATCHERS) == {"gateway"}
+
+
+def test_vedette_starts_without_those_who_watch(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert service.get("profiles") == (["observability"] if name in WATCHERS else None), name
+        assert name in WATCHERS or not set(service.get("depends_on", ())) & set(WATCHERS)
+
+
+def test_spans_go_to_the_collector_where_the_profile_is_on(compose: dict[str, Any]) -> None:
+    for name in OURS:
+        asked = compose["services"][name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"]
+        assert asked == "${OTEL_EXPORTER_OTLP_ENDPOINT:-${COMPOSE_PROFILES:+http://otel-collector:4318}}"
+
+
+def test_what_a_watcher_reads_is_in_the_repository(compose: dict[str, Any]) -> None:
+    for name in WATCHERS:
+        for mount in compose["services"][name].get("volumes", []):
+            source, _, options = mount.partition(":")
+            assert options.endswith(":ro") if source.startswith("./") else source in compose["volumes"]
+            assert not source.startswith("./") or (ROOT / source).is_dir()
 
 
 def test_a_container_can_do_as_little_as_possible(service: dict[str, Any]) -> None:
@@ -69,7 +92,7 @@ def test_a_container_has_limits(service: dict[str, Any]) -> None:
 
 
 def test_every_service_that_stays_says_whether_it_is_well(service: dict[str, Any]) -> None:
-    if service["name"] == "migrate":
+    if service["name"] in WITHOUT_PROBE:
         assert service["healthcheck"] == {"disable": True}
         return
     assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
@@ -96,16 +119,18 @@ def test_nothing_starts_before_the_database_is_migrated(compose: dict[str, Any],
     assert all(needs[store] == {"condition": "service_healthy"} for store in STORES)
 
 
-def test_only_scan_and_notify_reach_the_outside(compose: dict[str, Any]) -> None:
+def test_of_vedette_only_scan_and_notify_reach_the_outside(compose: dict[str, Any]) -> None:
     networks = {name: set(service["networks"]) for name, service in compose["services"].items()}
     assert compose["networks"]["backend"] == {"internal": True}
     assert {name for name, joined in networks.items() if "egress" in joined} == {"scan", "notify"}
     assert {name for name, joined in networks.items() if "edge" in joined} == {"gateway"}
-    assert all("backend" in joined for joined in networks.values())
+    assert {name for name, joined in networks.items() if "backend" in joined} == {*OURS, *STORES, "otel-collector"}
+    assert {name for name, joined in networks.items() if "watch" in joined} == {"gateway", *WATCHERS}
 
 
-def test_the_door_opens_on_this_machine_only(compose: dict[str, Any]) -> None:
-    assert all(port.startswith("127.0.0.1:") for port in compose["services"]["gateway"]["ports"])
+def test_the_doors_open_on_this_machine_only(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
 def test_secrets_are_files_and_each_service_has_only_its_own(compose: dict[str, Any]) -> None:
@@ -115,7 +140,10 @@ def test_secrets_are_files_and_each_service_has_only_its_own(compose: dict[str, 
             if str(value).startswith("/run/secrets/"):
                 assert value.removeprefix("/run/secrets/") in service["secrets"]
     assert "token" not in compose["services"]["scan"]["secrets"]
-    assert set(compose["secrets"]) == {name for s in compose["services"].values() for name in s["secrets"]}
+    assert set(compose["secrets"]) == {name for s in compose["services"].values() for name in s.get("secrets", [])}
+    assert not {"token", "master_key"} & {
+        name for each in WATCHERS for name in compose["services"][each].get("secrets", [])
+    }
 
 
 def test_redis_keeps_what_it_is_given(compose: dict[str, Any]) -> None:
