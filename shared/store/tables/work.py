@@ -91,7 +91,7 @@ jobs = Table(
     Index(None, "org_id", "state", "id"),
     Index(None, "org_id", "target", "id"),
     Index(None, "org_id", "target_key", "finished_at"),
-    Index(None, "trace_id"),
+    Index(None, "org_id", "trace_id", "id"),
     Index(None, "batch_id"),
     Index(
         "ix_jobs_repeats",

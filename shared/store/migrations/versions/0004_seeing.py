@@ -32,6 +32,8 @@ def upgrade() -> None:
     op.create_index(op.f("ix_span_batches_org_id_trace_id"), "span_batches", ["org_id", "trace_id"])
     op.create_index(op.f("ix_span_batches_job_id"), "span_batches", ["job_id"])
     op.create_index(op.f("ix_span_batches_kept_at"), "span_batches", ["kept_at"])
+    op.drop_index("ix_jobs_trace_id", "jobs")
+    op.create_index(op.f("ix_jobs_org_id_trace_id_id"), "jobs", ["org_id", "trace_id", "id"])
     are = sa.text("origin_id IS NOT NULL")
     columns = ["org_id", "origin_id", "id"]
     op.create_index("ix_jobs_repeats", "jobs", columns, sqlite_where=are, postgresql_where=are)
@@ -39,4 +41,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_jobs_repeats", "jobs")
+    op.drop_index("ix_jobs_org_id_trace_id_id", "jobs")
+    op.create_index("ix_jobs_trace_id", "jobs", ["trace_id"])
     op.drop_table("span_batches")
