@@ -5,9 +5,10 @@ What a peer is asked in vain is no failure: these spans are of work, not of its 
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
 from opentelemetry import trace
@@ -25,7 +26,10 @@ _TCP: Mapping[str, str] = {TRANSPORT: "tcp"}
 
 
 def resolving(host: str) -> AbstractContextManager[trace.Span]:
-    """The span of asking for the addresses of a name."""
+    """The span of asking for the addresses of a name; an address stands for itself, in the span that there is."""
+    with suppress(ValueError):
+        ipaddress.ip_address(host)
+        return trace.use_span(trace.get_current_span())
     return work("resolve name", {"dns.question.name": host, ADDRESS: host}, kind=SpanKind.CLIENT)
 
 

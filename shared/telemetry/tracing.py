@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import SpanKind, StatusCode
 
 from shared.contracts.trace import Segment
+from shared.telemetry.address import Addresses
 
 Attributes = Mapping[str, str | int | float | bool]
 
@@ -44,7 +45,7 @@ def begin(service: str, processors: Sequence[SpanProcessor]) -> None:
         resource=resource,
         shutdown_on_exit=False,  # it would wait half a minute for an endpoint that does not answer
     )
-    for processor in processors:
+    for processor in (Addresses(), *processors) if processors else ():
         provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
 
