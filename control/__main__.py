@@ -12,12 +12,13 @@ from collections.abc import Sequence
 
 import structlog
 
-from control import ingester, operations, places, reconciler, recorder
+from control import alerts, ingester, operations, places, reconciler, recorder
 from control.leader import Leader
 from control.loop import Loop, Run
 from shared import heartbeat, keyring, recording, telemetry
 from shared.broker.client import client
 from shared.errors import VedetteError
+from shared.notification import notices
 from shared.pipeline import hurry
 from shared.settings import settings
 from shared.store.engine import engine
@@ -31,6 +32,8 @@ LOOPS: dict[str, Run] = {
     "operations": operations.run,
     "places": places.run,
     "recorder": recorder.run,
+    "alerts": alerts.run,
+    "notices": notices.run,
 }
 END_S = 10.0  # for a loop to end what it is at
 

@@ -8,6 +8,7 @@ import sys
 
 import uvicorn
 
+from gateway import guard
 from gateway.app import allowed_hosts, create_app
 from gateway.connection import BoundedConnection, places
 from gateway.live import Live
@@ -45,8 +46,10 @@ def main() -> int:
         return MISCONFIGURED
     recorded = recording.begin("gateway", recording.FLUSH_EVERY_S)
     inherited = [] if chosen.gateway_fd is None else [socket.socket(fileno=chosen.gateway_fd)]
+    watching = guard.begin(chosen)
     gc.freeze()  # what is there by now stays: looking through it for garbage takes longer than many an answer
     server.run(sockets=inherited or None)
+    watching.set()
     recorded.end()
     return 0
 

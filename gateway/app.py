@@ -24,6 +24,7 @@ from gateway.idempotency import Idempotency
 from gateway.limits import RateLimit
 from gateway.live import Live
 from gateway.routes import (
+    alerts,
     aliases,
     amendments,
     audit,
@@ -118,6 +119,7 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
         policies,
         targets,
         scan_rules,
+        alerts,
         audit,
         health,
     ):

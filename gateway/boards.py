@@ -13,12 +13,14 @@ from pydantic import BaseModel
 
 from gateway import pressure, queues
 from shared.broker.client import BrokerAway
+from shared.contracts.alert import AlertState
 from shared.contracts.lanes import ALL_LANES
 from shared.contracts.live import ServiceNow, SystemNow
 from shared.contracts.queues import QueueList, QueueView, WorkerView
-from shared.store import dead_letters
+from shared.store import alerts, dead_letters
 from shared.store.engine import DatabaseAway, reading
 
+MOST_ALARMS = 10
 AGE_STEP_S = 5.0  # the age of the oldest message grows all the time; it is news in steps
 View = TypeVar("View", bound=BaseModel)
 
@@ -62,7 +64,7 @@ class Boards:
                 broker=pressure.view(),
                 bus_answers=bus_answers,
                 dead_letters=_letters(org_id),
-                alarms=_alarms(broker_answers=broker_answers, bus_answers=bus_answers),
+                alarms=_alarms(org_id, broker_answers=broker_answers, bus_answers=bus_answers),
             )
             changes.append(self.systems.put(number, org_id, seen, seen.model_dump(exclude={"broker"})))
         if any(changes) or not self.number:
@@ -117,7 +119,17 @@ def _services(fleet: Sequence[WorkerView]) -> dict[str, ServiceNow]:
     }
 
 
-def _alarms(*, broker_answers: bool, bus_answers: bool) -> list[str]:
+def _alarms(org_id: str, *, broker_answers: bool, bus_answers: bool) -> list[str]:
     away = "" if broker_answers else "The broker does not answer: jobs wait in the database."
     silent = "" if bus_answers else "The bus does not answer: updates come some seconds late."
-    return [alarm for alarm in (away, silent, pressure.view().alarm) if alarm]
+    return [alarm for alarm in (away, silent, pressure.view().alarm, *_firing(org_id)) if alarm]
+
+
+def _firing(org_id: str) -> list[str]:
+    """Return the alerts that are open, which are of the whole installation, in a line each."""
+    try:
+        with reading(org_id) as connection:
+            found = alerts.page(connection, state=AlertState.FIRING, limit=MOST_ALARMS)
+    except DatabaseAway:
+        return []
+    return [each.summary for each in found]

@@ -10,7 +10,7 @@ from fastapi import Path
 
 from gateway.auth import Caller
 from shared.errors import Conflict, NotFound
-from shared.store import batches, dead_letters, dlq_rules, jobs, operations, pieces, scan_rules, weaknesses
+from shared.store import alerts, batches, dead_letters, dlq_rules, jobs, operations, pieces, scan_rules, weaknesses
 from shared.store.engine import Connection
 
 _PIECE = re.compile(r"[0-9a-f-]{4,36}")
@@ -48,6 +48,10 @@ class DeadLetterAmbiguous(IdAmbiguous):
     """Several dead letters have it."""
 
 
+class AlertAmbiguous(IdAmbiguous):
+    """Several alerts have it."""
+
+
 class RuleAmbiguous(IdAmbiguous):
     """Several rules have it."""
 
@@ -74,6 +78,16 @@ def operation_id(connection: Connection, caller: Caller, piece: str) -> str:
     """Return the id of the operation. Raises operations.OperationNotFound or OperationAmbiguous."""
     missing = operations.OperationNotFound("There is no operation with this id.", cure="List: vedette operations list")
     return _only(operations.ids_like, (connection, caller, piece), missing, OperationAmbiguous, "operations")
+
+
+def alert_id(connection: Connection, caller: Caller, piece: str) -> str:
+    """Return the id of the alert, which is of no organisation. Raises alerts.AlertNotFound or AlertAmbiguous."""
+    missing = alerts.AlertNotFound("There is no alert with this id.", cure="List them: vedette alerts list")
+    return _only(_alerts_like, (connection, caller, piece), missing, AlertAmbiguous, "alerts")
+
+
+def _alerts_like(connection: Connection, _org_id: str, piece: str) -> list[str]:
+    return alerts.ids_like(connection, piece)
 
 
 def letter_id(connection: Connection, caller: Caller, piece: str) -> str:

@@ -134,6 +134,20 @@ class Settings(BaseSettings):
     )
     mail_from: str = "Vedette <vedette@localhost>"
 
+    # alerts
+    alert_notify: list[str] = Field(
+        default=[], repr=False, description="destinations told of alerts by control, as those of `notify` (JSON list)"
+    )
+    alert_hold_s: float = Field(default=30.0, ge=0, description="what is wrong for so long is an alert")
+    alert_calm_s: float = Field(default=60.0, ge=0, description="what is well again for so long is over")
+    alert_remind_s: float = Field(default=14_400.0, gt=0, description="until an alert nobody looks after is told again")
+    alert_notices_per_hour: int = Field(default=30, ge=1, description="to each destination; more is left out")
+    alert_queue_age_s: float = Field(default=300.0, gt=0, description="the oldest message of a queue waited so long")
+    alert_stage_s: float = Field(default=180.0, gt=0, description="one in twenty runs of a stage takes so long")
+    alert_failure_ratio: float = Field(default=0.5, gt=0, le=1, description="share of jobs of 15 minutes that failed")
+    alert_least_jobs_count: int = Field(default=10, ge=1, description="of fewer that ended no share is told")
+    alert_dead_letters_count: int = Field(default=20, ge=1, description="dead letters that came in during 15 minutes")
+
     # traces and logs
     tracing: bool = Field(
         default=True, description="keep the spans of jobs; they go to an OTLP endpoint whenever OTEL_… names one"

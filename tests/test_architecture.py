@@ -18,7 +18,7 @@ ORDER = [
     {"errors", "ids", "redaction", "text"},
     {"contracts"},
     {"settings"},
-    {"registry", "telemetry", "policy", "resolver", "egress", "heartbeat", "dlq", "keyring", "codec"},
+    {"alerting", "registry", "telemetry", "policy", "resolver", "egress", "heartbeat", "dlq", "keyring", "codec"},
     {"store", "bus", "broker", "breaker", "spool"},
     {"recording", "notification"},
     {"layers", "waiting", "explanation", "admission"},
@@ -242,6 +242,7 @@ def test_every_way_out_is_recognised(way: str) -> None:
 
 # Where gateway and services may see all organisations, and why. The others say whose rows they mean: see ADR 0021.
 SEES_ALL = {
+    "gateway/guard.py::look": "alerts are of the installation, and of no organisation",
     "gateway/routes/health.py::_database": "whether the database answers is nobody's",
     "gateway/feed.py::_place_of": "a place in the event log is none's; what lies between two is read for one",
     "gateway/tail.py::_read": "follows the log once for all readers; each is told of its organisation alone",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from shared.contracts.alert import AlertNotice
 from shared.contracts.finding import Severity
 from shared.contracts.notice import Notice
 from shared.notification import wording
@@ -29,23 +30,26 @@ _TEMPLATES = Environment(
 )
 
 
-def compose(notice: Notice, *, sender: Address, recipient: Address, key: str) -> EmailMessage:
+def compose(notice: Notice | AlertNotice, *, sender: Address, recipient: Address, key: str) -> EmailMessage:
     """Return the mail. key: becomes the Message-ID, so that a second copy of the same delivery is recognised."""
     mail = EmailMessage(policy=_POLICY)
     mail["From"] = sender
     mail["To"] = recipient
+    kind = "alert" if isinstance(notice, AlertNotice) else "mail"
     mail["Subject"] = f"[Vedette] {wording.headline(notice)}"
     mail["Date"] = datetime.now(UTC)
     mail["Message-ID"] = f"<{re.sub('[^A-Za-z0-9-]+', '-', key)}@{sender.domain}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"  # what Exchange reads instead
-    mail.set_content(render("mail.txt", notice))
-    mail.add_alternative(render("mail.html", notice), subtype="html")
+    mail.set_content(render(f"{kind}.txt", notice))
+    mail.add_alternative(render(f"{kind}.html", notice), subtype="html")
     return mail
 
 
-def render(template: str, notice: Notice) -> str:
-    """Return `mail.txt` or `mail.html` for `notice`."""
+def render(template: str, notice: Notice | AlertNotice) -> str:
+    """Return `mail.txt` or `mail.html` for a notice of a job, `alert.txt` or `alert.html` for one of an alert."""
+    if isinstance(notice, AlertNotice):
+        return _TEMPLATES.get_template(template).render(notice=notice, wording=wording)
     return _TEMPLATES.get_template(template).render(
         notice=notice,
         wording=wording,

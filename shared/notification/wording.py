@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.contracts.alert import AlertNotice
 from shared.contracts.finding import Severity
 from shared.contracts.job import JobState
 from shared.contracts.notice import Notice
@@ -17,8 +18,13 @@ _ENDS = {
 }
 
 
-def headline(notice: Notice) -> str:
+_ALERTS = {"alert.firing": "alert", "alert.reminder": "still an alert", "alert.resolved": "over"}
+
+
+def headline(notice: Notice | AlertNotice) -> str:
     """Return the notice in one line, e.g. `db1.example: grade C, 1 critical, 3 high`. No control characters."""
+    if isinstance(notice, AlertNotice):
+        return plain(f"{_ALERTS[notice.type]}: {notice.summary}", HEADLINE_LIMIT)
     end = ending(notice)
     if notice.grade is not None:
         worst = counts(notice, Severity.CRITICAL, Severity.HIGH) or "nothing critical or high"

@@ -20,6 +20,7 @@ from starlette.testclient import WebSocketDenialResponse
 
 from gateway.app import create_app
 from shared.contracts.identity import Permission, Role, permitted
+from shared.settings import settings
 from tests.gateway import foreign
 from tests.gateway.driving import HOSTS, TOKEN, both_databases
 from tests.gateway.foreign import CANARY, KNOWN_TRACE, A, B, Foreign
@@ -29,6 +30,7 @@ Bodies = Callable[[Foreign], list[Any]]
 
 # What a body says that names something of A. A route whose body names nothing gets one that is right.
 BODIES: dict[str, Bodies] = {
+    "POST /api/v1/alerts/{id}:acknowledge": lambda _: [{}],
     "POST /api/v1/jobs": lambda a: [{"target": {"kind": "host", "host": "127.0.0.1"}}],
     "POST /api/v1/jobs:cancel": lambda a: [
         {"ids": a.jobs},
@@ -140,7 +142,9 @@ def routes(app: FastAPI) -> Iterator[Route]:
 
 
 @pytest.fixture
-def of_a(make_job: Callable[..., str], bury: Callable[..., str]) -> Foreign:
+def of_a(make_job: Callable[..., str], bury: Callable[..., str], fresh_settings: pytest.MonkeyPatch) -> Foreign:
+    fresh_settings.setenv("VEDETTE_REQUESTS_PER_MINUTE", "100000")  # every route is tried with every id
+    settings.cache_clear()
     return foreign.found(make_job, bury)
 
 

@@ -128,7 +128,7 @@ def test_both_libraries_log_in_with_a_password_of_odd_letters(
 
 
 def test_every_setting_with_a_time_or_size_says_its_unit() -> None:
-    units = ("_s", "_bytes", "_mb", "_days", "_db", "_port", "_files", "_ratio")
+    units = ("_s", "_bytes", "_mb", "_days", "_db", "_port", "_files", "_ratio", "_count", "_per_hour")
     numbers = [name for name, field in Settings.model_fields.items() if field.annotation in (int, float)]
     assert [name for name in numbers if not name.endswith(units)] == []
     assert module.PREFIX == "VEDETTE_"

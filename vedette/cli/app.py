@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from vedette.cli import (
+    alerts,
     api,
     audit,
     batches,
@@ -54,6 +55,7 @@ app.add_typer(reports.app, name="report")
 app.add_typer(targets.app, name="targets")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(operations.app, name="operations")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(queues.app, name="queues")
 app.add_typer(workers.app, name="workers")
 app.add_typer(orgs.app, name="orgs")

@@ -27,6 +27,7 @@ Job = Annotated[str, typer.Argument(metavar="JOB", help="The end of a job's id, 
 Jobs = Annotated[list[str] | None, typer.Argument(metavar="JOB", help="The ends of jobs' ids, or @last.")]
 Letter = Annotated[str, typer.Argument(metavar="ID", help="The end of a dead letter's id.")]
 Letters = Annotated[list[str] | None, typer.Argument(metavar="ID", help="The ends of dead letters' ids.")]
+Alert = Annotated[str, typer.Argument(metavar="ID", help="The end of an alert's id.")]
 Operation = Annotated[str, typer.Argument(metavar="ID", help="The end of an operation's id.")]
 
 Timeout = Annotated[str | None, typer.Option(metavar="TIME", help="Wait no longer, e.g. 90s or 10m; exit 7.")]

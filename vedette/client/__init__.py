@@ -15,6 +15,7 @@ from typing import Self
 
 from shared.contracts.queues import WorkerView
 from vedette.client.access import Keys, LogIn, Orgs, Users
+from vedette.client.alerts import Alerts
 from vedette.client.audit import Audit, AuditPage
 from vedette.client.batches import Batches
 from vedette.client.dlq import DeadLetterPage, DeadLetters
@@ -52,6 +53,7 @@ class Client(Jobs):
         self.dlq = DeadLetters(self._http)
         self.live = Live(self._http)
         self.operations = Operations(self._http)
+        self.alerts = Alerts(self._http)
         self.queues = Queues(self._http)
         self.policies = Policies(self._http)
         self.raw = Raw(self._http)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Protocol, cast
 
 from shared import registry
+from shared.contracts.alert import AlertNotice
 from shared.contracts.notice import Notice
 from shared.errors import InvalidInput
 from shared.settings import Settings
@@ -28,7 +29,7 @@ class Channel(Protocol):
 
     def check(self, destination: str, settings: Settings) -> None: ...
 
-    def deliver(self, destination: str, notice: Notice, *, key: str, settings: Settings) -> str: ...
+    def deliver(self, destination: str, notice: Notice | AlertNotice, *, key: str, settings: Settings) -> str: ...
 
 
 class UnknownChannel(InvalidInput):

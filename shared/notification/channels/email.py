@@ -9,6 +9,7 @@ from email.utils import parseaddr
 from urllib.parse import unquote
 
 from shared.contracts.addresses import canonical
+from shared.contracts.alert import AlertNotice
 from shared.contracts.notice import Notice
 from shared.errors import InvalidInput
 from shared.notification import letter, submission, wording
@@ -30,7 +31,7 @@ def check(destination: str, settings: Settings) -> None:
     submission.server(settings.smtp_url.get_secret_value())
 
 
-def deliver(destination: str, notice: Notice, *, key: str, settings: Settings) -> str:
+def deliver(destination: str, notice: Notice | AlertNotice, *, key: str, settings: Settings) -> str:
     """Send one mail and return the server's answer and the time, e.g. `250 OK, queued as 1abc, in 0.31 s`.
 
     Raises the errors of `shared.notification.submission` and what `check` raises.

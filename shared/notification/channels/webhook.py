@@ -22,6 +22,7 @@ from opentelemetry.trace import SpanKind
 from standardwebhooks import Webhook
 
 from shared import policy, telemetry
+from shared.contracts.alert import AlertNotice
 from shared.contracts.notice import Notice
 from shared.egress import destination
 from shared.errors import External, InvalidInput, Permanent, Security, Temporary
@@ -90,7 +91,7 @@ def check(destination: str, settings: Settings) -> None:
     _signer(settings)
 
 
-def deliver(destination: str, notice: Notice, *, key: str, settings: Settings) -> str:
+def deliver(destination: str, notice: Notice | AlertNotice, *, key: str, settings: Settings) -> str:
     """POST `notice` once and return the status and the time it took, e.g. `204 in 0.12 s`.
 
     Raises ReceiverGone (410), ReceiverBusy (429, 5xx), ReceiverRefused (any other answer), ReceiverUnreachable,
@@ -105,7 +106,7 @@ def deliver(destination: str, notice: Notice, *, key: str, settings: Settings) -
     return f"{answer.status} in {time.monotonic() - started:.2f} s"
 
 
-def payload(notice: Notice) -> bytes:
+def payload(notice: Notice | AlertNotice) -> bytes:
     """Return the body: the notice under `data`, its type and the time of the fact beside it."""
     data = notice.model_dump(mode="json", exclude={"type"})
     return json.dumps({"type": notice.type, "timestamp": data["finished_at"], "data": data}).encode()

@@ -9,6 +9,7 @@ from shared.store.tables.access import (
     sessions,
     users,
 )
+from shared.store.tables.alerts import alert_notices, alerts
 from shared.store.tables.columns import Moment, metadata
 from shared.store.tables.records import line_batches, span_batches
 from shared.store.tables.triage import audit, audit_heads, dead_letter_rules, dead_letters, operations, policies
@@ -29,6 +30,8 @@ from shared.store.tables.work import (
 
 __all__ = [
     "Moment",
+    "alert_notices",
+    "alerts",
     "api_keys",
     "assessments",
     "audit",

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from email.headerregistry import Address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.contracts.alert import AlertNotice, AlertRule, AlertSeverity
 from shared.contracts.finding import Severity
 from shared.contracts.job import JobState
 from shared.contracts.notice import Highlight, Notice
@@ -83,3 +85,31 @@ def test_plain_text_is_one_short_printable_line(text: str, limit: int) -> None:
     line = wording.plain(text, limit)
     assert len(line) <= limit
     assert line.isprintable()
+
+
+@pytest.mark.parametrize("form", ["txt", "html"])
+@pytest.mark.parametrize(
+    ("kind", "begins"), [("firing", "alert: "), ("reminder", "still an alert: "), ("resolved", "over: ")]
+)
+def test_an_alert_says_what_is_wrong_since_when_and_what_to_do(kind: str, begins: str, form: str) -> None:
+    at = datetime(2026, 11, 26, 7, 30, tzinfo=UTC)
+    told = AlertNotice(
+        type=f"alert.{kind}",  # type: ignore[arg-type]
+        alert_id="a1",
+        rule=AlertRule.WORKER_LOST,
+        subject="scan@<b>\nhost",
+        severity=AlertSeverity.WARNING,
+        summary="The worker scan@<b>\nhost fell silent.",
+        cure="See vedette workers",
+        value=1.0,
+        bound=1.0,
+        opened_at=at,
+        finished_at=at,
+    )
+    mail = letter.compose(told, sender=SENDER, recipient=RECIPIENT, key="k")
+    assert mail["Subject"] == f"[Vedette] {begins}The worker scan@<b> host fell silent."
+    body = letter.render(f"alert.{form}", told)
+    assert ("See vedette workers" in body) is (kind != "resolved")
+    assert "2026-11-26 07:30:00 UTC" in body
+    assert ("<b>" in body) is (form == "txt")
+    assert "\nhost" not in body
