@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic_core import to_json
 
 from gateway import lookup, traces
 from gateway.auth import Asking, described, needs
@@ -51,6 +51,6 @@ def get_trace(
 
 def _answer(source: traces.Source, form: TraceFormat) -> Response:
     if form is TraceFormat.OTLP:
-        return Response(json.dumps(traces.otlp.document(source)), media_type="application/json")
+        return Response(to_json(traces.otlp.document(source)), media_type="application/json")
     made = traces.trace(source, is_grouped=form is TraceFormat.TREE)
     return Response(made.model_dump_json(), media_type="application/json")

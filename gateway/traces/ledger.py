@@ -55,6 +55,7 @@ def _row(known: Known, attempt: Attempt) -> Row:
         segment=Segment.WORK if attempt.part else Segment.RUN,
         began=ns(attempt.began_at),
         ended=_end(known, attempt),
+        parent=_parent(known, attempt),
         job_id=known.run.job.id,
         stage=attempt.stage,
         part=attempt.part,
@@ -65,6 +66,15 @@ def _row(known: Known, attempt: Attempt) -> Row:
         is_from_ledger=True,
         attributes={"vedette.worker": attempt.worker},
     )
+
+
+def _parent(known: Known, attempt: Attempt) -> str:
+    """Return the row of the attempt of its stage that a part was of; of a part that was ordered alone, none."""
+    if not attempt.part:
+        return ""
+    above = known.last(attempt.stage, known.attempts.index(attempt))
+    is_above = above and (above.ended_at is None or above.ended_at >= attempt.began_at)
+    return row_id(known.run, "run", above.stage, "", str(above.number)) if above and is_above else ""
 
 
 def _end(known: Known, attempt: Attempt) -> int:

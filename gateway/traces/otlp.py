@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.traces import attributes, recorded, tree
+from gateway.traces import attributes, recorded
 from gateway.traces.row import Row
 from gateway.traces.source import Source
 from gateway.traces.view import rows
 from shared.contracts.record import SpanKind, SpanRecord
-from shared.contracts.trace import SpanState
+from shared.contracts.trace import Segment, SpanState
 from shared.telemetry.tracing import ATTEMPT, JOB, PART, SEGMENT, STAGE
 
 _KINDS = {kind: number for number, kind in enumerate(SpanKind, 1)}  # as in trace.proto
 _ERROR = 2
+_NAMES = {bool: "boolValue", int: "intValue", float: "doubleValue"}
+_AS_THEY_ARE = frozenset({"boolValue", "doubleValue"})
 _RESOURCE = ("service.name", "process")  # attributes that the store adds to each span
 
 
@@ -28,9 +30,11 @@ def document(source: Source) -> dict[str, Any]:
     for record in recorded.unique(source.records):
         service, process = (str(record.attributes.get(name, "")) for name in _RESOURCE)
         of.setdefault((service, process), []).append(_recorded(record))
-    grown = tree.grow(rows(source))
-    for row, parent, _ in grown.walk():
+    told = [row for row in rows(source) if row.segment is Segment.JOB or row.is_from_ledger]
+    tops = {row.job_id: row.id for row in told if row.segment is Segment.JOB}
+    for row in told:
         if row.is_from_ledger and row.state is not SpanState.LIVE:
+            parent = row.parent or ("" if row.segment is Segment.JOB else tops[row.job_id])
             of.setdefault((row.service or "ledger", ""), []).append(_told(row, parent, source.trace_id))
     return {"resourceSpans": [_resource(service, process, spans) for (service, process), spans in of.items()]}
 
@@ -79,13 +83,7 @@ def _pairs(said: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _value(value: Any) -> dict[str, Any]:  # noqa: ANN401  plain data
-    match value:
-        case bool():
-            return {"boolValue": value}
-        case int():
-            return {"intValue": str(value)}
-        case float():
-            return {"doubleValue": value}
-        case list() | tuple():
-            return {"arrayValue": {"values": [_value(each) for each in value]}}
-    return {"stringValue": str(value)}
+    if isinstance(value, (list, tuple)):
+        return {"arrayValue": {"values": [_value(each) for each in value]}}
+    name = _NAMES.get(type(value), "stringValue")
+    return {name: value if name in _AS_THEY_ARE else str(value)}

@@ -14,7 +14,7 @@ from shared.contracts.trace import Segment, SpanError, SpanState
 SECOND = 1_000_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """members: how long each of the spans took that it stands for; empty where it is one itself."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+from pydantic import Field
+
 from shared.contracts.job import Contract
 from shared.contracts.logs import LineRecord
 
@@ -39,8 +41,8 @@ class SpanRecord(Contract):
     ended_ns: int
     is_error: bool = False
     error: str = ""
-    attributes: dict[str, Any] = {}
-    links: list[SpanLink] = []
+    attributes: dict[str, Any] = Field(default_factory=dict)  # quicker than a copy of one, and there are thousands
+    links: list[SpanLink] = Field(default_factory=list)
 
 
 class RecordBatch(Contract):

@@ -94,6 +94,14 @@ def test_parts_are_told_only_where_their_stage_is_not() -> None:
     assert missing(of, spanned("w", 0, 9, Segment.WAIT), spanned("a", 9, 21)) == []
 
 
+def test_a_part_is_below_the_attempt_of_its_stage_unless_it_was_ordered_alone() -> None:
+    scan, html = finished(20), [started(12, 1, "scan", "html"), finished(18, "scan", "html")]
+    late = [started(99, 1, "scan", "csv"), finished(100, "scan", "csv")]
+    told = {each.name: each for each in _rows(run(job(95), started(10), *html, scan, *late))}
+    assert told["scan html"].parent == told["run scan"].id
+    assert told["scan csv"].parent == ""
+
+
 def test_a_job_that_was_not_due_was_held_back() -> None:
     later = [event(EventType.JOB_CREATED, 0), event(EventType.JOB_QUEUED, 5000), started(5010), finished(5090)]
     of = run(job(6000, due_at=at(5000)))
