@@ -26,7 +26,7 @@ HOW = "`tree`: equal siblings in one row; `spans`: each in its own; `otlp`: OTLP
 Format = Annotated[TraceFormat, Query(alias="format", description=HOW)]
 
 
-@router.get("/jobs/{id}/trace", response_model=Trace, responses=problems(409))
+@router.get("/jobs/{id}/trace", response_model=Trace | traces.otlp.OtlpDocument, responses=problems(409))
 def get_job_trace(
     caller: Asking,
     piece: Piece,
@@ -39,7 +39,7 @@ def get_job_trace(
     return _answer(source, form)
 
 
-@router.get("/traces/{trace_id}", response_model=Trace)
+@router.get("/traces/{trace_id}", response_model=Trace | traces.otlp.OtlpDocument)
 def get_trace(
     caller: Asking, trace_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")], form: Format = TraceFormat.TREE
 ) -> Response:

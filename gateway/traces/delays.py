@@ -62,7 +62,7 @@ def _ordered(known: Known, since: datetime) -> Iterator[Row]:
                 name=f"wait {step.stage} {step.part}",
                 segment=Segment.WAIT,
                 began=ns(step.ready_at),
-                ended=ns(known.at),
+                ended=max(ns(step.ready_at), ns(known.at)),
                 job_id=known.run.job.id,
                 stage=step.stage,
                 part=step.part,

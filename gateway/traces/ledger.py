@@ -28,7 +28,7 @@ def job(run: Run, span_id: str, at: datetime) -> Row:
         name="job",
         segment=Segment.JOB,
         began=ns(run.began_at),
-        ended=ns(run.ended_at or at),
+        ended=max(ns(run.began_at), ns(run.ended_at or at)),
         job_id=run.job.id,
         state=state,
         error=error_of(failure) if failure and state is SpanState.ERROR else None,
@@ -78,8 +78,11 @@ def _parent(known: Known, attempt: Attempt) -> str:
 
 
 def _end(known: Known, attempt: Attempt) -> int:
-    """Return when an attempt ended; a lost one, at the latest when its message was back in the queue."""
-    ended = ns(attempt.ended_at or known.at)
+    """Return when an attempt ended; a lost one, at the latest when its message was back in the queue.
+
+    It was told by the clock of another machine, so it may have begun in the future.
+    """
+    ended = max(ns(attempt.began_at), ns(attempt.ended_at or known.at))
     return min([ended, *_waits(known, attempt, ended)]) if attempt.is_lost else ended
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel, Field
+
 from gateway.traces import attributes, recorded
 from gateway.traces.row import Row
 from gateway.traces.source import Source
@@ -22,6 +24,12 @@ _ERROR = 2
 _NAMES = {bool: "boolValue", int: "intValue", float: "doubleValue"}
 _AS_THEY_ARE = frozenset({"boolValue", "doubleValue"})
 _RESOURCE = ("service.name", "process")  # attributes that the store adds to each span
+
+
+class OtlpDocument(BaseModel):
+    """For the description of the routes; what is in it, the specification of OTLP says."""
+
+    resource_spans: list[dict[str, Any]] = Field(alias="resourceSpans")
 
 
 def document(source: Source) -> dict[str, Any]:
@@ -74,7 +82,7 @@ def _told(row: Row, parent: str, trace_id: str) -> dict[str, Any]:
 
 
 def _span(trace_id: str, span_id: str, parent_id: str, name: str) -> dict[str, Any]:
-    made = {"traceId": trace_id, "spanId": span_id, "name": name}
+    made = {"traceId": trace_id, "spanId": span_id, "name": attributes.plain(name)}
     return made | {"parentSpanId": parent_id} if parent_id else made
 
 

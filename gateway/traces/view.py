@@ -81,7 +81,7 @@ def _spans(drawn: Tree, through: frozenset[str], began: int) -> list[Span]:
             id=row.id,
             parent_id=parent or None,
             depth=depth,
-            name=row.name,
+            name=attributes.plain(row.name),
             kind=row.kind,
             segment=row.segment,
             job_id=row.job_id,

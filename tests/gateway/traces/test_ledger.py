@@ -63,6 +63,11 @@ def test_a_stage_that_runs_is_live_until_now() -> None:
     assert missing(of, now=500) == [("wait scan", 0, 10, OK), ("run scan", 10, 500, LIVE)]
 
 
+def test_what_began_in_the_future_by_the_clock_of_another_machine_has_no_length() -> None:
+    of = run(job(None, step(StepState.RUNNING)), started(100))
+    assert missing(of, spanned("w", 0, 99, Segment.WAIT), now=50) == [("run scan", 100, 100, LIVE)]
+
+
 def test_a_job_waits_in_the_queue_for_its_stage() -> None:
     of = run(job(None, step(StepState.PENDING), step(StepState.PENDING, StageName.PROCESS, ready=None)))
     assert missing(of, now=70) == [("wait scan", 0, 70, LIVE)]
