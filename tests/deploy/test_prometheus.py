@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.settings import Settings
 from tests.deploy import watching
 
 TESTS = watching.RULES.with_name("rules_test.yml")
@@ -52,6 +53,21 @@ def test_amtool_takes_the_configuration(tmp_path: Path) -> None:
 
 def test_there_is_an_alert_for_all_that_people_must_be_told_of() -> None:
     assert set(WANTED.values()) <= set(ALERTS)
+
+
+SETTINGS = {  # what the product judges by, and the rules of Prometheus that judge the same
+    "alert_queue_age_s": "VedetteQueueTooOld",
+    "alert_stage_s": "VedetteStageSlow",
+    "alert_failure_ratio": "VedetteFailureRate",
+    "alert_least_jobs_count": "VedetteFailureRate",
+    "alert_dead_letters_count": "VedetteDeadLettersGrowing",
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_prometheus_judges_by_the_numbers_of_the_product(setting: str) -> None:
+    number = Settings.model_fields[setting].default
+    assert re.search(rf">=? {number:g}\b", ALERTS[SETTINGS[setting]]["expr"])
 
 
 @pytest.mark.parametrize("name", ALERTS)
