@@ -205,7 +205,12 @@ def _after(stage: StageName) -> StageName:
 
 def _go_on(connection: Connection, key: Key, following: StageName, told: Fact) -> list[Event]:
     """Make the following stage ready; where there is none, or it is over, the job ends when all its stages have."""
-    if key.part or connection.execute(_READY, {"of_job": key.job_id, "of_stage": following, "at": now()}).rowcount:
+    mark = {"of_job": key.job_id, "of_stage": following, "at": now()}
+    if key.part:
+        return add(connection, [told])
+    if following is key.stage:
+        connection.execute(_LEAVE_PARTS, mark)  # of an earlier run; nobody will do them, and none is waited for
+    elif connection.execute(_READY, mark).rowcount:
         return add(connection, [told])
     return add(connection, [told, *ending.settle(connection, key.org_id, key.job_id)])
 
@@ -287,6 +292,17 @@ _END = (
         finished_at=bindparam("at"),
         progress=None,
     )
+)
+_LEAVE_PARTS = (
+    update(steps)
+    .where(
+        steps.c.job_id == bindparam("of_job"),
+        steps.c.stage == bindparam("of_stage"),
+        steps.c.part != "",
+        steps.c.state == StepState.PENDING.value,
+        steps.c.ordered_at.is_(None),
+    )
+    .values(state=StepState.SKIPPED.value, finished_at=bindparam("at", type_=Moment()))
 )
 _READY = (
     update(steps)

@@ -133,6 +133,16 @@ def test_the_failure_of_the_job_is_the_first_one(database: str) -> None:
     assert ended.failure.code == "broken"
 
 
+def test_a_part_that_the_last_stage_knows_no_more_keeps_no_job_from_its_end(database: str) -> None:
+    """Somebody had the installation tell others between two runs."""
+    [job_id] = make()
+    with writing() as connection:
+        ledger.add_parts(connection, Key(job_id, ORG, NOTIFY), ["told-before"])
+    run_through(job_id)
+    assert view(job_id).state is JobState.SUCCEEDED
+    assert step(job_id, NOTIFY, "told-before").state is StepState.SKIPPED
+
+
 def test_a_failed_part_makes_the_job_partial_and_stops_nothing(database: str) -> None:
     [job_id] = make(new_job(parts={REPORT: ["json", "pdf"]}))
     run_through(job_id, SCAN, PROCESS)

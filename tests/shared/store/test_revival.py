@@ -96,9 +96,10 @@ def test_a_retry_goes_on_where_it_failed(database: str, stage: StageName) -> Non
 
 def test_its_events_say_who_why_and_from_where(database: str) -> None:
     job_id = failed_at(PROCESS)
+    last = view(job_id).trace_id
     revived, queued = revive(job_id).events
     assert (revived.type, queued.type) == ("job.revived", "job.queued")
-    assert revived.data == {"run": 2, "from": "process", "by": "ann", "why": "retry", "last_trace_id": ""}
+    assert revived.data == {"run": 2, "from": "process", "by": "ann", "why": "retry", "last_trace_id": last}
     assert events(job_id)[-2:] == [revived, queued]
 
 
