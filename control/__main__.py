@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from control import alerts, ingester, operations, places, reconciler, recorder
+from control import alerts, ingester, operations, places, reconciler, recorder, rollups
 from control.leader import Leader
 from control.loop import Loop, Run
 from shared import heartbeat, keyring, recording, telemetry
@@ -32,6 +32,7 @@ LOOPS: dict[str, Run] = {
     "operations": operations.run,
     "places": places.run,
     "recorder": recorder.run,
+    "rollups": rollups.run,
     "alerts": alerts.run,
     "notices": notices.run,
 }

@@ -61,7 +61,7 @@ def _end(connection: Connection, org_id: str, row: RowMapping, state: JobState) 
     at = now()
     if not connection.execute(_END_JOB, {"of_job": row["job_id"], "new_state": state, "at": at}).rowcount:
         return []
-    data = {"state": state, "total_s": seconds(row["queued_at"], at)}
+    data = {"state": state, "kind": row["kind"], "total_s": seconds(row["queued_at"], at)}
     if row["cancelled_by"]:
         data["by"] = row["cancelled_by"]
     return [Fact(org_id, row["job_id"], EventType.JOB_FINISHED, data=data)]
@@ -70,7 +70,7 @@ def _end(connection: Connection, org_id: str, row: RowMapping, state: JobState) 
 _SELECT_STATES = (
     select(
         *(steps.c.job_id, steps.c.stage, steps.c.part, steps.c.state),
-        *(jobs.c.queued_at, jobs.c.failure, jobs.c.cancelled_at, jobs.c.cancelled_by),
+        *(jobs.c.kind, jobs.c.queued_at, jobs.c.failure, jobs.c.cancelled_at, jobs.c.cancelled_by),
     )
     .join(jobs, jobs.c.id == steps.c.job_id)
     .where(steps.c.job_id == bindparam("of_job"), steps.c.ordered_at.is_(None))

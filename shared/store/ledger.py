@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists,
 
 from shared.contracts.events import Event, EventType
 from shared.contracts.job import Failure, JobState, Progress, StageName, StepState
-from shared.ids import new_id, now
+from shared.ids import new_id, now, seconds
 from shared.store import ending
 from shared.store.ending import NOT_OVER, outcome
 from shared.store.engine import insert_missing
@@ -31,12 +31,14 @@ def take(connection: Connection, key: Key, *, worker: str, message: str = "", ab
     A step of a job that somebody cancelled, or of an earlier run, is over; the cancelled job ends with it.
     message: the tag of the message that asks.  abandoned: that of one which has the step, but nobody has it any more.
     """
-    mark = {"at": now(), "new_delivery": new_id(), "new_worker": worker, "of_run": key.run}
+    at = now()
+    mark = {"at": at, "new_delivery": new_id(), "new_worker": worker, "of_run": key.run}
     mark |= {"new_message": message, "old_message": abandoned}
     row = connection.execute(_TAKE, _keys(key) | mark).one_or_none()
     if row is None:
         return _refuse(connection, key)
-    told = [key.fact(EventType.STAGE_STARTED, {"attempt": row.attempt, "worker": worker})]
+    waited_s = seconds(row.ready_at, at) if row.attempt == 1 else None  # later ones have had their back-off
+    told = [key.fact(EventType.STAGE_STARTED, {"attempt": row.attempt, "worker": worker, "waited_s": waited_s})]
     if not key.part and (key.stage is STAGES[0] or row.attempt > 1 or key.run > 1):  # else the job runs already
         started_at = connection.execute(_START_JOB, {"of_job": key.job_id, "at": mark["at"]}).scalar_one_or_none()
         if started_at == mark["at"]:
@@ -82,7 +84,9 @@ def _found(connection: Connection, key: Key) -> Taken:
 def finish(connection: Connection, taken: Taken, *, summary: str) -> list[Event]:
     """Mark a step as succeeded and what follows from it. Raises Superseded."""
     _end(connection, taken, StepState.SUCCEEDED, summary=summary, failure=None)
-    told = taken.key.fact(EventType.STAGE_FINISHED, {"summary": summary, "attempt": taken.attempt})
+    told = taken.key.fact(
+        EventType.STAGE_FINISHED, {"summary": summary, "attempt": taken.attempt, "ran_s": taken.ran_s}
+    )
     return _go_on(connection, taken.key, _after(taken.key.stage), told)
 
 
@@ -269,7 +273,7 @@ _TAKE = (
         next_attempt_at=None,
         failure=None,
     )
-    .returning(steps.c.attempt, steps.c.retries, steps.c.lost)
+    .returning(steps.c.attempt, steps.c.retries, steps.c.lost, steps.c.ready_at)
 )
 _START_JOB = (
     update(jobs)

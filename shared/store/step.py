@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared.contracts.events import Event, EventType
@@ -61,6 +62,12 @@ class Taken:
     lost: int = 0
     failure: Failure | None = None
     events: Sequence[Event] = ()
+    began: float = field(default_factory=time.monotonic, compare=False)
+
+    @property
+    def ran_s(self) -> float:
+        """How long it has been in these hands, in seconds."""
+        return round(time.monotonic() - self.began, 4)
 
     @property
     def is_over(self) -> bool:

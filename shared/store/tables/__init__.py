@@ -12,6 +12,7 @@ from shared.store.tables.access import (
 from shared.store.tables.alerts import alert_notices, alerts
 from shared.store.tables.columns import Moment, metadata
 from shared.store.tables.records import line_batches, span_batches
+from shared.store.tables.rollups import counted, counters
 from shared.store.tables.triage import audit, audit_heads, dead_letter_rules, dead_letters, operations, policies
 from shared.store.tables.work import (
     assessments,
@@ -37,6 +38,8 @@ __all__ = [
     "audit",
     "audit_heads",
     "batches",
+    "counted",
+    "counters",
     "coverage",
     "dead_letter_rules",
     "dead_letters",
