@@ -38,6 +38,7 @@ from gateway.routes import (
     keys,
     login,
     logs,
+    metrics,
     operations,
     orders,
     orgs,
@@ -122,6 +123,7 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
         alerts,
         audit,
         health,
+        metrics,
     ):
         app.include_router(routes.router)
     app.add_api_route("/api/v1/openapi.json", _openapi, include_in_schema=False)

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway import problems
+from gateway import meters, problems
 from shared import telemetry
 from shared.errors import InvalidInput
 
@@ -26,7 +26,7 @@ BULK = frozenset(
     for each in ("jobs", "batches", "targets:check", "jobs:cancel", "dlq:replay", "dlq:discard", "analysis/submit-bulk")
 )  # what many things are named to
 SERVED = frozenset({"http", "websocket"})  # the types of scopes that the door looks at
-PROBES = frozenset({"/livez", "/readyz"})
+PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 _HOST = re.compile(
     r"(?:\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\]|([A-Za-z0-9._-]+))(?::[0-9]{0,5})?"
 )  # RFC 9110, 7.2; of names, DNS's
@@ -74,7 +74,9 @@ class Edge:
                 raise
             await problems.answer(exc)(scope, receive, finish)
         finally:
-            _log(scope, status, time.monotonic() - started)
+            took_s = time.monotonic() - started
+            meters.request(scope, status, took_s)
+            _log(scope, status, took_s)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         started, code = time.monotonic(), 0

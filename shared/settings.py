@@ -134,6 +134,14 @@ class Settings(BaseSettings):
     )
     mail_from: str = "Vedette <vedette@localhost>"
 
+    # figures
+    metrics_token: SecretStr = Field(
+        default=SecretStr(""), description="opens /metrics and nothing else; the installation's own token does as well"
+    )
+    metrics_orgs_count: int = Field(
+        default=0, ge=0, le=100, description="organisations named in /metrics, those with most jobs; 0: none"
+    )
+
     # alerts
     alert_notify: list[str] = Field(
         default=[], repr=False, description="destinations told of alerts by control, as those of `notify` (JSON list)"

@@ -242,6 +242,7 @@ def test_every_way_out_is_recognised(way: str) -> None:
 
 # Where gateway and services may see all organisations, and why. The others say whose rows they mean: see ADR 0021.
 SEES_ALL = {
+    "gateway/exposition.py::_of_store": "figures are of the whole installation, behind a token of their own",
     "gateway/guard.py::look": "alerts are of the installation, and of no organisation",
     "gateway/routes/health.py::_database": "whether the database answers is nobody's",
     "gateway/feed.py::_place_of": "a place in the event log is none's; what lies between two is read for one",

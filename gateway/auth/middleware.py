@@ -14,7 +14,7 @@ from gateway.auth.caller import Caller, CredentialInUrl, TokenMissing, Unauthori
 from gateway.edge import SERVED
 
 OPEN = frozenset(
-    {"/livez", "/readyz", "/version", "/api/v1/auth/login", "/api/v1/auth/refresh"}
+    {"/livez", "/readyz", "/version", "/metrics", "/api/v1/auth/login", "/api/v1/auth/refresh"}
 )  # and POST /api/v1/auth/session
 ORGANISATION = "vedette-organisation"
 _IN_URLS = frozenset({"token", "access_token", "api_key", "apikey", "key", "password", "secret", "authorization"})

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from shared.contracts.job import JobState, StageName, StepState
 from shared.ids import first_id, now
+from shared.store.dead_letters import WAITING
 from shared.store.tables import dead_letters, jobs, steps
 
 LONGEST = timedelta(hours=2)  # what began earlier, and ended lately, is not looked at
@@ -42,3 +43,20 @@ def runs(connection: Connection, within: timedelta) -> dict[StageName, list[floa
         if row.started_at is not None:
             took[StageName(row.stage)].append((row.finished_at - row.started_at).total_seconds())
     return took
+
+
+def letters(connection: Connection) -> list[tuple[tuple[str, str], float]]:
+    """Return how many dead letters wait for somebody, by class and stage (empty: of none)."""
+    query = select(dead_letters.c.failure_class, dead_letters.c.stage, func.count())
+    grouped = query.where(dead_letters.c.state.in_(WAITING)).group_by(
+        dead_letters.c.failure_class, dead_letters.c.stage
+    )
+    return [((kind, stage or ""), float(number)) for kind, stage, number in connection.execute(grouped)]
+
+
+def busiest(connection: Connection, most: int) -> list[tuple[tuple[str], float]]:
+    """Return the organisations with most jobs in 24 hours, up to `most`, and how many."""
+    number = func.count()
+    query = select(jobs.c.org_id, number).where(jobs.c.id >= first_id(now() - timedelta(hours=24)))
+    found = connection.execute(query.group_by(jobs.c.org_id).order_by(number.desc(), jobs.c.org_id).limit(most))
+    return [((org_id,), float(jobs_made)) for org_id, jobs_made in found]
