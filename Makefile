@@ -57,6 +57,7 @@ chaos: $(VENV)/.dev ## kill, freeze, fill and empty everything under running job
 bench: $(VENV)/.dev ## measure against nmap and a bare Celery chain, paired, as ratios
 	@$(BIN)/python -m tests.bench.scan
 	@$(BIN)/python -m tests.bench.pipeline
+	@$(BIN)/python -m tests.bench.tracing
 	@$(BIN)/python -m tests.bench.dead_letters sqlite
 	@$(BIN)/python -m tests.bench.dead_letters postgres
 	@$(BIN)/python -m tests.bench.live sqlite

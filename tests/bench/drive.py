@@ -6,7 +6,7 @@ import sys
 import time
 from datetime import timedelta
 
-from shared import pipeline, registry, testing
+from shared import pipeline, recording, registry, testing
 from shared.contracts.job import StageName
 from shared.contracts.submission import Options
 from shared.ids import now
@@ -19,6 +19,7 @@ def main(count: int, formats: list[str]) -> float:
     target = registry.target({"kind": "host", "host": "127.0.0.1", "ports": "1"})
     deadline = now() + timedelta(hours=1)
     new = jobs.NewJob("local", target, Options(reports=formats), "scan", deadline, parts={StageName.REPORT: formats})
+    recorded = recording.begin("drive", recording.FLUSH_EVERY_S)
     start = time.perf_counter()
     with writing() as connection:
         ids = jobs.create(connection, [new] * count)
@@ -32,7 +33,9 @@ def main(count: int, formats: list[str]) -> float:
         return not left
 
     testing.wait_for(all_ended, "all jobs are terminal", 120)
-    return time.perf_counter() - start
+    took = time.perf_counter() - start
+    recorded.end()
+    return took
 
 
 if __name__ == "__main__":

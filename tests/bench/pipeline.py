@@ -60,7 +60,7 @@ def main() -> None:
         sides = [*_bare(server.url), *_pipelines(server.url, folder, HERE, "", 0)]
         if base:
             sides += _pipelines(server.url, folder, _copy(base, folder / "files"), "base ", 6)
-        with _workers(sides, folder):
+        with workers(sides, folder):
             rates = _measure(sides)
     _print(rates)
 
@@ -116,7 +116,7 @@ def _pipelines(url: str, folder: Path, root: Path, prefix: str, db: int) -> list
 
 
 @contextmanager
-def _workers(sides: list[Side], folder: Path) -> Iterator[None]:
+def workers(sides: list[Side], folder: Path) -> Iterator[None]:
     """Four workers of each side, ready, for the block."""
     with ExitStack() as stack:
         for side in sides:
