@@ -24,6 +24,7 @@ from shared.keyring import Unverified
 from shared.settings import settings
 from shared.store import lines, records
 from shared.store.engine import writing
+from shared.store.sampling import Sample, settle
 
 log = structlog.get_logger()
 
@@ -31,19 +32,22 @@ AT_ONCE = 200  # entries in one transaction
 IDLE_S = 0.25  # between two looks while nothing comes
 AWAY_S = 1.0  # while bus or database is away
 TIDY_EVERY_S = 60.0
+SAMPLE_EVERY_S = 5.0
+LATE_S = 30.0  # after the end of a job; its last spans come within a second, unless this process was away
 
 Entry = tuple[str, Mapping[bytes, bytes]]
 
 
 def run(stop: threading.Event) -> None:
     """Take records in until `stop` is set."""
-    tidy_at = 0.0
+    due = {sample: 0.0, tidy: 0.0}
+    every_s = {sample: SAMPLE_EVERY_S, tidy: TIDY_EVERY_S}
     while not stop.is_set():
-        wait_s = _attempt(take_in)
-        if time.monotonic() >= tidy_at:
-            wait_s = max(wait_s, _attempt(tidy))
-            tidy_at = time.monotonic() + TIDY_EVERY_S
-        stop.wait(wait_s)
+        waits = [_attempt(take_in)]
+        for work in [work for work, at in due.items() if time.monotonic() >= at]:
+            waits.append(_attempt(work))
+            due[work] = time.monotonic() + (every_s[work] if waits[-1] else 0.0)  # there may be more
+        stop.wait(AWAY_S if AWAY_S in waits else min(waits))
 
 
 def take_in() -> int:
@@ -53,10 +57,18 @@ def take_in() -> int:
         return 0
     batches = [batch for _, fields in entries if (batch := _opened(fields))]
     with writing() as connection:
-        records.keep(connection, batches)
+        records.keep(connection, batches, is_settled=settings().trace_sample_ratio >= 1)
         lines.keep(connection, batches)
     _delete([entry_id for entry_id, _ in entries])
     return len(entries)
+
+
+def sample() -> int:
+    """Decide of jobs that are over whether their spans stay; return of how many."""
+    chosen = settings()
+    asked = Sample(chosen.trace_sample_ratio, chosen.trace_slow_s, now() - timedelta(seconds=LATE_S))
+    with writing() as connection:
+        return settle(connection, asked)
 
 
 def tidy() -> int:

@@ -167,6 +167,9 @@ class Settings(BaseSettings):
         le=1,
         description="share of jobs whose spans are kept; of those that failed or were slow, all are",
     )
+    trace_slow_s: float = Field(
+        default=60.0, gt=0, description="a job that took longer from its sending to its end was slow"
+    )
     log_format: Literal["auto", "console", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -30,10 +30,13 @@ class Extent:
     job_ids: list[str]
 
 
-def keep(connection: Connection, batches: Sequence[RecordBatch]) -> None:
-    """Keep batches; one that is there already stays as it is."""
-    at = now()
-    insert_missing(connection, span_batches, [_row(batch, at) for batch in batches if batch.spans])
+def keep(connection: Connection, batches: Sequence[RecordBatch], *, is_settled: bool = True) -> None:
+    """Keep batches; one that is there already stays as it is.
+
+    is_settled: they stay until they are old; else `sampling` decides that once their job is over.
+    """
+    more = {"kept_at": now(), "is_settled": is_settled}
+    insert_missing(connection, span_batches, [_row(batch) | more for batch in batches if batch.spans])
 
 
 def extent(connection: Connection, trace_id: str, job_id: str | None = None) -> Extent:
@@ -63,7 +66,7 @@ def forget(connection: Connection, before: datetime, limit: int = 500) -> int:
     return connection.execute(delete(span_batches).where(span_batches.c.id.in_(old))).rowcount
 
 
-def _row(batch: RecordBatch, at: datetime) -> dict[str, object]:
+def _row(batch: RecordBatch) -> dict[str, object]:
     plain = [{**span.model_dump(mode="json", exclude_defaults=True)} for span in batch.spans]
     for span in plain:
         span["attributes"] = {**span.get("attributes", {}), "service.name": batch.service, "process": batch.process}
@@ -75,7 +78,6 @@ def _row(batch: RecordBatch, at: datetime) -> dict[str, object]:
         "ended_ns": max(span.ended_ns for span in batch.spans),
         "has_error": any(span.is_error for span in batch.spans),
         "spans": zlib.compress(json.dumps(plain, separators=(",", ":")).encode(), 6),
-        "kept_at": at,
     }
 
 

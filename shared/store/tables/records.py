@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, text, true
 
 from shared.store.tables.columns import Id, Line, Moment, metadata
 
@@ -20,11 +20,18 @@ span_batches = Table(
     Column("began_ns", BigInteger, nullable=False),
     Column("ended_ns", BigInteger, nullable=False),
     Column("has_error", Boolean, nullable=False),
+    Column("is_settled", Boolean, nullable=False, server_default=true()),  # else `sampling` decides whether it stays
     Column("spans", LargeBinary, nullable=False),
     Column("kept_at", Moment, nullable=False),
     Index(None, "org_id", "trace_id"),
     Index(None, "job_id"),
     Index(None, "kept_at"),
+    Index(
+        "ix_span_batches_unsettled",
+        "job_id",
+        sqlite_where=text("NOT is_settled"),
+        postgresql_where=text("NOT is_settled"),
+    ),
 )
 
 line_batches = Table(

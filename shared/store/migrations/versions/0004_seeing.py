@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("began_ns", sa.BigInteger(), nullable=False),
         sa.Column("ended_ns", sa.BigInteger(), nullable=False),
         sa.Column("has_error", sa.Boolean(), nullable=False),
+        sa.Column("is_settled", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("spans", sa.LargeBinary(), nullable=False),
         sa.Column("kept_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_span_batches")),
@@ -32,6 +33,8 @@ def upgrade() -> None:
     op.create_index(op.f("ix_span_batches_org_id_trace_id"), "span_batches", ["org_id", "trace_id"])
     op.create_index(op.f("ix_span_batches_job_id"), "span_batches", ["job_id"])
     op.create_index(op.f("ix_span_batches_kept_at"), "span_batches", ["kept_at"])
+    waits = sa.text("NOT is_settled")
+    op.create_index("ix_span_batches_unsettled", "span_batches", ["job_id"], sqlite_where=waits, postgresql_where=waits)
     op.drop_index("ix_jobs_trace_id", "jobs")
     op.create_index(op.f("ix_jobs_org_id_trace_id_id"), "jobs", ["org_id", "trace_id", "id"])
     are = sa.text("origin_id IS NOT NULL")
