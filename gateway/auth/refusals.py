@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from gateway.auth.peer import network
 from shared.errors import Infrastructure
 from shared.store import audit
 from shared.store.engine import writing
@@ -25,7 +26,7 @@ _seen: dict[tuple[str, str], tuple[float, int]] = {}
 def note(org_id: str, actor: str, action: str, address: str, **detail: Any) -> None:  # noqa: ANN401
     """Write down a refusal. A database that is away makes it no less of one: it is logged."""
     log.warning(action, actor=actor, address=address, **detail)
-    count = _count(action, address)
+    count = _count(action, network(address))
     if count > PER_MINUTE:
         return
     if count == PER_MINUTE:

@@ -1,4 +1,4 @@
-"""Log-ins that fail: so many per account and per address, and then none for a while."""
+"""Log-ins that fail: so many per account and per address (of IPv6: per /64), and then none for a while."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 from limits import RateLimitItemPerMinute
 
 from gateway.auth import refusals
+from gateway.auth.peer import network
 from gateway.window import Windows
 from shared.errors import External
 
@@ -30,7 +31,7 @@ class TooManyLogins(External):
 
 def check(email: str, address: str) -> None:
     """Raise TooManyLogins where another attempt is not even looked at."""
-    for limit, kind, what in ((ACCOUNT, "account", _mark(email)), (ADDRESS, "address", address)):
+    for limit, kind, what in ((ACCOUNT, "account", _mark(email)), (ADDRESS, "address", network(address))):
         left, wait_s = _windows.left(limit, "login", kind, what)
         if left <= 0:
             refusals.note(refusals.NOBODY, f"user:{email}", "login.throttled", address, by=kind)
@@ -40,7 +41,7 @@ def check(email: str, address: str) -> None:
 def failed(email: str, address: str) -> None:
     """Count a log-in that failed."""
     _windows.hit(ACCOUNT, "login", "account", _mark(email))
-    _windows.hit(ADDRESS, "login", "address", address)
+    _windows.hit(ADDRESS, "login", "address", network(address))
 
 
 def succeeded(email: str) -> None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from gateway import idempotency
 from gateway.auth import Asking, Caller, Forbidden, described, needs
 from gateway.openapi import problems
-from gateway.page import Page
+from gateway.page import Page, Paged
 from shared.contracts.access import MemberChange, MemberNew, MemberView, OrgChange, OrgNew, OrgView
 from shared.contracts.identity import Permission, Role
 from shared.store import audit
@@ -24,11 +24,12 @@ _EVERYTHING = Permission.INSTALLATION
 
 
 @router.get("/orgs", dependencies=[needs(Permission.READ)])
-def list_orgs(caller: Asking) -> Page[OrgView]:
+def list_orgs(caller: Asking, paging: Paged) -> Page[OrgView]:
     """The organisations that the caller belongs to; for whoever runs the installation, all."""
     with reading() as connection:
         mine = None if _EVERYTHING in caller.permissions else _mine(connection, caller)
-        return Page(items=organisations.all_of(connection, mine))
+        found = organisations.page(connection, mine, limit=paging.more, after=paging.after)
+    return paging.cut(found)
 
 
 @router.post("/orgs", status_code=201, dependencies=[needs(_EVERYTHING)], responses=problems(409))
@@ -64,10 +65,11 @@ def change_org(caller: Asking, org_id: str, asked: OrgChange) -> OrgView:
 
 
 @router.get("/members", dependencies=[needs(Permission.READ)])
-def list_members(caller: Asking) -> Page[MemberView]:
-    """Who belongs to the organisation, and as what."""
+def list_members(caller: Asking, paging: Paged) -> Page[MemberView]:
+    """Who belongs to the organisation, and as what; by e-mail."""
     with reading(caller.org_id) as connection:
-        return Page(items=members.all_of(connection, caller.org_id))
+        found = members.page(connection, caller.org_id, limit=paging.more, after=paging.after)
+    return paging.cut(found, "email")
 
 
 @router.post("/members", status_code=201, dependencies=[needs(Permission.MEMBERS)], responses=problems(404, 409))

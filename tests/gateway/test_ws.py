@@ -404,7 +404,8 @@ def test_a_flood_ends_the_connection_and_is_written_down_once(talker: Talker) ->
     assert talker.ended()
     assert talker.code == conversation.FLOOD
     with reading() as connection:
-        assert [line.action for line in audit.page(connection, "local", limit=9)] == ["socket.flooded"]
+        lines = audit.page(connection, "local", limit=9)
+    assert [(line.action, line.address) for line in lines] == [("socket.flooded", "127.0.0.1")]
 
 
 def test_a_message_that_is_too_large_ends_the_connection(talker: Talker) -> None:

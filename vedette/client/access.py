@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from shared.contracts.access import (
     KeyNew,
@@ -26,6 +29,9 @@ from shared.contracts.identity import Role
 from shared.contracts.job import Written
 from vedette.client.http import MAX_PROBLEM, Http, Items, path
 from vedette.refusals import NothingThere
+
+Found = TypeVar("Found", bound=BaseModel)
+PAGE = 200  # items asked for at a time
 
 
 class LogIn:
@@ -80,15 +86,10 @@ class Users:
         return self._http.ask(UserView, "PATCH", path("users", self._id(email)), json=body)
 
     def _id(self, email: str) -> str:
-        cursor: str | None = None
-        while True:
-            page = self.page(limit=200, cursor=cursor)
-            for user in page.items:
-                if email.lower() == user.email:
-                    return user.id
-            if not page.next:
-                raise NothingThere(f"There is no user {email}.", cure="List them: vedette users list")
-            cursor = page.next
+        for user in _every(lambda params: self._http.ask(Items[UserView], "GET", "users", params=params)):
+            if email.lower() == user.email:
+                return user.id
+        raise NothingThere(f"There is no user {email}.", cure="List them: vedette users list")
 
 
 class Orgs:
@@ -99,7 +100,7 @@ class Orgs:
 
     def all(self) -> list[OrgView]:
         """Return the organisations that one may see."""
-        return self._http.ask(Items[OrgView], "GET", "orgs").items
+        return _every(lambda params: self._http.ask(Items[OrgView], "GET", "orgs", params=params))
 
     def get(self, org: str) -> OrgView:
         """Return one. Raises NothingThere."""
@@ -117,7 +118,7 @@ class Orgs:
 
     def members(self) -> list[MemberView]:
         """Return the members of one's organisation."""
-        return self._http.ask(Items[MemberView], "GET", "members").items
+        return _every(lambda params: self._http.ask(Items[MemberView], "GET", "members", params=params))
 
     def add_member(self, new: MemberNew) -> MemberView:
         """Take a user in."""
@@ -147,7 +148,7 @@ class Keys:
 
     def all(self) -> list[KeyView]:
         """Return the keys, without their secrets."""
-        return self._http.ask(Items[KeyView], "GET", "api-keys").items
+        return _every(lambda params: self._http.ask(Items[KeyView], "GET", "api-keys", params=params))
 
     def create(self, new: KeyNew) -> KeyView:
         """Make a key. Its secret is in the answer, once."""
@@ -160,6 +161,16 @@ class Keys:
     def revoke(self, key_id: str) -> KeyView:
         """End a key at once."""
         return self._http.ask(KeyView, "DELETE", path("api-keys", key_id))
+
+
+def _every(ask: Callable[[dict[str, str]], Items[Found]]) -> list[Found]:
+    """Return all items of a list, asked for page by page."""
+    page = ask({"limit": str(PAGE)})
+    found = list(page.items)
+    while page.next:
+        page = ask({"limit": str(PAGE), "cursor": page.next})
+        found += page.items
+    return found
 
 
 def _body(asked: Written) -> dict[str, Any]:

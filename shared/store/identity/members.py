@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from shared.contracts.access import MemberView
 from shared.contracts.identity import Role
@@ -49,20 +49,15 @@ def organisations_of(connection: Connection, user_id: str, *, suspended: bool = 
 
 def get(connection: Connection, org_id: str, user_id: str) -> MemberView:
     """Return one member. Raises MemberNotFound."""
-    found = [each for each in all_of(connection, org_id) if each.user_id == user_id]
+    found = _views(connection, members.c.org_id == org_id, members.c.user_id == user_id)
     if not found:
         raise MemberNotFound("There is no member with this id.", cure="List them: vedette orgs members list")
     return found[0]
 
 
-def all_of(connection: Connection, org_id: str) -> list[MemberView]:
-    """Return the members of an organisation by e-mail."""
-    columns = (members.c.user_id, members.c.role, members.c.created_by, members.c.created_at)
-    query = select(*columns, users.c.email, users.c.name, users.c.disabled_at)
-    query = query.join(users, users.c.id == members.c.user_id).where(members.c.org_id == org_id)
-    return [
-        MemberView.model_validate(dict(row)) for row in connection.execute(query.order_by(users.c.email)).mappings()
-    ]
+def page(connection: Connection, org_id: str, *, limit: int, after: str = "") -> list[MemberView]:
+    """Return up to `limit` members of an organisation by e-mail, after the one of `after`."""
+    return _views(connection, members.c.org_id == org_id, users.c.email > after, limit=limit)
 
 
 def change(connection: Connection, org_id: str, user_id: str, role: Role) -> MemberView:
@@ -81,6 +76,13 @@ def remove(connection: Connection, org_id: str, user_id: str) -> None:
         mine = (table.c.org_id == org_id, table.c.user_id == user_id, table.c.revoked_at.is_(None))
         connection.execute(update(table).where(*mine).values(revoked_at=now()))
     connection.execute(delete(members).where(members.c.org_id == org_id, members.c.user_id == user_id))
+
+
+def _views(connection: Connection, *which: ColumnElement[bool], limit: int = 1) -> list[MemberView]:
+    columns = (members.c.user_id, members.c.role, members.c.created_by, members.c.created_at)
+    query = select(*columns, users.c.email, users.c.name, users.c.disabled_at)
+    query = query.join(users, users.c.id == members.c.user_id).where(*which).order_by(users.c.email).limit(limit)
+    return [MemberView.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
 
 def _keep_an_owner(connection: Connection, org_id: str, user_id: str) -> None:

@@ -48,7 +48,7 @@ def ensure(connection: Connection, org_id: str, name: str) -> None:
 
 def find(connection: Connection, org_id: str) -> OrgView | None:
     """Return the organisation, or None."""
-    found = all_of(connection, [org_id])
+    found = page(connection, [org_id], limit=1)
     return found[0] if found else None
 
 
@@ -67,10 +67,11 @@ def get_open(connection: Connection, org_id: str) -> OrgView:
     return found
 
 
-def all_of(connection: Connection, ids: list[str] | None = None) -> list[OrgView]:
-    """Return these organisations, or all, by id."""
+def page(connection: Connection, ids: list[str] | None = None, *, limit: int, after: str = "") -> list[OrgView]:
+    """Return up to `limit` of these organisations, or of all, by id, after the id `after`."""
     count = select(func.count()).where(members.c.org_id == organisations.c.id).scalar_subquery()
-    query = select(organisations, count.label("members")).order_by(organisations.c.id)
+    query = select(organisations, count.label("members")).order_by(organisations.c.id).limit(limit)
+    query = query.where(organisations.c.id > after)
     if ids is not None:
         query = query.where(organisations.c.id.in_(ids))
     return [OrgView.model_validate(dict(row)) for row in connection.execute(query).mappings()]
