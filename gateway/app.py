@@ -33,6 +33,7 @@ from gateway.routes import (
     findings,
     health,
     interventions,
+    invitations,
     jobs,
     keys,
     login,
@@ -94,6 +95,7 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
     for routes in (
         login,
         orgs,
+        invitations,
         users,
         quota,
         keys,

@@ -246,6 +246,7 @@ SEES_ALL = {
 # Before anybody's organisation is known, and where organisations and users are themselves what it is about.
 IDENTITY = (
     "gateway/auth/",
+    "gateway/invitations.py",
     "gateway/login.py",
     "gateway/routes/login.py",
     "gateway/routes/orgs.py",

@@ -115,4 +115,13 @@ def needs(permission: Permission) -> Any:  # noqa: ANN401  a dependency
     return Depends(check)
 
 
+def check_role(caller: Caller, role: Role) -> None:
+    """Raise Forbidden where the caller gives, or changes what has, a role above their own.
+
+    Scopes do not make up for it: whoever has a role may give it to members.
+    """
+    if role.rank > caller.highest.rank:
+        raise Forbidden(f"You are below the role `{role}`.", cure="Ask for a lower role, or somebody who has it.")
+
+
 described = Depends(HTTPBearer(auto_error=False, description="An access token, an API key or VEDETTE_TOKEN."))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
 
 from shared.contracts.access import MemberView
 from shared.contracts.identity import Role
 from shared.errors import Conflict, NotFound
 from shared.ids import now
-from shared.store.tables import api_keys, members, organisations, sessions, users
+from shared.store.tables import api_keys, invitations, members, organisations, sessions, users
 
 
 class MemberNotFound(NotFound):
@@ -61,21 +61,26 @@ def page(connection: Connection, org_id: str, *, limit: int, after: str = "") ->
 
 
 def change(connection: Connection, org_id: str, user_id: str, role: Role) -> MemberView:
-    """Give a member another role. Raises MemberNotFound and LastOwner."""
+    """Give a member another role; what they invited to by the old one ends. Raises MemberNotFound and LastOwner."""
     if role is not Role.OWNER:
         _keep_an_owner(connection, org_id, user_id)
     mine = (members.c.org_id == org_id, members.c.user_id == user_id)
     connection.execute(update(members).where(*mine).values(role=role))
+    _end(connection, invitations, org_id, user_id)
     return get(connection, org_id, user_id)
 
 
 def remove(connection: Connection, org_id: str, user_id: str) -> None:
-    """Let a member go, and end their keys and log-ins here for good. Raises MemberNotFound and LastOwner."""
+    """Let a member go, and end their keys, log-ins and invitations for good. Raises MemberNotFound and LastOwner."""
     _keep_an_owner(connection, org_id, user_id)
-    for table in (api_keys, sessions):
-        mine = (table.c.org_id == org_id, table.c.user_id == user_id, table.c.revoked_at.is_(None))
-        connection.execute(update(table).where(*mine).values(revoked_at=now()))
+    for table in (api_keys, sessions, invitations):
+        _end(connection, table, org_id, user_id)
     connection.execute(delete(members).where(members.c.org_id == org_id, members.c.user_id == user_id))
+
+
+def _end(connection: Connection, table: Table, org_id: str, user_id: str) -> None:
+    mine = (table.c.org_id == org_id, table.c.user_id == user_id, table.c.revoked_at.is_(None))
+    connection.execute(update(table).where(*mine).values(revoked_at=now()))
 
 
 def _views(connection: Connection, *which: ColumnElement[bool], limit: int = 1) -> list[MemberView]:

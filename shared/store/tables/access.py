@@ -73,6 +73,24 @@ api_keys = Table(
     Index(None, "org_id", "id"),
 )
 
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("org_id", Line(64), nullable=False),
+    Column("user_id", Id),
+    Column("email", Line(254), nullable=False),
+    Column("role", Line(16), nullable=False),
+    Column("secret_hash", Line(64), nullable=False),
+    Column("created_by", Line(255), nullable=False, default=""),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("accepted_at", Moment),
+    Column("revoked_at", Moment),
+    UniqueConstraint("secret_hash"),
+    Index(None, "org_id", "id"),
+)
+
 sessions = Table(
     "sessions",
     metadata,
