@@ -81,10 +81,7 @@ def revoke(session: Session, *, key: Key) -> int:
 
 
 def _whole(keys: list[KeyView], piece: str) -> str:
-    """Return the id that begins or ends so, or the piece when there is not exactly one: the gateway says what it is."""
-    piece = recall.piece(piece, "a key")
-    found = [key.id for key in keys if key.id.startswith(piece) or key.id.endswith(piece)]
-    return found[0] if len(found) == 1 else piece
+    return recall.one_of([key.id for key in keys], piece, "a key")
 
 
 def _tell(session: Session, made: KeyView) -> int:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-from pydantic import BaseModel
+from typing import Any
 
 from shared.contracts.access import (
     KeyNew,
@@ -26,12 +23,10 @@ from shared.contracts.access import (
     UserView,
 )
 from shared.contracts.identity import Role
+from shared.contracts.invitation import Acceptance, InvitationNew, InvitationView
 from shared.contracts.job import Written
 from vedette.client.http import MAX_PROBLEM, Http, Items, path
 from vedette.refusals import NothingThere
-
-Found = TypeVar("Found", bound=BaseModel)
-PAGE = 200  # items asked for at a time
 
 
 class LogIn:
@@ -43,6 +38,10 @@ class LogIn:
     def begin(self, asked: Login) -> Tokens:
         """Return the first pair of tokens."""
         return self._http.ask(Tokens, "POST", "auth/login", json=_body(asked))
+
+    def accept(self, asked: Acceptance) -> Tokens:
+        """Become a member by an invitation; return the first pair of tokens."""
+        return self._http.ask(Tokens, "POST", "invitations/accept", json=_body(asked))
 
     def refresh(self, token: str) -> Tokens:
         """Return the next pair; `token` holds no more."""
@@ -86,7 +85,7 @@ class Users:
         return self._http.ask(UserView, "PATCH", path("users", self._id(email)), json=body)
 
     def _id(self, email: str) -> str:
-        for user in _every(lambda params: self._http.ask(Items[UserView], "GET", "users", params=params)):
+        for user in self._http.every(UserView, "users"):
             if email.lower() == user.email:
                 return user.id
         raise NothingThere(f"There is no user {email}.", cure="List them: vedette users list")
@@ -100,7 +99,7 @@ class Orgs:
 
     def all(self) -> list[OrgView]:
         """Return the organisations that one may see."""
-        return _every(lambda params: self._http.ask(Items[OrgView], "GET", "orgs", params=params))
+        return self._http.every(OrgView, "orgs")
 
     def get(self, org: str) -> OrgView:
         """Return one. Raises NothingThere."""
@@ -118,11 +117,23 @@ class Orgs:
 
     def members(self) -> list[MemberView]:
         """Return the members of one's organisation."""
-        return _every(lambda params: self._http.ask(Items[MemberView], "GET", "members", params=params))
+        return self._http.every(MemberView, "members")
 
     def add_member(self, new: MemberNew) -> MemberView:
         """Take a user in."""
         return self._http.ask(MemberView, "POST", "members", json=_body(new))
+
+    def invitations(self) -> list[InvitationView]:
+        """Return who was invited, the newest first, also what is over."""
+        return self._http.every(InvitationView, "invitations")
+
+    def invite(self, new: InvitationNew) -> InvitationView:
+        """Invite somebody. The token is in the answer, once."""
+        return self._http.ask(InvitationView, "POST", "invitations", json=_body(new))
+
+    def uninvite(self, invitation_id: str) -> InvitationView:
+        """End an invitation at once."""
+        return self._http.ask(InvitationView, "DELETE", path("invitations", invitation_id))
 
     def change_member(self, email: str, role: Role) -> MemberView:
         """Give a member another role. Raises NothingThere."""
@@ -148,7 +159,7 @@ class Keys:
 
     def all(self) -> list[KeyView]:
         """Return the keys, without their secrets."""
-        return _every(lambda params: self._http.ask(Items[KeyView], "GET", "api-keys", params=params))
+        return self._http.every(KeyView, "api-keys")
 
     def create(self, new: KeyNew) -> KeyView:
         """Make a key. Its secret is in the answer, once."""
@@ -161,16 +172,6 @@ class Keys:
     def revoke(self, key_id: str) -> KeyView:
         """End a key at once."""
         return self._http.ask(KeyView, "DELETE", path("api-keys", key_id))
-
-
-def _every(ask: Callable[[dict[str, str]], Items[Found]]) -> list[Found]:
-    """Return all items of a list, asked for page by page."""
-    page = ask({"limit": str(PAGE)})
-    found = list(page.items)
-    while page.next:
-        page = ask({"limit": str(PAGE), "cursor": page.next})
-        found += page.items
-    return found
 
 
 def _body(asked: Written) -> dict[str, Any]:

@@ -27,6 +27,8 @@ MAX_PROBLEM = 64 * 1024
 MAX_EVENT = 256 * 1024
 MAX_MESSAGE = 4 * 1024 * 1024  # a snapshot holds 50 jobs with all their steps
 MAX_LINE = 4 * 1024 * 1024  # bytes of one line of an export: a dead letter with its payload
+PAGE = 200  # items of a list, asked for at a time
+MAX_ITEMS = 100_000
 NO_CONTENT = 204
 ORGANISATION = "Vedette-Organisation"
 
@@ -82,6 +84,18 @@ class Http:
         """Return the answer as a model."""
         _, body = self.fetch(method, path, MAX_ANSWER, **request)
         return parsed(model, body)
+
+    def every(self, model: type[Model], path: str) -> list[Model]:
+        """Return all items of a list, asked for page by page. Raises AnswerNotUnderstood for one without an end."""
+        found: list[Model] = []
+        params = {"limit": str(PAGE)}
+        while len(found) < MAX_ITEMS:
+            page = self.ask(Items[model], "GET", path, params=params)  # type: ignore[valid-type]
+            found += page.items
+            if not page.next or not page.items:
+                return found
+            params["cursor"] = page.next
+        raise AnswerNotUnderstood(f"The list of {self.url} has more than {MAX_ITEMS} items.")
 
     def ask_again(self, model: type[Model], method: str, path: str, **request: Any) -> Model:  # noqa: ANN401
         """As `ask`, once more where the answer was lost: only for what has an idempotency key."""

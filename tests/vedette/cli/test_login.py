@@ -107,6 +107,37 @@ def test_a_wrong_password_and_a_missing_one_are_told_apart(lab: Lab, typed: Type
     assert contexts.read().contexts == {}
 
 
+def test_whoever_is_invited_logs_in_by_the_invitation(lab: Lab, typed: Typed, vedette: Vedette) -> None:
+    root = ("--url", lab.url, "--token", TOKEN)
+    made = vedette("orgs", "members", "invite", "fay@example.org", "--role", "operator", *root)
+    token = made.out.strip()
+    assert (made.code, token in made.err, f"vedette login {lab.url} --invitation" in made.err) == (0, False, True)
+    log_in = ("login", lab.url, "--invitation", "--password-stdin", "--name", "fay")
+    short = typed(f"{token}\nshort\n", *log_in)
+    assert (short.code, "at least 12 characters" in short.err) == (2, True)
+    ran = typed(f"{token}\n{PASSWORD}\n", *log_in)
+    assert (ran.code, "as fay@example.org (local)" in ran.err) == (0, True), ran.err
+    assert vedette("whoami").out.startswith("user:fay@example.org in local (operator)")
+    again = typed(f"{token}\n{PASSWORD}\n", *log_in)
+    assert (again.code, "fix: Ask for a new one." in again.err) == (5, True)
+    assert typed("", "login", lab.url, "--invitation").code == 2
+    assert typed("", *log_in, "--email", "fay@example.org").code == 2
+    assert typed("", "login", lab.url, "--invitation", "--token-stdin").code == 2
+
+
+def test_whoever_has_an_account_is_invited_by_its_password_alone(lab: Lab, typed: Typed, vedette: Vedette) -> None:
+    root = ("--url", lab.url, "--token", TOKEN)
+    with Client(lab.url, TOKEN) as client:
+        client.orgs.create(OrgNew(id="club", name="Club"))
+    made = json.loads(vedette("orgs", "members", "invite", EMAIL, "--org", "club", "-o", "json", *root).out)
+    token = made["token"]
+    log_in = ("login", lab.url, "--invitation", "--password-stdin")
+    wrong = typed(f"{token}\nsome other password\n", *log_in)
+    assert (wrong.code, "fix: Try again" in wrong.err) == (4, True)
+    assert typed(f"{token}\n{PASSWORD}\n", *log_in).code == 0
+    assert vedette("whoami").out.startswith(f"user:{EMAIL} in club (viewer)")
+
+
 def test_an_organisation_that_one_is_not_in_is_not_found(logged_in: str, typed: Typed, vedette: Vedette) -> None:
     ran = vedette("orgs", "use", "nope")
     assert (ran.code, "vedette orgs list" in ran.err) == (5, True)
