@@ -17,7 +17,7 @@ from shared.store.engine import Connection, reading, writing
 from shared.store.identity import invitations, members, organisations, users
 from shared.store.identity.invitations import Invitation, InvitationNotFound
 from shared.store.identity.sessions import Origin
-from shared.store.identity.users import Account
+from shared.store.identity.users import Account, UserExists
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,25 @@ def accept(asked: Acceptance, origin: Origin) -> Tokens:
     """
     throttle.check("", origin.address)
     invitation = _shown(asked.token.get_secret_value(), origin)
+    try:
+        user_id = _joined(invitation, asked, origin)
+    except UserExists:  # another invitation of theirs was accepted at this moment
+        user_id = _joined(invitation, asked, origin)
+    return login.opened(user_id, invitation.org_id, origin)
+
+
+def _joined(invitation: Invitation, asked: Acceptance, origin: Origin) -> str:
+    """Make whoever was invited a member; return their id. Raises UserExists."""
     password = asked.password.get_secret_value()
     account = _proved(invitation.email, password, origin)
-    kept = "" if account else passwords.hashed(password)
-    guest = _Guest(asked.name, kept, origin.address)
+    guest = _Guest(asked.name, "" if account else passwords.hashed(password), origin.address)
     with writing(invitation.org_id) as connection:
         invitations.accept(connection, invitation)
         user_id = account.id if account else _made(connection, invitation, guest)
         made = members.add(connection, invitation.org_id, user_id, invitation.role, invitation.created_by)
         told = {"email": made.email, "role": made.role}
         _audit(connection, invitation, guest, "invitation.accepted", f"invitation:{invitation.id}", after=told)
-    return login.opened(user_id, invitation.org_id, origin)
+        return user_id
 
 
 def _shown(token: str, origin: Origin) -> Invitation:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -27,6 +27,7 @@ __all__ = [
     "engine",
     "forget",
     "insert_missing",
+    "insert_new",
     "make_engine",
     "reading",
     "writing",
@@ -103,9 +104,19 @@ Write = Callable[[Connection], None]
 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert the rows whose key is not there yet, whoever else does the same at this moment."""
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
     if rows:
-        connection.execute(insert(table).on_conflict_do_nothing(), rows)
+        connection.execute(_missing(connection, table), rows)
+
+
+def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+    """Insert a row; return False where its key is there, or is written by somebody else at this moment."""
+    inserted = _missing(connection, table).returning(*table.primary_key)  # a count comes from one database alone
+    return connection.execute(inserted, row).first() is not None
+
+
+def _missing(connection: Connection, table: Table) -> Insert:
+    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    return insert(table).on_conflict_do_nothing()
 
 
 _making = threading.Lock()

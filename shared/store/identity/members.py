@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, update
 
 from shared.contracts.access import MemberView
 from shared.contracts.identity import Role
 from shared.errors import Conflict, NotFound
 from shared.ids import now
+from shared.store.engine import insert_new
 from shared.store.tables import api_keys, invitations, members, organisations, sessions, users
 
 
@@ -25,18 +26,10 @@ class LastOwner(Conflict):
 
 def add(connection: Connection, org_id: str, user_id: str, role: Role, by: str) -> MemberView:
     """Take a user in. Raises MemberExists."""
-    if role_of(connection, org_id, user_id):
-        raise MemberExists("The user is a member already.", cure="Change the role instead: vedette orgs members role")
     row = {"org_id": org_id, "user_id": user_id, "role": role, "limits": {}, "created_by": by, "created_at": now()}
-    connection.execute(insert(members), row)
+    if not insert_new(connection, members, row):
+        raise MemberExists("The user is a member already.", cure="Change the role instead: vedette orgs members role")
     return get(connection, org_id, user_id)
-
-
-def role_of(connection: Connection, org_id: str, user_id: str) -> Role | None:
-    """Return what a user is in an organisation, or None."""
-    mine = (members.c.org_id == org_id, members.c.user_id == user_id)
-    found = connection.execute(select(members.c.role).where(*mine)).scalar()
-    return Role(found) if found else None
 
 
 def organisations_of(connection: Connection, user_id: str, *, suspended: bool = False) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 
 from shared.contracts.access import OrgChange, OrgNew, OrgView
 from shared.errors import Conflict, NotFound, Security
 from shared.ids import now
-from shared.store.engine import insert_missing
+from shared.store.engine import insert_missing, insert_new
 from shared.store.tables import members, organisations
 
 
@@ -33,10 +33,9 @@ class OrganisationExists(Conflict):
 
 def create(connection: Connection, asked: OrgNew, by: str) -> OrgView:
     """Write a new organisation. Raises OrganisationExists."""
-    if find(connection, asked.id):
-        raise OrganisationExists(f"There is an organisation {asked.id} already.", cure="Choose another id.")
     row = {"id": asked.id, "name": asked.name, "limits": {}, "created_by": by, "created_at": now()}
-    connection.execute(insert(organisations), row)
+    if not insert_new(connection, organisations, row):
+        raise OrganisationExists(f"There is an organisation {asked.id} already.", cure="Choose another id.")
     return get(connection, asked.id)
 
 

@@ -119,9 +119,8 @@ def test_nobody_invites_above_themselves_and_a_viewer_not_at_all(client: TestCli
     viewer = people.logged_in(client, "viewer@example.org")
     above = client.post(INVITATIONS, json={"email": EMAIL, "role": "owner"}, headers=admin)
     assert (above.status_code, above.json()["detail"]) == (403, "You are below the role `owner`.")
-    for method in ("GET", "POST"):
-        body = {"json": {"email": EMAIL}} if method == "POST" else {}
-        assert client.request(method, INVITATIONS, headers=viewer, **body).status_code == 403
+    assert client.get(INVITATIONS, headers=viewer).status_code == 403
+    assert client.post(INVITATIONS, json={"email": EMAIL}, headers=viewer).status_code == 403
 
 
 def test_a_member_is_not_invited_again(client: TestClient) -> None:
@@ -169,3 +168,26 @@ def test_a_suspended_organisation_takes_nobody_in(client: TestClient) -> None:
 def test_nothing_but_accepting_is_open(client: TestClient) -> None:
     for method in ("GET", "DELETE", "PATCH"):
         assert client.request(method, f"{INVITATIONS}/accept", headers={"Authorization": ""}).status_code == 401
+
+
+@both_databases
+def test_two_organisations_that_are_joined_at_once_share_one_new_account(client: TestClient) -> None:
+    people.org(client, "acme")
+    tokens = [invited(client, {"Vedette-Organisation": org})["token"] for org in ("local", "acme")]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda token: accepted(client, token), tokens))
+    assert [answer.status_code for answer in answers] == [200, 200], [answer.text for answer in answers]
+    [ann] = client.get("/api/v1/users").json()["items"]
+    assert set(ann["orgs"]) == {"local", "acme"}
+
+
+@both_databases
+def test_what_is_made_by_two_at_once_is_made_once_and_the_other_is_told(client: TestClient) -> None:
+    for path, body in (
+        ("orgs", {"id": "acme", "name": "Acme"}),
+        ("users", {"email": EMAIL}),
+        ("members", {"email": EMAIL}),
+    ):
+        with ThreadPoolExecutor(4) as pool:
+            asked = pool.map(lambda _, path=path, body=body: client.post(f"/api/v1/{path}", json=body), range(4))
+            assert sorted(answer.status_code for answer in asked) == [201, 409, 409, 409], path

@@ -16,6 +16,7 @@ import pytest
 
 from shared.contracts.access import OrgChange, OrgNew, UserNew
 from tests.vedette.lab import ROOT, TOKEN, Lab, Ran, Vedette
+from tests.vedette.terminal import Terminals, until
 from vedette.cli import contexts
 from vedette.client import Client
 
@@ -136,6 +137,22 @@ def test_whoever_has_an_account_is_invited_by_its_password_alone(lab: Lab, typed
     assert (wrong.code, "fix: Try again" in wrong.err) == (4, True)
     assert typed(f"{token}\n{PASSWORD}\n", *log_in).code == 0
     assert vedette("whoami").out.startswith(f"user:{EMAIL} in club (viewer)")
+
+
+def test_at_a_terminal_an_invitation_is_asked_for_and_shown_nowhere(
+    lab: Lab, typed: Typed, vedette: Vedette, terminals: Terminals
+) -> None:
+    root = ("--url", lab.url, "--token", TOKEN)
+    token = vedette("orgs", "members", "invite", "ida@example.org", *root).out.strip()
+    _, screen = terminals.run(100, "login", lab.url, "--invitation", "--name", "ida")
+    said = ""
+    for asked, answer in (("Invitation: ", token), ("Password: ", PASSWORD), ("Password again: ", PASSWORD)):
+        said += until(screen, asked)
+        terminals.type(screen, f"{answer}\n")
+    said += until(screen, "as ida@example.org (local)")
+    assert token not in said
+    assert PASSWORD not in said
+    assert vedette("whoami", "--context", "ida").out.startswith("user:ida@example.org in local (viewer)")
 
 
 def test_an_organisation_that_one_is_not_in_is_not_found(logged_in: str, typed: Typed, vedette: Vedette) -> None:
