@@ -88,13 +88,15 @@ def check_place(message: Message) -> None:
     headers: dict[str, Any] = message.headers
     stage = STAGE_TASKS.get(headers["task"])
     job_id, org_id = _owner(message.payload)
-    if stage is None or (headers[codec.JOB], headers[codec.ORG], headers["id"]) == (
-        job_id,
-        org_id,
-        f"{job_id}.{stage}",
-    ):
+    step = ".".join(filter(None, (job_id, stage, _part(message.payload))))
+    if stage is None or (headers[codec.JOB], headers[codec.ORG], headers["id"]) == (job_id, org_id, step):
         return
     raise Misplaced("The message is of another job, organisation or stage than its body.")
+
+
+def _part(body: Any) -> str:  # noqa: ANN401
+    """Return the part that a task's arguments are of; empty where they are of a whole stage."""
+    return str(body[0][0].get("part") or "")
 
 
 def _owner(body: Any) -> tuple[str, str]:  # noqa: ANN401
