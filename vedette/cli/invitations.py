@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vedette.cli import recall, secrets, words
+from vedette.cli.arguments import Email, Role
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit, Misused, tell
+from vedette.cli.forms import checked
 from vedette.cli.session import Session, command
-from vedette.cli.users import Email, Role, checked
 
 if TYPE_CHECKING:
     from shared.contracts.invitation import InvitationView

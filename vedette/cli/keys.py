@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vedette.cli import options, recall, words
+from vedette.cli.arguments import Role
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
+from vedette.cli.forms import checked
 from vedette.cli.group import group
 from vedette.cli.session import Session, command
-from vedette.cli.users import Role, checked
 
 if TYPE_CHECKING:
     from shared.contracts.access import KeyView

@@ -14,9 +14,10 @@ from vedette.cli import confirm, contexts, invitations, secrets, words
 from vedette.cli.contexts import Context
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit, Misused
+from vedette.cli.forms import checked
 from vedette.cli.group import group
 from vedette.cli.session import Session, command
-from vedette.cli.users import PasswordStdin, checked
+from vedette.cli.users import PasswordStdin
 
 context_app = group(
     "context", "The gateways that you use.", "vedette context list", "vedette context use scans.example.org"

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from vedette.cli import invitations, login
+from vedette.cli.arguments import Email, Role, RoleName
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
+from vedette.cli.forms import checked
 from vedette.cli.group import group
 from vedette.cli.session import Session, command
-from vedette.cli.users import Email, Role, RoleName, checked
 
 app = group(
     "orgs",
