@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from shared.errors import Infrastructure
 from shared.settings import settings
 from shared.store import sqlite, tenancy
+from shared.store.dialect import twin
 from shared.text import as_json
 
 __all__ = [
@@ -52,7 +53,7 @@ def make_engine(url: str) -> Engine:
     if urlsplit(url).scheme == "sqlite":
         made = create_engine(url, json_serializer=as_json, connect_args={"timeout": sqlite.BUSY_TIMEOUT_S})
         event.listen(made, "connect", sqlite.prepare)
-        event.listen(made, "begin", sqlite.begin)
+        made.dialect = twin(made.dialect, do_begin=sqlite.begin_reading)
         return made
     url = url.replace("postgresql://", "postgresql+psycopg://", 1).replace("postgres://", "postgresql+psycopg://", 1)
     return create_engine(
@@ -137,7 +138,10 @@ def _reader() -> Engine:
 
 @cache
 def _writer() -> Engine:
-    return engine().execution_options(vedette_writes=True)
+    made = engine().execution_options()
+    if made.dialect.name == "sqlite":
+        made.dialect = twin(made.dialect, do_begin=sqlite.begin_writing)
+    return made
 
 
 @cache
