@@ -72,7 +72,12 @@ def list_members(caller: Asking, paging: Paged) -> Page[MemberView]:
     return paging.cut(found, "email")
 
 
-@router.post("/members", status_code=201, dependencies=[needs(_EVERYTHING)], responses=problems(404, 409))
+@router.post(
+    "/members",
+    status_code=201,
+    dependencies=[needs(_EVERYTHING, cure="Invite them: vedette orgs members invite EMAIL")],
+    responses=problems(404, 409),
+)
 def add_member(caller: Asking, asked: MemberNew) -> MemberView:
     """Take in a user who exists already. Who may not know who exists invites: `POST /invitations`."""
     with writing(caller.org_id) as connection:

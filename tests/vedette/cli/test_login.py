@@ -161,6 +161,11 @@ def test_an_organisation_that_one_is_not_in_is_not_found(logged_in: str, typed: 
     assert vedette("orgs", "get", "nope").code == 5
 
 
+def test_who_may_not_know_who_has_an_account_is_told_to_invite(logged_in: str, vedette: Vedette) -> None:
+    ran = vedette("orgs", "members", "add", "ann@example.org")
+    assert (ran.code, "fix: Invite them: vedette orgs members invite EMAIL" in ran.err) == (4, True)
+
+
 def test_the_token_acts_in_the_organisation_of_org_and_a_user_does_not(
     logged_in: str, lab: Lab, vedette: Vedette, monkeypatch: pytest.MonkeyPatch
 ) -> None:
