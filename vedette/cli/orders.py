@@ -21,6 +21,7 @@ from vedette.cli.words import Marks
 from vedette.refusals import WaitTimedOut
 
 ASK_EVERY_S = 0.3
+LOG_EVERY_S = 5.0  # where there is no terminal, a sign of life
 COLUMNS = ("job_id", "format", "state", "report.filename", "report.size_bytes")
 OVER = frozenset({StepState.SUCCEEDED, StepState.SKIPPED, StepState.FAILED, StepState.CANCELLED})
 
@@ -71,6 +72,7 @@ class Board(Moving):
     def __init__(self, console: Console, *, is_quiet: bool) -> None:
         super().__init__(console, is_quiet=is_quiet, transient=True)
         self._told: set[tuple[str, str]] = set()
+        self._said_at = time.monotonic()
 
     def update(self, orders: Sequence[ReportOrder]) -> None:
         if self._is_quiet:
@@ -85,7 +87,13 @@ class Board(Moving):
             if order.state in OVER and (order.job_id, order.format) not in self._told:
                 self._told.add((order.job_id, order.format))
                 text = f"{len(self._told)} of {len(orders)}  {words.short(order.job_id)}  {order.format}  {order.state}"
-                self._console.print(Text(text), soft_wrap=True)
+                self._say(text)
+        if time.monotonic() - self._said_at > LOG_EVERY_S and (waiting := len(orders) - len(self._told)):
+            self._say(f"{len(self._told)} of {len(orders)}  {words.plural(waiting, 'reports')} to come")
+
+    def _say(self, text: str) -> None:
+        self._said_at = time.monotonic()
+        self._console.print(Text(text), soft_wrap=True)
 
     def _table(self, orders: Sequence[ReportOrder]) -> Table:
         grid = Table.grid(padding=(0, 2))
