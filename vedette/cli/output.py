@@ -139,6 +139,10 @@ def _cell(name: str, value: object) -> str:
 def _listed(name: str, value: object) -> str:
     if name == "orgs" and isinstance(value, dict):
         return ", ".join(f"{org} ({role})" for org, role in value.items())
+    if name == "states" and isinstance(value, dict):
+        return ", ".join(f"{count} {state}" for state, count in value.items())
+    if name == "progress" and isinstance(value, float):
+        return f"{value:.0%}".replace("%", " %")
     if name == "scopes" and isinstance(value, list):
         return ", ".join(value)
     return _json(value)
