@@ -34,6 +34,7 @@ from gateway.routes import (
     findings,
     health,
     interventions,
+    invitations,
     jobs,
     keys,
     login,
@@ -97,6 +98,7 @@ def create_app(token: str, allowed_hosts: frozenset[str] = frozenset()) -> FastA
     for routes in (
         login,
         orgs,
+        invitations,
         users,
         quota,
         keys,

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway import topics
+from gateway.auth import Caller
 from gateway.feed import Feed, Subscription
 from gateway.vigil import Vigil
 from shared.contracts.live import MAX_TOPICS, LiveRequest, Op, Pong, Refused, Unsubscribed
@@ -179,15 +180,15 @@ async def close(socket: WebSocket, end: Ended) -> None:
     caller = socket.state.caller
     log.info("gateway.socket.ended", code=end.code, reason=str(end), actor=caller.actor, org_id=caller.org_id)
     if end.code == FLOOD:
-        await run_in_threadpool(_write_down, caller.org_id, caller.actor)
+        await run_in_threadpool(_write_down, caller)
     with contextlib.suppress(OSError, TimeoutError, RuntimeError, WebSocketDisconnect):
         async with asyncio.timeout(1.0):
             await socket.close(end.code, end.reason)
 
 
-def _write_down(org_id: str, actor: str) -> None:
-    with contextlib.suppress(DatabaseAway), writing(org_id) as connection:
-        audit.add(connection, org_id, actor, "socket.flooded", "socket")
+def _write_down(caller: Caller) -> None:
+    with contextlib.suppress(DatabaseAway), writing(caller.org_id) as connection:
+        audit.add(connection, caller.org_id, caller.actor, "socket.flooded", "socket", address=caller.address)
 
 
 def _what_is_wrong(exc: ValidationError) -> str:

@@ -24,16 +24,33 @@ def begin(asked: Login, origin: Origin, kind: Kind) -> tuple[Tokens, str]:
     """
     throttle.check(asked.email, origin.address)
     with reading() as connection:
-        account = users.account(connection, asked.email)
-        orgs = members.organisations_of(connection, account.id) if account else []
-    is_right = passwords.matches(asked.password.get_secret_value(), account.password_hash if account else None)
-    if account is None or not is_right or account.disabled_at:
-        throttle.failed(asked.email, origin.address)
-        org_id = orgs[0] if orgs else refusals.NOBODY
-        refusals.note(org_id, f"user:{asked.email}", "login.failed", origin.address)
-        raise Unauthorized(_WRONG, cure="Try again, or have the operator of the installation give you a new password.")
-    throttle.succeeded(asked.email)
+        found = users.account(connection, asked.email)
+        orgs = members.organisations_of(connection, found.id) if found else []
+    account = proved(found, asked.email, asked.password.get_secret_value(), origin)
     return _opened(account, asked.org, orgs, origin, kind)
+
+
+def proved(account: Account | None, email: str, password: str, origin: Origin) -> Account:
+    """Return the account of an e-mail, if there is one and this is its password. Raises Unauthorized."""
+    is_right = passwords.matches(password, account.password_hash if account else None)
+    if account and is_right and not account.disabled_at:
+        throttle.succeeded(email)
+        return account
+    throttle.failed(email, origin.address)
+    with reading() as connection:
+        orgs = members.organisations_of(connection, account.id) if account else []
+    refusals.note(orgs[0] if orgs else refusals.NOBODY, f"user:{email}", "login.failed", origin.address)
+    raise Unauthorized(_WRONG, cure="Try again, or have the operator of the installation give you a new password.")
+
+
+def opened(user_id: str, org_id: str, origin: Origin) -> Tokens:
+    """Return the tokens of a log-in of a user who is known already, in an organisation of theirs."""
+    with reading() as connection:
+        account = users.account_of(connection, user_id)
+        orgs = members.organisations_of(connection, user_id)
+    if account is None:
+        raise Unauthorized(_WRONG, cure=access.AGAIN)
+    return _opened(account, org_id, orgs, origin, Kind.REFRESH)[0]
 
 
 def switch(caller: Caller, org_id: str, origin: Origin) -> Tokens:
@@ -41,12 +58,9 @@ def switch(caller: Caller, org_id: str, origin: Origin) -> Tokens:
 
     Raises Forbidden, OrganisationNotFound and OrganisationSuspended.
     """
-    with reading() as connection:
-        account = users.account_of(connection, caller.user_id or "")
-        orgs = members.organisations_of(connection, account.id) if account else []
-    if account is None or caller.key_id:
+    if caller.user_id is None or caller.key_id:
         raise Forbidden("Only a user who is logged in can switch.", cure="Log in: vedette login")
-    return _opened(account, org_id, orgs, origin, Kind.REFRESH)[0]
+    return opened(caller.user_id, org_id, origin)
 
 
 def refresh(token: str, origin: Origin) -> Tokens:

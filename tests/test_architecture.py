@@ -81,9 +81,11 @@ def test_gateway_and_control_know_shared_and_themselves(folder: str) -> None:
 
 def test_the_command_line_speaks_http_only() -> None:
     allowed = {"vedette", "shared.errors", "shared.contracts", "shared.ids", "shared.redaction", "shared.text"}
+    by_file = {"vedette/stack/doctor.py": "shared.keyring"}  # it judges the key that the stack made
     for path in _sources("vedette"):
+        more = by_file.get(path.relative_to(ROOT).as_posix())
         for name in _imports(path):
-            fine = name == "shared" or any(_reaches(name, package) for package in allowed)
+            fine = name == "shared" or any(_reaches(name, package) for package in allowed) or name == more
             assert fine, f"{path.relative_to(ROOT)} imports {name}"
 
 
@@ -251,6 +253,7 @@ SEES_ALL = {
 # Before anybody's organisation is known, and where organisations and users are themselves what it is about.
 IDENTITY = (
     "gateway/auth/",
+    "gateway/invitations.py",
     "gateway/login.py",
     "gateway/routes/login.py",
     "gateway/routes/orgs.py",

@@ -6,6 +6,7 @@ VedetteError
 ├── WaitTimedOut          the job goes on
 └── Refused               the gateway said no; `problem` is what it said
     ├── NotAllowed        401, 403
+    ├── TargetNotAllowed  403 of a target that policy refuses
     ├── NothingThere      404, 410
     ├── StateForbids      409, 412
     ├── RequestWrong      any other 4xx
@@ -34,6 +35,7 @@ from shared.errors import (
 )
 
 UNAUTHORIZED = 401
+TARGET_REFUSED = "target-refused"
 
 
 class Unreachable(Infrastructure):
@@ -56,6 +58,10 @@ class Refused(VedetteError):
 
 class NotAllowed(Refused, Security):
     """401 or 403: the token is missing or wrong, or may not do this."""
+
+
+class TargetNotAllowed(Refused, InvalidInput):
+    """403 `target-refused`: whoever asks may submit, but not this target."""
 
 
 class NothingThere(Refused, NotFound):
@@ -88,6 +94,8 @@ def refuse(response: httpx2.Response, body: bytes) -> NoReturn:
         problem = Problem.model_validate_json(body)
     except ValidationError:
         raise kind(f"The gateway answered {status} {response.reason_phrase}.", cure=_URL) from None
+    if problem.code == TARGET_REFUSED:
+        kind = TargetNotAllowed
     cure = _CURES[NotAllowed] if status == UNAUTHORIZED else problem.cure or _CURES.get(kind, "")
     error = kind(problem.detail or problem.title, cure=cure)
     error.problem = problem

@@ -8,13 +8,15 @@ from gateway.auth.caller import (
     Forbidden,
     TokenMissing,
     Unauthorized,
+    check_role,
     described,
     needs,
 )
-from gateway.auth.middleware import OPEN, Auth, required
+from gateway.auth.middleware import OPEN, OPEN_TO_POST, Auth, required
 
 __all__ = [
     "OPEN",
+    "OPEN_TO_POST",
     "Asking",
     "Auth",
     "Caller",
@@ -23,6 +25,7 @@ __all__ = [
     "Forbidden",
     "TokenMissing",
     "Unauthorized",
+    "check_role",
     "described",
     "needs",
     "required",

@@ -99,8 +99,11 @@ _ASK = {
 }
 
 
-def needs(permission: Permission) -> Any:  # noqa: ANN401  a dependency
-    """Return the dependency of a route that refuses, and writes down, whoever lacks `permission`. Raises Forbidden."""
+def needs(permission: Permission, cure: str = "") -> Any:  # noqa: ANN401  a dependency
+    """Return the dependency of a route that refuses, and writes down, whoever lacks `permission`. Raises Forbidden.
+
+    cure: what they can do instead of asking somebody who has it.
+    """
 
     def check(caller: Asking, connection: HTTPConnection) -> None:
         if permission not in caller.permissions:
@@ -108,11 +111,20 @@ def needs(permission: Permission) -> Any:  # noqa: ANN401  a dependency
             refusals.note(
                 caller.org_id, caller.actor, "access.denied", caller.address, permission=permission, asked=asked
             )
-            cure = _ASK.get(permission, "Ask an admin of the organisation.")
-            raise Forbidden(f"This needs the permission `{permission}`.", cure=cure)
+            ask = cure or _ASK.get(permission, "Ask an admin of the organisation.")
+            raise Forbidden(f"This needs the permission `{permission}`.", cure=ask)
 
     check.permission = permission  # type: ignore[attr-defined]  # a test reads it
     return Depends(check)
+
+
+def check_role(caller: Caller, role: Role) -> None:
+    """Raise Forbidden where the caller gives, or changes what has, a role above their own.
+
+    Scopes do not make up for it: whoever has a role may give it to members.
+    """
+    if role.rank > caller.highest.rank:
+        raise Forbidden(f"You are below the role `{role}`.", cure="Ask for a lower role, or somebody who has it.")
 
 
 described = Depends(HTTPBearer(auto_error=False, description="An access token, an API key or VEDETTE_TOKEN."))

@@ -13,9 +13,8 @@ from gateway.auth import browser, credentials, peer
 from gateway.auth.caller import Caller, CredentialInUrl, TokenMissing, Unauthorized
 from gateway.edge import SERVED
 
-OPEN = frozenset(
-    {"/livez", "/readyz", "/version", "/metrics", "/api/v1/auth/login", "/api/v1/auth/refresh"}
-)  # and POST /api/v1/auth/session
+OPEN = frozenset({"/livez", "/readyz", "/version", "/metrics", "/api/v1/auth/login", "/api/v1/auth/refresh"})
+OPEN_TO_POST = frozenset({"/api/v1/auth/session", "/api/v1/invitations/accept"})
 ORGANISATION = "vedette-organisation"
 _IN_URLS = frozenset({"token", "access_token", "api_key", "apikey", "key", "password", "secret", "authorization"})
 
@@ -66,7 +65,7 @@ def _again(caller: Caller) -> Callable[[], Caller]:
 def _is_open(scope: Scope) -> bool:
     if scope["type"] == "websocket":
         return False
-    return scope["path"] in OPEN or (scope["path"], scope["method"]) == ("/api/v1/auth/session", "POST")
+    return scope["path"] in OPEN or (scope["method"] == "POST" and scope["path"] in OPEN_TO_POST)
 
 
 def _refuse_credentials(scope: Scope) -> None:

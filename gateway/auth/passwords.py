@@ -27,8 +27,9 @@ class TooManyAtOnce(Temporary):
 
 
 def hashed(password: str) -> str:
-    """Return what is kept of a password."""
-    return _hasher().hash(password)
+    """Return what is kept of a password. Raises TooManyAtOnce."""
+    with _place():
+        return _hasher().hash(password)
 
 
 def matches(password: str, kept: str | None) -> bool:

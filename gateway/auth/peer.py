@@ -27,6 +27,17 @@ def address(scope: Scope) -> str:
     return found
 
 
+def network(address: str) -> str:
+    """Return what an address is counted by: of IPv6 the first 64 bits, of which anybody has all the rest (RFC 6177)."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if ip.version == 4:
+        return str(ip)
+    return str(ip.ipv4_mapped or ipaddress.IPv6Network((int(ip) >> 64 << 64, 64)))
+
+
 def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from gateway import meters
+from gateway.auth.peer import network
 from shared.errors import Infrastructure
 from shared.store import audit
 from shared.store.engine import writing
@@ -27,7 +28,7 @@ def note(org_id: str, actor: str, action: str, address: str, **detail: Any) -> N
     """Write down a refusal. A database that is away makes it no less of one: it is logged."""
     log.warning(action, actor=actor, address=address, **detail)
     meters.refusal(action)
-    count = _count(action, address)
+    count = _count(action, network(address))
     if count > PER_MINUTE:
         return
     if count == PER_MINUTE:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from gateway import broker, pressure
 from gateway.openapi import problems
+from gateway.problems import RETRY_AFTER_S
 from shared import bus
 from shared.broker import refusals
 from shared.broker.client import BrokerAway
@@ -63,6 +64,7 @@ def readyz(request: Request, response: Response, verbose: str | None = None) -> 
     status = "degraded" if "away" in checks.values() else "ready"
     if checks["database"] != "ok":
         status, response.status_code = "unready", 503
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return Health(status=status, checks=None if verbose is None else checks)
 
 

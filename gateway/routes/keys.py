@@ -8,14 +8,15 @@ from typing import Any
 from fastapi import APIRouter
 
 from gateway import idempotency
-from gateway.auth import Asking, Caller, Forbidden, described, needs
+from gateway.auth import Asking, Caller, Forbidden, check_role, described, needs
 from gateway.openapi import problems
-from gateway.page import Page
+from gateway.page import Page, Paged
 from shared.contracts.access import KeyNew, KeyRotation, KeyView
-from shared.contracts.identity import Permission, Role, permitted
+from shared.contracts.identity import Permission, permitted
 from shared.store import audit
 from shared.store.engine import Connection, reading, writing
 from shared.store.identity import keys
+from shared.store.identity.keys import Maker
 
 router = APIRouter(
     prefix="/api/v1/api-keys",
@@ -26,10 +27,11 @@ router = APIRouter(
 
 
 @router.get("", dependencies=[needs(Permission.READ)])
-def list_keys(caller: Asking) -> Page[KeyView]:
-    """One's own keys; for admins those of the organisation. Without their secrets, which nobody has."""
+def list_keys(caller: Asking, paging: Paged) -> Page[KeyView]:
+    """One's own keys; for admins those of the organisation; newest first. Without their secrets, which nobody has."""
     with reading(caller.org_id) as connection:
-        return Page(items=keys.all_of(connection, caller.org_id, _whose(caller)))
+        found = keys.page(connection, caller.org_id, _whose(caller), limit=paging.more, before=paging.after)
+    return paging.cut(found)
 
 
 @router.post("", status_code=201, dependencies=[needs(Permission.READ)], responses=problems(409))
@@ -37,14 +39,14 @@ def create_key(caller: Asking, asked: KeyNew) -> KeyView:
     """Make a key that may do no more than its maker. `secret` is told here and never again."""
     if caller.key_id and Permission.KEYS not in caller.permissions:
         raise Forbidden("A key without the permission `keys` makes no further keys.", cure="Log in: vedette login")
-    _check_role(caller, asked.role)
+    check_role(caller, asked.role)
     wanted = frozenset(asked.scopes) or permitted(asked.role)
     if beyond := sorted((wanted & permitted(asked.role)) - caller.permissions):
         raise Forbidden(f"You may not do this yourself: {', '.join(beyond)}.", cure="Ask for less by role and scopes.")
     if outside := sorted(wanted - permitted(asked.role)):
         raise Forbidden(f"The role `{asked.role}` does not have: {', '.join(outside)}.", cure="Ask for another role.")
     with writing(caller.org_id) as connection:
-        made = keys.create(connection, caller.org_id, caller.user_id, asked, caller.actor)
+        made = keys.create(connection, caller.org_id, asked, _maker(caller))
         _audit(connection, caller, "key.created", made.id, after=_told(made))
         return idempotency.answered(connection, made)
 
@@ -68,21 +70,21 @@ def rotate_key(caller: Asking, key_id: str, asked: KeyRotation) -> KeyView:
         old = keys.get(connection, caller.org_id, key_id, _whose(caller))
         if (frozenset(old.scopes) or permitted(old.role)) - caller.permissions:
             raise Forbidden("The key may do more than you.", cure="Ask an admin.")
-        _check_role(caller, old.role)
-        made = keys.rotate(connection, caller.org_id, key_id, timedelta(seconds=asked.overlap_s), caller.actor)
+        check_role(caller, old.role)
+        overlap = timedelta(seconds=asked.overlap_s)
+        made = keys.rotate(connection, caller.org_id, key_id, overlap, _maker(caller))
         _audit(connection, caller, "key.rotated", key_id, before=_told(old), after=_told(made))
         return idempotency.answered(connection, made)
+
+
+def _maker(caller: Caller) -> Maker:
+    """A key makes none that outlives it: else it would hold for ever by way of its successors."""
+    return Maker(caller.user_id, caller.actor, caller.expires_at if caller.key_id else None)
 
 
 def _whose(caller: Caller) -> str | None:
     """Return the user whose keys the caller sees; None: those of all."""
     return None if Permission.KEYS in caller.permissions else caller.user_id or "nobody"
-
-
-def _check_role(caller: Caller, role: Role) -> None:
-    # Scopes do not make up for it: whoever has a role may give it to members.
-    if role.rank > caller.highest.rank:
-        raise Forbidden(f"You are below the role `{role}`.", cure="Ask for a lower role.")
 
 
 def _told(key: KeyView) -> dict[str, Any]:

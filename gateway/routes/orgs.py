@@ -7,11 +7,11 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from gateway import idempotency
-from gateway.auth import Asking, Caller, Forbidden, described, needs
+from gateway.auth import Asking, Caller, Forbidden, check_role, described, needs
 from gateway.openapi import problems
-from gateway.page import Page
+from gateway.page import Page, Paged
 from shared.contracts.access import MemberChange, MemberNew, MemberView, OrgChange, OrgNew, OrgView
-from shared.contracts.identity import Permission, Role
+from shared.contracts.identity import Permission
 from shared.store import audit
 from shared.store.engine import Connection, reading, writing
 from shared.store.identity import members, organisations, users
@@ -24,11 +24,12 @@ _EVERYTHING = Permission.INSTALLATION
 
 
 @router.get("/orgs", dependencies=[needs(Permission.READ)])
-def list_orgs(caller: Asking) -> Page[OrgView]:
+def list_orgs(caller: Asking, paging: Paged) -> Page[OrgView]:
     """The organisations that the caller belongs to; for whoever runs the installation, all."""
     with reading() as connection:
         mine = None if _EVERYTHING in caller.permissions else _mine(connection, caller)
-        return Page(items=organisations.all_of(connection, mine))
+        found = organisations.page(connection, mine, limit=paging.more, after=paging.after)
+    return paging.cut(found)
 
 
 @router.post("/orgs", status_code=201, dependencies=[needs(_EVERYTHING)], responses=problems(409))
@@ -64,16 +65,21 @@ def change_org(caller: Asking, org_id: str, asked: OrgChange) -> OrgView:
 
 
 @router.get("/members", dependencies=[needs(Permission.READ)])
-def list_members(caller: Asking) -> Page[MemberView]:
-    """Who belongs to the organisation, and as what."""
+def list_members(caller: Asking, paging: Paged) -> Page[MemberView]:
+    """Who belongs to the organisation, and as what; by e-mail."""
     with reading(caller.org_id) as connection:
-        return Page(items=members.all_of(connection, caller.org_id))
+        found = members.page(connection, caller.org_id, limit=paging.more, after=paging.after)
+    return paging.cut(found, "email")
 
 
-@router.post("/members", status_code=201, dependencies=[needs(Permission.MEMBERS)], responses=problems(404, 409))
+@router.post(
+    "/members",
+    status_code=201,
+    dependencies=[needs(_EVERYTHING, cure="Invite them: vedette orgs members invite EMAIL")],
+    responses=problems(404, 409),
+)
 def add_member(caller: Asking, asked: MemberNew) -> MemberView:
-    """Take a user in who exists already. Nobody gives a role above their own."""
-    _check_role(caller, asked.role)
+    """Take in a user who exists already. Who may not know who exists invites: `POST /invitations`."""
     with writing(caller.org_id) as connection:
         account = users.account(connection, asked.email)
         if account is None:
@@ -86,10 +92,10 @@ def add_member(caller: Asking, asked: MemberNew) -> MemberView:
 @router.patch("/members/{user_id}", dependencies=[needs(Permission.MEMBERS)], responses=problems(404, 409))
 def change_member(caller: Asking, user_id: str, asked: MemberChange) -> MemberView:
     """Give a member another role. Nobody changes who stands above them, or gives a role above their own."""
-    _check_role(caller, asked.role)
+    check_role(caller, asked.role)
     with writing(caller.org_id) as connection:
         before = members.get(connection, caller.org_id, user_id)
-        _check_role(caller, before.role)
+        check_role(caller, before.role)
         after = members.change(connection, caller.org_id, user_id, asked.role)
         told: dict[str, Any] = {"before": {"role": before.role}, "after": {"email": after.email, "role": after.role}}
         _audit(connection, caller, caller.org_id, "member.changed", **told)
@@ -103,7 +109,7 @@ def remove_member(caller: Asking, user_id: str) -> Response:
     """Let a member go; their API keys of this organisation hold no more."""
     with writing(caller.org_id) as connection:
         before = members.get(connection, caller.org_id, user_id)
-        _check_role(caller, before.role)
+        check_role(caller, before.role)
         members.remove(connection, caller.org_id, user_id)
         _audit(connection, caller, caller.org_id, "member.removed", before={"email": before.email, "role": before.role})
     return Response(status_code=204)
@@ -124,11 +130,6 @@ def _check(connection: Connection, caller: Caller, org_id: str) -> None:
 
 def _not_found(org_id: str) -> OrganisationNotFound:
     return OrganisationNotFound(f"There is no organisation {org_id[:64]!r}.", cure="List them: vedette orgs list")
-
-
-def _check_role(caller: Caller, role: Role) -> None:
-    if role.rank > caller.highest.rank:
-        raise Forbidden(f"You are below the role `{role}`.", cure="Ask somebody who has it.")
 
 
 def _audit(connection: Connection, caller: Caller, org_id: str, action: str, **told: Any) -> None:  # noqa: ANN401

@@ -47,7 +47,8 @@ class Producer(_StockProducer):  # type: ignore[misc]  # it has no types
             return plain, plain_type, encoding
         for name in _TELLING:
             headers.pop(name, None)
-        sealed = codec.seal(plain if isinstance(plain, bytes) else plain.encode(), headers, *_owner(body))
+        job_id, org_id, _ = _owner(body)
+        sealed = codec.seal(plain if isinstance(plain, bytes) else plain.encode(), headers, job_id, org_id)
         return sealed, codec.SEALED, "binary"
 
 
@@ -87,20 +88,18 @@ def check_place(message: Message) -> None:
     """Return where a message that was opened, and can be worked with, is of what it says it is of. Raises Misplaced."""
     headers: dict[str, Any] = message.headers
     stage = STAGE_TASKS.get(headers["task"])
-    job_id, org_id = _owner(message.payload)
-    if stage is None or (headers[codec.JOB], headers[codec.ORG], headers["id"]) == (
-        job_id,
-        org_id,
-        f"{job_id}.{stage}",
-    ):
+    if stage is None:
         return
-    raise Misplaced("The message is of another job, organisation or stage than its body.")
+    job_id, org_id, part = _owner(message.payload)
+    step = ".".join(filter(None, (job_id, stage, part)))
+    if (headers[codec.JOB], headers[codec.ORG], headers["id"]) != (job_id, org_id, step):
+        raise Misplaced("The message is of another job, organisation or stage than its body.")
 
 
-def _owner(body: Any) -> tuple[str, str]:  # noqa: ANN401
-    """Return the job and organisation that a task's arguments are of."""
+def _owner(body: Any) -> tuple[str, str, str]:  # noqa: ANN401
+    """Return the job, organisation and part (empty: a whole stage) that a task's arguments are of."""
     try:
         envelope = body[0][0]
-        return str(envelope["job_id"]), str(envelope["org_id"])
-    except (TypeError, LookupError):
-        return "", ""
+        return str(envelope["job_id"]), str(envelope["org_id"]), str(envelope.get("part") or "")
+    except (TypeError, LookupError, AttributeError):
+        return "", "", ""

@@ -12,6 +12,7 @@ from shared.contracts.job import Contract, Written
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+PersonName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Email = Annotated[
     str,
     StringConstraints(max_length=254, pattern=r"^[^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]+$"),
@@ -107,7 +108,7 @@ class OrgView(Contract):
 
 
 class MemberNew(Written):
-    """Take a user in, who must exist already."""
+    """Take a user in, who must exist already; others are invited."""
 
     email: Email
     role: Role = Role.VIEWER
@@ -136,7 +137,7 @@ class UserNew(Written):
     """
 
     email: Email
-    name: str = Field(default="", max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+    name: PersonName = ""
     password: Password | None = None
     org: Slug | None = None
     role: Role = Role.VIEWER
@@ -146,7 +147,7 @@ class UserNew(Written):
 class UserChange(Written):
     """disabled: cannot get in.  reset_password: makes a new one, told once; ends all sessions."""
 
-    name: str | None = Field(default=None, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+    name: PersonName | None = None
     disabled: bool | None = None
     reset_password: bool = False
 

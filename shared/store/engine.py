@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from shared.errors import Infrastructure
 from shared.settings import settings
 from shared.store import sqlite, tenancy
+from shared.store.dialect import twin
 from shared.text import as_json
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "engine",
     "forget",
     "insert_missing",
+    "insert_new",
     "make_engine",
     "reading",
     "writing",
@@ -51,7 +53,7 @@ def make_engine(url: str) -> Engine:
     if urlsplit(url).scheme == "sqlite":
         made = create_engine(url, json_serializer=as_json, connect_args={"timeout": sqlite.BUSY_TIMEOUT_S})
         event.listen(made, "connect", sqlite.prepare)
-        event.listen(made, "begin", sqlite.begin)
+        made.dialect = twin(made.dialect, do_begin=sqlite.begin_reading)
         return made
     url = url.replace("postgresql://", "postgresql+psycopg://", 1).replace("postgres://", "postgresql+psycopg://", 1)
     return create_engine(
@@ -103,9 +105,19 @@ Write = Callable[[Connection], None]
 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert the rows whose key is not there yet, whoever else does the same at this moment."""
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
     if rows:
-        connection.execute(insert(table).on_conflict_do_nothing(), rows)
+        connection.execute(_missing(connection, table), rows)
+
+
+def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+    """Insert a row; return False where its key is there, or is written by somebody else at this moment."""
+    inserted = _missing(connection, table).returning(*table.primary_key)  # a count comes from one database alone
+    return connection.execute(inserted, row).first() is not None
+
+
+def _missing(connection: Connection, table: Table) -> Insert:
+    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    return insert(table).on_conflict_do_nothing()
 
 
 _making = threading.Lock()
@@ -126,7 +138,10 @@ def _reader() -> Engine:
 
 @cache
 def _writer() -> Engine:
-    return engine().execution_options(vedette_writes=True)
+    made = engine().execution_options()
+    if made.dialect.name == "sqlite":
+        made.dialect = twin(made.dialect, do_begin=sqlite.begin_writing)
+    return made
 
 
 @cache

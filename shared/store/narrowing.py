@@ -12,10 +12,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, select
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DontWrapMixin
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import AliasedReturnsRows, FromGrouping, Join, TableClause
 
 from shared.errors import Security
+from shared.store.dialect import twin
 from shared.store.tables import metadata
 
 OPTION = "vedette_org"  # of a connection, and the name of the value in its statements
@@ -25,25 +27,24 @@ _ORG = bindparam(OPTION, type_=metadata.tables["jobs"].c[COLUMN].type, required=
 _Compiler: Any = SQLCompiler  # its methods have no types
 
 
-class WrongOrganisation(Security):
+class WrongOrganisation(Security, DontWrapMixin):
     """Something was to be written for another organisation than that of the connection."""
 
 
-class NotNarrowed(Security):
+class NotNarrowed(Security, DontWrapMixin):
     """A statement on a bound connection cannot be narrowed to its organisation. The fault is ours, not the caller's."""
 
     status = 500
 
 
-def narrowing(dialect: Dialect) -> Dialect:
-    """Return a twin of `dialect` with the compiler below. They share their state: a first connection fills it later."""
-    cls = type(dialect)
-    compiler = type("NarrowingCompiler", (_Narrowing, cls.statement_compiler), {})
-    cached = cls.supports_statement_cache  # a class must say so itself
-    own = {"statement_compiler": compiler, "supports_statement_cache": cached}
-    twin: Dialect = object.__new__(type(f"Narrowing{cls.__name__}", (cls,), own))
-    twin.__dict__ = dialect.__dict__
-    return twin
+def narrowing(dialect: Dialect, execution: type) -> Dialect:
+    """Return a twin of `dialect` with the compiler below.
+
+    execution: a mixin for what the dialect makes of each statement that is run.
+    """
+    compiler = type("NarrowingCompiler", (_Narrowing, dialect.statement_compiler), {})
+    context = type("NarrowedContext", (execution, dialect.execution_ctx_cls), {})
+    return twin(dialect, statement_compiler=compiler, execution_ctx_cls=context)
 
 
 def by_name(values: Any) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import sqlite3
 import time
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy.engine import Dialect
+from sqlalchemy.pool import PoolProxiedConnection
 
 BUSY_TIMEOUT_S = 20.0  # how long a writer waits for its turn
 SHORTEST_NAP_S = 0.0002  # a writer of ours holds the lock for about a millisecond
@@ -33,30 +34,33 @@ def _inet(text: str) -> str | None:
     return f"{address.version}{int(address):032x}"
 
 
-def begin(connection: Connection) -> None:
-    """Open a transaction. A writer takes the lock at once: one that upgraded later would fail as soon as two do."""
-    if connection.get_execution_options().get("vedette_writes"):
-        _begin_writing(connection)
-    else:
-        connection.exec_driver_sql("BEGIN")
+def begin_reading(_dialect: Dialect, connection: PoolProxiedConnection) -> None:
+    """Open a transaction to read in: what `Dialect.do_begin` does here."""
+    raw: Any = connection.dbapi_connection
+    raw.execute("BEGIN")
 
 
-def _begin_writing(connection: Connection) -> None:
-    """Ask for the lock in short naps: SQLite's own waiting sleeps up to 0.1 s at a time while nobody writes."""
-    raw: Any = connection.connection.dbapi_connection
+def begin_writing(_dialect: Dialect, connection: PoolProxiedConnection) -> None:
+    """Open a transaction that has the lock at once: one that upgraded later would fail as soon as two do.
+
+    It asks in short naps: SQLite's own waiting sleeps up to 0.1 s at a time while nobody writes.
+    """
+    raw: Any = connection.dbapi_connection
     deadline, nap_s = time.monotonic() + BUSY_TIMEOUT_S, SHORTEST_NAP_S
     raw.execute("PRAGMA busy_timeout=0")
     try:
-        while time.monotonic() < deadline:
-            try:
-                raw.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as exc:
-                if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                    break
-                time.sleep(nap_s * random.uniform(0.5, 1.5))  # noqa: S311  jitter, not a secret
-                nap_s = min(nap_s * 1.5, LONGEST_NAP_S)
-            else:
-                return
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises what SQLAlchemy makes of the refusal
+        while not _has_begun(raw, deadline):
+            time.sleep(nap_s * random.uniform(0.5, 1.5))  # noqa: S311  jitter, not a secret
+            nap_s = min(nap_s * 1.5, LONGEST_NAP_S)
     finally:
         raw.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000)}")
+
+
+def _has_begun(raw: Any, deadline: float) -> bool:  # noqa: ANN401  a sqlite3.Connection
+    try:
+        raw.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as exc:
+        if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            raise
+        return False
+    return True

@@ -43,6 +43,7 @@ from vedette.client import Client
 STAGES = tuple(stage.value for stage in StageName)
 FORMATS = ["html", "json"]
 READY_S = 60.0
+STRIKE_S = 10.0  # from the end of a job to the place after it, on a busy machine
 RESTART_S = 0.5  # after a death, like the stack of a laptop
 CONTROL = "control"
 GATEWAY = "gateway"
@@ -205,8 +206,14 @@ class Stack:
         draft.rename(self.folder / "armed")
 
     def has_fired(self) -> bool:
-        (self.folder / "armed").unlink(missing_ok=True)
-        return (self.folder / "fired").exists()
+        """Whether the victim came to its place. A job's end can be read before whoever wrote it comes there."""
+        try:
+            testing.wait_for((self.folder / "fired").exists, "somebody came to die", STRIKE_S)
+        except AssertionError:
+            return False
+        finally:
+            (self.folder / "armed").unlink(missing_ok=True)
+        return True
 
     def break_stage(self, stage: str, message: str = "") -> None:
         """Have a stage fail for good with this message, or with an empty one work again."""

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
-from vedette.cli.app import app
+from vedette.cli.app import command_line
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(ROOT.glob("docs/**/*.md"))
@@ -95,7 +94,7 @@ def test_every_vedette_command_and_option_in_a_console_block_exists(page: Path) 
     for words in _commands(page):
         if words[0] != "vedette":
             continue
-        command: Any = typer.main.get_command(app)
+        command: Any = command_line()
         known = _options(command)
         rest = words[1:]
         while getattr(command, "commands", None) and rest and rest[0] in command.commands:

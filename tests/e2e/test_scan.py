@@ -122,3 +122,13 @@ def test_bad_input_names_the_thing_and_leaves_nothing(
     assert "Traceback" not in refused.stderr
     assert not list(tmp_path.iterdir())
     assert stack.run("jobs", "list", "-o", "id").stdout == before
+
+
+def test_a_further_report_is_made_of_a_job_that_is_over(stack: Home, tmp_path: Path) -> None:
+    asked = ("scan", "host", "127.0.0.1", "--ports", "1", "--report", "none", "--wait", "-q", "-o", "id")
+    job = stack.run(*asked).stdout.strip()
+    out = tmp_path / "out"
+    done = stack.run("report", "create", job, "--format", "csv,html", "--timeout", "60s", "--output-dir", str(out))
+    assert done.returncode == 0, done.stderr
+    assert {file.suffix for file in out.iterdir()} == {".csv", ".html"}
+    assert stack.run("doctor").returncode == 0  # no message was taken for one of somebody else

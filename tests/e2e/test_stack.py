@@ -77,6 +77,21 @@ def test_a_job_of_a_killed_worker_goes_on_as_soon_as_the_worker_is_back(stack: H
     assert '"attempt": 2' in stack.run("jobs", "get", job, "-o", "json").stdout
 
 
+def test_a_job_submitted_while_the_broker_is_away_runs_to_its_end_when_it_is_back(stack: Home, greeter: int) -> None:
+    pid = stack.pid("redis")
+    os.killpg(pid, signal.SIGSTOP)
+    try:
+        job = stack.run("scan", "host", "127.0.0.1", "--ports", str(greeter), "--no-wait", "-o", "id").stdout.strip()
+        seen = stack.run("jobs", "get", job, "-o", "json").stdout
+    finally:
+        os.killpg(pid, signal.SIGCONT)
+    assert '"queued"' in seen
+    assert '"broker_down"' in seen
+    done = stack.run("jobs", "wait", job, "--timeout", "60s")
+    assert done.returncode == 0, done.stderr
+    assert stack.pid("redis") == pid
+
+
 def test_nobody_can_take_the_port_while_the_gateway_is_started_again(stack: Home) -> None:
     os.killpg(stack.pid("gateway"), signal.SIGKILL)
     with pytest.raises(OSError, match="in use"):

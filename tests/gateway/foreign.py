@@ -38,6 +38,7 @@ from shared.store import (
 from shared.store import jobs as job_store
 from shared.store.engine import reading, writing
 from shared.store.identity import keys, members, organisations, users
+from shared.store.identity.keys import Maker
 from shared.store.narrowing import OURS
 from shared.store.step import Key
 from tests.gateway.driving import finish
@@ -77,7 +78,7 @@ def found(make_job: Callable[..., str], bury: Callable[..., str]) -> Foreign:
         to = PolicyChange(retries=7, back_off=BackOff.LINEAR, base_s=77.0, cap_s=777.0)
         policies.change(connection, A, FailureClass.TEMPORARY, to, CANARY)
         operations.create(connection, A, OperationKind.REPLAY, {"note": CANARY}, total=3, by=CANARY)
-        key = keys.create(connection, A, user, KeyNew(name=CANARY, role=Role.OWNER), CANARY)
+        key = keys.create(connection, A, KeyNew(name=CANARY, role=Role.OWNER), Maker(user, CANARY))
         audit.add(connection, A, CANARY, "job.cancel", f"job:{jobs[0]}", note=CANARY)
         records.keep(connection, _spans(jobs[0], job_store.view(connection, jobs[0]).trace_id))
     _fill_the_rest(batch)
@@ -90,7 +91,7 @@ def bearer(org_id: str) -> dict[str, str]:
     """Make an organisation with an API key of an owner; return the header that shows it."""
     with writing() as connection:
         organisations.ensure(connection, org_id, org_id)
-        made = keys.create(connection, org_id, None, KeyNew(name="owner", role=Role.OWNER), "test")
+        made = keys.create(connection, org_id, KeyNew(name="owner", role=Role.OWNER), Maker(None, "test"))
     assert made.secret is not None
     return {"Authorization": f"Bearer {made.secret}"}
 

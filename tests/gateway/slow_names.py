@@ -22,6 +22,7 @@ from shared.settings import settings
 from shared.store import migrate, plugins
 from shared.store.engine import writing
 from shared.store.identity import keys, organisations
+from shared.store.identity.keys import Maker
 from shared.testing import wait_for
 from tests import namespace
 
@@ -31,7 +32,7 @@ CROWD, NAMES = 40, 200
 def bearer(org_id: str) -> dict[str, str]:
     with writing() as connection:
         organisations.ensure(connection, org_id, org_id)
-        made = keys.create(connection, org_id, None, KeyNew(name="ci", role=Role.OPERATOR), "test")
+        made = keys.create(connection, org_id, KeyNew(name="ci", role=Role.OPERATOR), Maker(None, "test"))
     return {"Authorization": f"Bearer {made.secret}"}
 
 

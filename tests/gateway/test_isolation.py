@@ -80,6 +80,11 @@ BODIES: dict[str, Bodies] = {
     "POST /api/v1/orgs": lambda a: [{"id": A, "name": "Taken"}],
     "PATCH /api/v1/orgs/{org_id}": lambda a: [{"name": "Taken"}],
     "POST /api/v1/members": lambda a: [{"email": "nobody@example.org", "role": "viewer"}],
+    "POST /api/v1/invitations": lambda a: [
+        {"email": "nobody@example.org"},
+        {"email": "nobody@example.org", "role": "owner"},
+    ],
+    "POST /api/v1/invitations/accept": lambda a: [{"token": CANARY, "password": "battery-staple-9"}],
     "PATCH /api/v1/members/{user_id}": lambda a: [{"role": "viewer"}],
     "PATCH /api/v1/jobs/{id}": lambda a: [{"tags": {"a": "b"}}],
     "PATCH /api/v1/quota": lambda a: [{"jobs_per_hour": 1000}],
@@ -91,7 +96,7 @@ BODIES: dict[str, Bodies] = {
 }
 
 # Values of parameters of a path that name no thing of an organisation.
-IDS = frozenset({"id", "org_id", "user_id", "key_id"})
+IDS = frozenset({"id", "org_id", "user_id", "key_id", "invitation_id"})
 NAMES = {"trace_id": [KNOWN_TRACE], "name": ["scan"], "class": ["temporary"], "format": ["html", "json", "pdf"]}
 
 AUDIT = "/api/v1/audit"  # tells B what B was refused, with the ids that B had asked for
@@ -187,6 +192,7 @@ def test_what_a_has_is_there_for_a_alone(as_b: TestClient, of_a: Foreign) -> Non
         "/operations",
         "/audit",
         "/members",
+        "/invitations",
         "/reports",
     ):
         assert CANARY in as_b.get(f"/api/v1{path}", headers=headers).text, path

@@ -6,12 +6,10 @@ import signal
 import time
 from typing import Any
 
-import pytest
 from fastapi.testclient import TestClient
 
 from shared.ids import new_id, now
-from shared.settings import settings
-from shared.store import engine, outbox
+from shared.store import outbox
 from shared.store.engine import reading
 from shared.testing import RedisServer
 
@@ -49,17 +47,3 @@ def submitted(client: TestClient) -> tuple[Any, float]:
     started = time.monotonic()
     answer = client.post("/api/v1/jobs", json=JOB, headers={"Idempotency-Key": new_id()})
     return answer, time.monotonic() - started
-
-
-def test_without_a_database_the_answer_is_503_and_when_to_come_back(
-    client: TestClient, fresh_settings: pytest.MonkeyPatch
-) -> None:
-    fresh_settings.setenv("VEDETTE_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
-    settings.cache_clear()
-    engine.engine().dispose()
-    engine.forget()
-    for key in ({}, {"Idempotency-Key": "k"}):
-        started = time.monotonic()
-        answer = client.post("/api/v1/jobs", json=JOB, headers=key)
-        assert time.monotonic() - started < 5.0
-        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "database-away", "5")

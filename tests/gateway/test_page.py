@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from fastapi.testclient import TestClient
 
+from tests.gateway.auth import people
 from tests.gateway.driving import both_databases
 
 JOBS, DLQ = "/api/v1/jobs", "/api/v1/dlq"
@@ -49,3 +51,27 @@ def test_a_cursor_of_another_list_another_filter_or_nobody_is_400_and_says_what_
         answer = client.get(path)
         assert (answer.status_code, answer.json()["code"]) == (400, "cursor-refused"), path
         assert "begin again" in answer.json()["cure"]
+
+
+@both_databases
+def test_keys_members_users_and_organisations_are_told_page_by_page(client: TestClient) -> None:
+    for name in ("c", "a", "b"):
+        people.org(client, name)
+        people.user(client, f"{name}@example.org")
+        people.key(client, {}, name=name)
+    by = {"api-keys": "name", "members": "email", "users": "email", "orgs": "id"}
+    told = {path: [one[by[path]] for one in _walked(client, f"/api/v1/{path}")] for path in by}
+    assert told["api-keys"] == ["b", "a", "c"]
+    assert told["members"] == sorted(told["users"]) == ["a@example.org", "b@example.org", "c@example.org"]
+    assert told["users"][0] == "c@example.org"
+    assert told["orgs"] == ["a", "b", "c", "local"]
+
+
+def _walked(client: TestClient, path: str) -> list[dict[str, Any]]:
+    page = client.get(path, params={"limit": 1}).json()
+    found = list(page["items"])
+    while page["next"]:
+        page = client.get(path, params={"limit": 1, "cursor": page["next"]}).json()
+        assert len(page["items"]) == 1
+        found += page["items"]
+    return found

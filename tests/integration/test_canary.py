@@ -135,7 +135,24 @@ def _come_in(site: Site) -> list[str]:
     key = site.client.post("/api/v1/api-keys", json={"name": "ci"}, headers=once).json()["secret"]
     assert site.client.post("/api/v1/api-keys", json={"name": "ci"}, headers=once).json()["secret"] == key
     assert site.client.get("/api/v1/jobs", headers={"authorization": f"Bearer {key}"}).status_code == 200
-    return [key, *(each[name] for each in (tokens, again) for name in ("access_token", "refresh_token"))]
+    return [
+        key,
+        *_invited(site),
+        *(each[name] for each in (tokens, again) for name in ("access_token", "refresh_token")),
+    ]
+
+
+def _invited(site: Site) -> list[str]:
+    """Invite two, of whom one comes in; return the tokens of the invitations."""
+    path, once = "/api/v1/invitations", {"idempotency-key": "invited-once"}
+    tokens = [
+        str(site.client.post(path, json={"email": f"{name}@example.org"}, headers=headers).json()["token"])
+        for name, headers in (("bob", {}), ("eve", once))
+    ]
+    accepted = site.post(f"{path}/accept", {"token": tokens[0], "password": f"{CANARY} is a long word"})
+    assert accepted.status_code == 200
+    assert site.post(f"{path}/accept", {"token": tokens[0], "password": f"{CANARY} is a long word"}).status_code == 404
+    return tokens
 
 
 def _paths(site: Site, ids: dict[str, str]) -> list[str]:

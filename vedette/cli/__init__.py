@@ -27,11 +27,11 @@ def _run(arguments: Sequence[str]) -> int:
 
     from shared.errors import VedetteError  # noqa: PLC0415
     from vedette.cli import failure  # noqa: PLC0415
-    from vedette.cli.app import app  # noqa: PLC0415
+    from vedette.cli.app import command_line  # noqa: PLC0415
 
     no_color = "--no-color" in arguments  # failures of arguments come before any option is read
     try:
-        given = typer.main.get_command(app).main(list(arguments), prog_name="vedette", standalone_mode=False)
+        given = command_line().main(list(arguments), prog_name="vedette", standalone_mode=False)
     except typer.TyperException as exc:
         return failure.show_usage(exc, no_color=no_color)
     except (typer.Abort, KeyboardInterrupt):

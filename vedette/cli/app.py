@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -105,3 +106,9 @@ def root(
         "no_color": no_color,
     }
     keep(context, given)
+
+
+@cache
+def command_line() -> Any:  # noqa: ANN401  typer names its commands in private only
+    """Return the whole command line as it is run; to build it takes longer than most commands."""
+    return typer.main.get_command(app)

@@ -21,6 +21,7 @@ State = Literal[
 LetterState = Literal["open", "replaying", "replayed", "resolved", "discarded", "snoozed", "quarantined"]
 FailureClass = Literal["temporary", "external", "infrastructure", "resource", "permanent", "security"]
 Stage = Literal["scan", "process", "report", "notify"]
+RoleName = Literal["viewer", "operator", "admin", "owner"]
 Severity = Literal["critical", "high", "medium", "low", "info"]
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="The end of a job's id, or @last.")]
@@ -29,6 +30,8 @@ Letter = Annotated[str, typer.Argument(metavar="ID", help="The end of a dead let
 Letters = Annotated[list[str] | None, typer.Argument(metavar="ID", help="The ends of dead letters' ids.")]
 Alert = Annotated[str, typer.Argument(metavar="ID", help="The end of an alert's id.")]
 Operation = Annotated[str, typer.Argument(metavar="ID", help="The end of an operation's id.")]
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Of the user.")]
+Role = Annotated[RoleName, typer.Option("--role", metavar="ROLE", help="viewer, operator, admin or owner.")]
 
 Timeout = Annotated[str | None, typer.Option(metavar="TIME", help="Wait no longer, e.g. 90s or 10m; exit 7.")]
 FailOn = Annotated[

@@ -5,11 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from functools import partial
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
-from rich.live import Live
 from rich.text import Text
 
 from shared.contracts.dead_letter import Forecast
@@ -17,6 +14,7 @@ from shared.contracts.operation import Operation, OperationKind, OperationState
 from vedette.cli import live, output, words
 from vedette.cli.failure import Exit
 from vedette.cli.follow import Note, Patience
+from vedette.cli.moving import Moving
 from vedette.cli.session import Link, Session
 from vedette.cli.words import Marks
 
@@ -99,24 +97,12 @@ def line(operation: Operation, signs: Marks) -> Text:
     return text.append(f" {signs.dot} ".join(facts))
 
 
-class Strip:
+class Strip(Moving):
     """The line of an operation while it runs; where there is no terminal, a line now and then."""
 
     def __init__(self, console: Console, *, is_quiet: bool) -> None:
-        self._console = console
-        self._is_quiet = is_quiet
-        self._signs = words.marks(console.file)
-        self._live = Live(console=console, refresh_per_second=4, transient=True)
+        super().__init__(console, is_quiet=is_quiet, transient=True)
         self._said_at = time.monotonic()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live.is_started:
-            self._live.__exit__(kind, exc, trace)
 
     def update(self, operation: Operation) -> None:
         if self._is_quiet:
@@ -127,11 +113,9 @@ class Strip:
                 self._said_at = time.monotonic()
                 self._console.print(shown, soft_wrap=True)
             return
-        if not self._live.is_started:
-            self._live.start()
         shown.truncate(self._console.width, overflow="ellipsis")
         hint = f"  pause or stop: vedette operations pause|stop {words.short(operation.id)}"
-        self._live.update(Text("\n").join([shown, Text(hint, "dim")]), refresh=True)
+        self.move(Text("\n").join([shown, Text(hint, "dim")]))
 
 
 def follow(link: Link, operation: Operation, note: Note) -> Iterator[Operation]:

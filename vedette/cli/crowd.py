@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from shared.contracts.job import JobState, JobView
 from vedette.cli import live, words
+from vedette.cli.moving import Moving
 from vedette.cli.words import Marks
 
 MARGIN = 5  # lines of a terminal that the table leaves free
@@ -23,34 +21,20 @@ _ORDER = [
 ]
 
 
-class Crowd:
+class Crowd(Moving):
     """Shows the jobs of a batch until its block ends. Without a terminal: one line for each job that is over."""
 
-    def __init__(self, console: Console, *, quiet: bool) -> None:
-        self._console = console
-        self._quiet = quiet
-        self._signs = words.marks(console.file)
+    def __init__(self, console: Console, *, is_quiet: bool) -> None:
+        super().__init__(console, is_quiet=is_quiet)
         self._told: set[str] = set()
-        self._live = Live(console=console, refresh_per_second=4)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live.is_started:
-            self._live.__exit__(kind, exc, trace)
 
     def update(self, jobs: Sequence[JobView]) -> None:
-        if self._quiet:
+        if self._is_quiet:
             return
         if not self._console.is_terminal:
             self._log(jobs)
             return
-        if not self._live.is_started:
-            self._live.start()
-        self._live.update(table(jobs, self._console, self._signs), refresh=True)
+        self.move(table(jobs, self._console, self._signs))
 
     def _log(self, jobs: Sequence[JobView]) -> None:
         for job in jobs:

@@ -119,7 +119,7 @@ def _carry_out(
 
     trial = Trial(link.client, kind, jobs, timeout_s, _is_notifying(), worker, session.note)
     try:
-        with crowd.Crowd(session.console(stderr=True), quiet=session.quiet) as view:
+        with crowd.Crowd(session.console(stderr=True), is_quiet=session.quiet) as view:
             trial.watch = view.update
             return trial.run()
     except KeyboardInterrupt:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vedette.cli import options, recall, words
+from vedette.cli.arguments import Role
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
+from vedette.cli.forms import checked
 from vedette.cli.group import group
 from vedette.cli.session import Session, command
-from vedette.cli.users import Role, checked
 
 if TYPE_CHECKING:
     from shared.contracts.access import KeyView
@@ -81,10 +82,7 @@ def revoke(session: Session, *, key: Key) -> int:
 
 
 def _whole(keys: list[KeyView], piece: str) -> str:
-    """Return the id that begins or ends so, or the piece when there is not exactly one: the gateway says what it is."""
-    piece = recall.piece(piece, "a key")
-    found = [key.id for key in keys if key.id.startswith(piece) or key.id.endswith(piece)]
-    return found[0] if len(found) == 1 else piece
+    return recall.one_of([key.id for key in keys], piece, "a key")
 
 
 def _tell(session: Session, made: KeyView) -> int:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from shared.contracts.dead_letter import DeadLetterGroup, DeadLetterState, DeadLetterView
 from shared.contracts.triage import Payload
+from shared.errors import FailureClass
 from shared.ids import now
 from vedette.cli import grid, output, words
 from vedette.cli.session import Session
@@ -48,9 +49,9 @@ def show_groups(session: Session, groups: Sequence[DeadLetterGroup]) -> None:
     ]
     headings = ("open", "all", "class", "stage", "last", "first", "group", "error")
     grid.show(session.console(), headings, rows, numbers=("open", "all", "last", "first"), last="beneath")
-    first = groups[0]
-    session.note(f"Look at one     vedette dlq get {words.short(first.sample_id)}")
-    if first.open:
+    session.note(f"Look at one     vedette dlq get {words.short(groups[0].sample_id)}")
+    ours = (group for group in groups if group.open and group.failure_class is not FailureClass.SECURITY)
+    if first := next(ours, None):
         session.note(f"Try them again  vedette dlq replay --group-id {first.fingerprint} --canary 5 --dry-run")
 
 

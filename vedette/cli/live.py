@@ -111,9 +111,9 @@ class Silence:
         del job
 
 
-def view(console: Console, *, quiet: bool) -> View:
+def view(console: Console, *, is_quiet: bool) -> View:
     """Return the view that fits the stream."""
-    if quiet:
+    if is_quiet:
         return Silence()
     return Screen(console) if console.is_terminal else Log(console)
 

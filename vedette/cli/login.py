@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 
-from vedette.cli import confirm, contexts, secrets, words
+from vedette.cli import confirm, contexts, invitations, secrets, words
 from vedette.cli.contexts import Context
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit, Misused
+from vedette.cli.forms import checked
 from vedette.cli.group import group
 from vedette.cli.session import Session, command
-from vedette.cli.users import PasswordStdin, checked
+from vedette.cli.users import PasswordStdin
 
 context_app = group(
     "context", "The gateways that you use.", "vedette context list", "vedette context use scans.example.org"
@@ -22,6 +25,7 @@ context_app = group(
 Url = Annotated[str | None, typer.Argument(metavar="URL", help="Of the gateway; else that of the current context.")]
 Email = Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="Your address.")]
 TokenStdin = Annotated[bool, typer.Option("--token-stdin", help="Read an API key or the token from stdin.")]
+Invited = Annotated[bool, typer.Option("--invitation", help="Accept an invitation, whose token is asked for.")]
 Org = Annotated[str | None, typer.Option("--org", metavar="SLUG", help="The organisation to begin in.")]
 Called = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Of the context; else the host's.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the context.")]
@@ -35,14 +39,26 @@ def login(
     email: Email = None,
     password_stdin: PasswordStdin = False,
     token_stdin: TokenStdin = False,
+    invitation: Invited = False,
     org: Org = None,
     name: Called = None,
 ) -> int:
-    """Log in to a gateway. Commands go there from now on, and no more to the local stack."""
-    if password_stdin and token_stdin:
-        raise Misused("--password-stdin and --token-stdin exclude each other.", cure="Leave one of them out.")
+    """Log in to a gateway. Commands go there from now on, and no more to the local stack.
+
+    With --invitation and --password-stdin, the invitation and the password are read, a line each.
+    """
+    if token_stdin and (password_stdin or invitation):
+        other = "--password-stdin" if password_stdin else "--invitation"
+        raise Misused(f"{other} and --token-stdin exclude each other.", cure="Leave one of them out.")
+    if invitation and (email or org):
+        raise Misused("An invitation says for whom it is, and where.", cure="Leave --email and --org out.")
     url = (gateway or session.url or _local()).rstrip("/")
-    made = _with_token(url) if token_stdin else _with_password(session, url, email, org, is_piped=password_stdin)
+    _warn(session, url)
+    with _own_cures():
+        if invitation:
+            made = invitations.accepted(url, is_piped=password_stdin)
+        else:
+            made = _with_token(url) if token_stdin else _with_password(url, email, org, is_piped=password_stdin)
     contexts.keep(name or urlsplit(url).netloc, made, use=True)
     session.note(f"logged in at {url} as {made.email} ({made.org}); back to the local stack: vedette logout")
     return Exit.OK
@@ -150,7 +166,13 @@ def switch(session: Session, *, org: Annotated[str, typer.Argument(metavar="ORG"
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this file to the root."""
-    app.command("login", epilog=examples("vedette login https://scans.example.org --email ann@example.org"))(login)
+    app.command(
+        "login",
+        epilog=examples(
+            "vedette login https://scans.example.org --email ann@example.org",
+            "vedette login https://scans.example.org --invitation",
+        ),
+    )(login)
     app.command("logout", epilog=examples("vedette logout"))(logout)
     app.command("whoami", epilog=examples("vedette whoami"))(whoami)
     app.add_typer(context_app, name="context")
@@ -175,22 +197,32 @@ def _with_token(url: str) -> Context:
     return Context(url, me.actor, me.org_id, token, until=until if until > time.time() else 0.0)
 
 
-def _with_password(session: Session, url: str, email: str | None, org: str | None, *, is_piped: bool) -> Context:
+@contextmanager
+def _own_cures() -> Iterator[None]:
+    """Have refusals say what the gateway advises: to log in is no cure here."""
+    from vedette.refusals import NotAllowed  # noqa: PLC0415
+
+    try:
+        yield
+    except NotAllowed as exc:
+        exc.cure = exc.problem.cure if exc.problem else exc.cure
+        raise
+
+
+def _warn(session: Session, url: str) -> None:
+    if urlsplit(url).scheme == "http" and (urlsplit(url).hostname or "") not in {"127.0.0.1", "localhost", "::1"}:
+        session.note(f"warning: what goes to {url} can be read on its way")
+
+
+def _with_password(url: str, email: str | None, org: str | None, *, is_piped: bool) -> Context:
     from shared.contracts.access import Login  # noqa: PLC0415
     from vedette.client import Client  # noqa: PLC0415
-    from vedette.refusals import NotAllowed  # noqa: PLC0415
 
     if not email:
         if not confirm.is_asked():
             raise Misused("No address was given, and nobody can be asked here.", cure="Add --email EMAIL")
         email = confirm.ask("E-mail: ")
-    if urlsplit(url).scheme == "http" and (urlsplit(url).hostname or "") not in {"127.0.0.1", "localhost", "::1"}:
-        session.note(f"warning: what goes to {url} can be read on its way")
     given = {"email": email, "password": secrets.read("Password", "--password-stdin", is_piped=is_piped), "org": org}
     asked = checked(Login, given)
-    try:
-        with Client(url) as client:
-            return Context(url, email).with_tokens(client.login.begin(asked))
-    except NotAllowed as exc:
-        exc.cure = exc.problem.cure if exc.problem else exc.cure  # to log in is no cure here
-        raise
+    with Client(url) as client:
+        return Context(url, email).with_tokens(client.login.begin(asked))

@@ -5,11 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -18,11 +15,13 @@ from shared.contracts.report import ReportOrder
 from vedette.cli import live, output, words
 from vedette.cli.failure import Exit
 from vedette.cli.follow import Note, Patience
+from vedette.cli.moving import Moving
 from vedette.cli.session import Link, Session
 from vedette.cli.words import Marks
 from vedette.refusals import WaitTimedOut
 
 ASK_EVERY_S = 0.3
+LOG_EVERY_S = 5.0  # where there is no terminal, a sign of life
 COLUMNS = ("job_id", "format", "state", "report.filename", "report.size_bytes")
 OVER = frozenset({StepState.SUCCEEDED, StepState.SKIPPED, StepState.FAILED, StepState.CANCELLED})
 
@@ -67,24 +66,13 @@ def show(session: Session, orders: Sequence[ReportOrder]) -> Exit:
     return Exit.FAILED if len(failed) == len(orders) else Exit.PARTIAL
 
 
-class Board:
+class Board(Moving):
     """Shows orders until its block ends."""
 
     def __init__(self, console: Console, *, is_quiet: bool) -> None:
-        self._console = console
-        self._is_quiet = is_quiet
-        self._signs = words.marks(console.file)
-        self._live = Live(console=console, refresh_per_second=4, transient=True)
+        super().__init__(console, is_quiet=is_quiet, transient=True)
         self._told: set[tuple[str, str]] = set()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live.is_started:
-            self._live.__exit__(kind, exc, trace)
+        self._said_at = time.monotonic()
 
     def update(self, orders: Sequence[ReportOrder]) -> None:
         if self._is_quiet:
@@ -92,16 +80,20 @@ class Board:
         if not self._console.is_terminal:
             self._log(orders)
             return
-        if not self._live.is_started:
-            self._live.start()
-        self._live.update(self._table(orders), refresh=True)
+        self.move(self._table(orders))
 
     def _log(self, orders: Sequence[ReportOrder]) -> None:
         for order in orders:
             if order.state in OVER and (order.job_id, order.format) not in self._told:
                 self._told.add((order.job_id, order.format))
                 text = f"{len(self._told)} of {len(orders)}  {words.short(order.job_id)}  {order.format}  {order.state}"
-                self._console.print(Text(text), soft_wrap=True)
+                self._say(text)
+        if time.monotonic() - self._said_at > LOG_EVERY_S and (waiting := len(orders) - len(self._told)):
+            self._say(f"{len(self._told)} of {len(orders)}  {words.plural(waiting, 'reports')} to come")
+
+    def _say(self, text: str) -> None:
+        self._said_at = time.monotonic()
+        self._console.print(Text(text), soft_wrap=True)
 
     def _table(self, orders: Sequence[ReportOrder]) -> Table:
         grid = Table.grid(padding=(0, 2))

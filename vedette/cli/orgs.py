@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from vedette.cli import login
+from vedette.cli import invitations, login
+from vedette.cli.arguments import Email, Role, RoleName
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit
+from vedette.cli.forms import checked
 from vedette.cli.group import group
 from vedette.cli.session import Session, command
-from vedette.cli.users import Email, Role, RoleName, checked
 
 app = group(
     "orgs",
@@ -24,7 +25,7 @@ members = group(
     "members",
     "Members of the organisation.",
     "vedette orgs members list",
-    "vedette orgs members add ann@example.org --role operator",
+    "vedette orgs members invite ann@example.org --role operator",
 )
 app.add_typer(members, name="members")
 COLUMNS = ("id", "name", "members", "created_at", "suspended_at")
@@ -107,7 +108,7 @@ def list_members(session: Session) -> int:
 @members.command("add", epilog=examples("vedette orgs members add ann@example.org --role operator"))
 @command
 def add_member(session: Session, *, email: Email, role: Role = "viewer") -> int:
-    """Take in a user, who must exist already."""
+    """Take in a user, who must exist already. For root alone; others invite."""
     from shared.contracts.access import MemberNew  # noqa: PLC0415
     from vedette.cli import output  # noqa: PLC0415
 
@@ -139,6 +140,9 @@ def remove_member(session: Session, *, email: Email) -> int:
         link.client.orgs.remove_member(email)
     session.note("removed")
     return Exit.OK
+
+
+invitations.add_to(members)
 
 
 def _change(session: Session, org: str, **change: object) -> int:

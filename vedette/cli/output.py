@@ -82,22 +82,25 @@ def _leads(row: Record, name: str) -> bool:
 
 
 def table(session: Session, rows: Sequence[Record], columns: Sequence[str]) -> None:
-    """Print a table: cut to the terminal's width, or whole where there is no terminal."""
+    """Print a table: fitted to the terminal's width, or whole where there is no terminal."""
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
+
+    from vedette.cli import narrow  # noqa: PLC0415
 
     console = session.console()
     if not console.is_terminal:
         console.width = WIDE
-    is_narrow = console.width < NARROW
+    tell = _narrowed if console.width < NARROW else lambda _, text: text
+    lines = [[tell(name, words.line(_cell(name, _value(row, name)))) for name in columns] for row in rows]
+    if not session.fields:  # what was asked for is shown
+        places = narrow.left(columns, [[_heading(name) for name in columns], *lines], console.width)
+        columns, lines = [columns[place] for place in places], [[line[place] for place in places] for line in lines]
     shown = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     for name in columns:
         shown.add_column(_heading(name), overflow="fold", no_wrap=name in _SHORT)
-    for row in rows:
-        texts = [(name, words.line(_cell(name, _value(row, name)))) for name in columns]
-        if is_narrow:
-            texts = [(name, _narrowed(name, text)) for name, text in texts]
-        shown.add_row(*(Text(text, style=_style(name, text)) for name, text in texts))
+    for line in lines:
+        shown.add_row(*(Text(text, style=_style(name, text)) for name, text in zip(columns, line, strict=True)))
     console.print(shown)
 
 
@@ -136,6 +139,10 @@ def _cell(name: str, value: object) -> str:
 def _listed(name: str, value: object) -> str:
     if name == "orgs" and isinstance(value, dict):
         return ", ".join(f"{org} ({role})" for org, role in value.items())
+    if name == "states" and isinstance(value, dict):
+        return ", ".join(f"{count} {state}" for state, count in value.items())
+    if name == "progress" and isinstance(value, float):
+        return f"{value:.0%}".replace("%", " %")
     if name == "scopes" and isinstance(value, list):
         return ", ".join(value)
     return _json(value)

@@ -47,6 +47,12 @@ def piece(given: str, what: str) -> str:
     return given.strip().lower()
 
 
+def one_of(ids: list[str], given: str, what: str) -> str:
+    """Return the id that begins or ends so, or the piece when it is not exactly one: the gateway says what it is."""
+    found = [each for each in ids if each.startswith(piece(given, what)) or each.endswith(piece(given, what))]
+    return found[0] if len(found) == 1 else piece(given, what)
+
+
 def _is_piece(given: str) -> bool:
     text = given.strip()
     return 0 < len(text) <= 64 and all(c.isascii() and (c.isalnum() or c == "-") for c in text)

@@ -147,6 +147,8 @@ def download(
 
 def chosen(job: JobView, views: Sequence[ReportView], wanted: Sequence[str]) -> list[ReportView]:
     """Return the reports that are wanted, or all. Raises NotYet or NoReport."""
+    from shared.contracts.job import JobState  # noqa: PLC0415
+
     has = [view.format for view in views]
     missing = [name for name in wanted if name not in has]
     if not missing and views:
@@ -155,5 +157,9 @@ def chosen(job: JobView, views: Sequence[ReportView], wanted: Sequence[str]) -> 
     if not job.state.is_terminal:
         raise NotYet(f"Job {tail} is {job.state}; its reports come at the end.", cure=f"vedette jobs watch {tail}")
     what = f"{' or '.join(missing)} report" if missing else "report"
-    cure = f"It has: {', '.join(has)}." if has else f"See why: vedette jobs get {tail}"
+    cure = f"Have it made: vedette report create {tail} --format {missing[0] if missing else 'pdf'}"
+    if has:
+        cure += f"   It has: {', '.join(has)}"
+    elif job.state is not JobState.SUCCEEDED:
+        cure = f"See why: vedette jobs get {tail}"
     raise NoReport(f"Job {tail} has no {what}.", cure=cure)

@@ -88,11 +88,11 @@ def logs(
 
 @command
 def doctor(session: Session, as_json: Annotated[bool, typer.Option("--json", help="Same as -o json.")] = False) -> int:
-    """Check this machine and the stack; say how to put right what is wrong. Exit 1 when something is."""
+    """Check this machine, the stack and the log-in; say how to put right what is wrong. Exit 1 when something is."""
     from vedette import stack  # noqa: PLC0415
-    from vedette.cli import output  # noqa: PLC0415
+    from vedette.cli import output, standing  # noqa: PLC0415
 
-    checks = stack.doctor()
+    checks = [*stack.doctor(), *standing.checks(session)]
     if as_json:
         session.output = "json"
     if session.output == "table" and not session.fields:

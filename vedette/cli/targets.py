@@ -40,7 +40,7 @@ def check(
 ) -> int:
     """Say of each target whether it may be scanned, by which rule not, and what to do. Nothing is scanned.
 
-    Exits as a submission of them would: 4 when policy refuses one, 2 when one is no target or has no address.
+    Exits as a submission of them would: 2 when policy refuses one, or when one is no target or has no address.
     """
     from vedette.cli import output  # noqa: PLC0415
 
@@ -71,6 +71,4 @@ def show(found: Sequence[TargetVerdict]) -> None:
 
 def outcome(found: Sequence[TargetVerdict]) -> Exit:
     """Return how a submission of these would end."""
-    if any(each.rule for each in found):
-        return Exit.AUTH
     return Exit.OK if all(each.allowed for each in found) else Exit.USAGE

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vedette.cli import pages, secrets, words
+from vedette.cli.arguments import Email, Role
 from vedette.cli.examples import examples
 from vedette.cli.failure import Exit, Misused
+from vedette.cli.forms import checked
 from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-    from pydantic_core import ErrorDetails
-
     from shared.contracts.access import UserView
 
 app = group("users", "Who may log in.", "vedette users create ann@example.org --role owner", "vedette users password")
 COLUMNS = ("email", "name", "orgs", "is_root", "created_at", "disabled_at")
 PAGE = 200
-RoleName = Literal["viewer", "operator", "admin", "owner"]
-Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Of the user.")]
-Role = Annotated[RoleName, typer.Option("--role", metavar="ROLE", help="viewer, operator, admin or owner.")]
 Whose = Annotated[str | None, typer.Argument(metavar="EMAIL", help="Of another user; without it, your own.")]
 TwoStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the old and the new one, a line each.")]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")]
@@ -118,33 +114,6 @@ def _change_own(session: Session, *, is_piped: bool) -> int:
         link.client.login.change_password(asked)
     session.note("changed; all your other log-ins have ended")
     return Exit.OK
-
-
-Model = TypeVar("Model", bound="BaseModel")
-
-
-def checked(model: type[Model], given: dict[str, Any]) -> Model:
-    """Return what was given as a model. Raises Misused, which names the field and never what stands in it."""
-    from pydantic import ValidationError  # noqa: PLC0415
-
-    try:
-        return model.model_validate(given)
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False)[0]
-        field = "/".join(str(part) for part in first["loc"])
-        raise Misused(f"{field}: {_wrong(field, first)}.", cure="Write it otherwise; see --help") from None
-
-
-_LIKE = {"id": "a-z, 0-9 and hyphens, as in acme", "email": "an address, as in ann@example.org"}
-
-
-def _wrong(field: str, error: ErrorDetails) -> str:
-    """Return what is wrong in words for those who do not read patterns."""
-    if error["type"] == "string_pattern_mismatch" and field in _LIKE:
-        return f"it must be {_LIKE[field]}"
-    if error["type"] == "too_short":
-        return f"at least {error['ctx']['min_length']} characters"
-    return error["msg"].removesuffix(".")
 
 
 def _show(session: Session, user: UserView) -> None:

@@ -67,7 +67,7 @@ def show(session: Session, jobs: Sequence[JobView], files: dict[str, list[Downlo
 
 
 def _watch(session: Session, link: Link, job: JobView, wish: Wish) -> JobView:
-    with live.view(session.console(stderr=True), quiet=session.quiet) as view:
+    with live.view(session.console(stderr=True), is_quiet=session.quiet) as view:
         for seen in follow(link.client, job, timeout_s=wish.timeout_s, note=session.note):
             job = seen
             view.update(job)
@@ -76,7 +76,7 @@ def _watch(session: Session, link: Link, job: JobView, wish: Wish) -> JobView:
 
 def _watch_batch(session: Session, link: Link, batch_id: str, wish: Wish) -> list[JobView]:
     jobs: list[JobView] = []
-    with crowd.Crowd(session.console(stderr=True), quiet=session.quiet) as view:
+    with crowd.Crowd(session.console(stderr=True), is_quiet=session.quiet) as view:
         for seen in follow_batch(link.client, batch_id, timeout_s=wish.timeout_s, note=session.note):
             jobs = seen
             view.update(jobs)

@@ -23,6 +23,7 @@ from shared.contracts.access import (
     UserView,
 )
 from shared.contracts.identity import Role
+from shared.contracts.invitation import Acceptance, InvitationNew, InvitationView
 from shared.contracts.job import Written
 from vedette.client.http import MAX_PROBLEM, Http, Items, path
 from vedette.refusals import NothingThere
@@ -37,6 +38,10 @@ class LogIn:
     def begin(self, asked: Login) -> Tokens:
         """Return the first pair of tokens."""
         return self._http.ask(Tokens, "POST", "auth/login", json=_body(asked))
+
+    def accept(self, asked: Acceptance) -> Tokens:
+        """Become a member by an invitation; return the first pair of tokens."""
+        return self._http.ask(Tokens, "POST", "invitations/accept", json=_body(asked))
 
     def refresh(self, token: str) -> Tokens:
         """Return the next pair; `token` holds no more."""
@@ -80,15 +85,10 @@ class Users:
         return self._http.ask(UserView, "PATCH", path("users", self._id(email)), json=body)
 
     def _id(self, email: str) -> str:
-        cursor: str | None = None
-        while True:
-            page = self.page(limit=200, cursor=cursor)
-            for user in page.items:
-                if email.lower() == user.email:
-                    return user.id
-            if not page.next:
-                raise NothingThere(f"There is no user {email}.", cure="List them: vedette users list")
-            cursor = page.next
+        for user in self._http.every(UserView, "users"):
+            if email.lower() == user.email:
+                return user.id
+        raise NothingThere(f"There is no user {email}.", cure="List them: vedette users list")
 
 
 class Orgs:
@@ -99,7 +99,7 @@ class Orgs:
 
     def all(self) -> list[OrgView]:
         """Return the organisations that one may see."""
-        return self._http.ask(Items[OrgView], "GET", "orgs").items
+        return self._http.every(OrgView, "orgs")
 
     def get(self, org: str) -> OrgView:
         """Return one. Raises NothingThere."""
@@ -117,11 +117,23 @@ class Orgs:
 
     def members(self) -> list[MemberView]:
         """Return the members of one's organisation."""
-        return self._http.ask(Items[MemberView], "GET", "members").items
+        return self._http.every(MemberView, "members")
 
     def add_member(self, new: MemberNew) -> MemberView:
         """Take a user in."""
         return self._http.ask(MemberView, "POST", "members", json=_body(new))
+
+    def invitations(self) -> list[InvitationView]:
+        """Return who was invited, the newest first, also what is over."""
+        return self._http.every(InvitationView, "invitations")
+
+    def invite(self, new: InvitationNew) -> InvitationView:
+        """Invite somebody. The token is in the answer, once."""
+        return self._http.ask(InvitationView, "POST", "invitations", json=_body(new))
+
+    def uninvite(self, invitation_id: str) -> InvitationView:
+        """End an invitation at once."""
+        return self._http.ask(InvitationView, "DELETE", path("invitations", invitation_id))
 
     def change_member(self, email: str, role: Role) -> MemberView:
         """Give a member another role. Raises NothingThere."""
@@ -147,7 +159,7 @@ class Keys:
 
     def all(self) -> list[KeyView]:
         """Return the keys, without their secrets."""
-        return self._http.ask(Items[KeyView], "GET", "api-keys").items
+        return self._http.every(KeyView, "api-keys")
 
     def create(self, new: KeyNew) -> KeyView:
         """Make a key. Its secret is in the answer, once."""

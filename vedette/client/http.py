@@ -27,6 +27,8 @@ MAX_PROBLEM = 64 * 1024
 MAX_EVENT = 256 * 1024
 MAX_MESSAGE = 4 * 1024 * 1024  # a snapshot holds 50 jobs with all their steps
 MAX_LINE = 4 * 1024 * 1024  # bytes of one line of an export: a dead letter with its payload
+PAGE = 200  # items of a list, asked for at a time
+MAX_ITEMS = 100_000
 NO_CONTENT = 204
 ORGANISATION = "Vedette-Organisation"
 
@@ -72,6 +74,7 @@ class Http:
             auth=_Bearer(token) if token else None,
             headers={"Accept": "application/json", "User-Agent": "vedette"} | ({ORGANISATION: org} if org else {}),
             timeout=httpx2.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
+            verify=not _is_plain(self.url),  # certificates of the world that nobody shows: 20 ms of every command
             trust_env=not _is_local(self.url),  # a proxy of the environment cannot reach our own loopback
         )
 
@@ -82,6 +85,18 @@ class Http:
         """Return the answer as a model."""
         _, body = self.fetch(method, path, MAX_ANSWER, **request)
         return parsed(model, body)
+
+    def every(self, model: type[Model], path: str) -> list[Model]:
+        """Return all items of a list, asked for page by page. Raises AnswerNotUnderstood for one without an end."""
+        found: list[Model] = []
+        params = {"limit": str(PAGE)}
+        while len(found) < MAX_ITEMS:
+            page = self.ask(Items[model], "GET", path, params=params)  # type: ignore[valid-type]
+            found += page.items
+            if not page.next or not page.items:
+                return found
+            params["cursor"] = page.next
+        raise AnswerNotUnderstood(f"The list of {self.url} has more than {MAX_ITEMS} items.")
 
     def ask_again(self, model: type[Model], method: str, path: str, **request: Any) -> Model:  # noqa: ANN401
         """As `ask`, once more where the answer was lost: only for what has an idempotency key."""
@@ -202,6 +217,11 @@ def _checked(url: str) -> str:
     if not fits:
         raise InvalidInput(f"{url[:80]!r} is not the URL of a gateway.", cure="Write it like http://127.0.0.1:8000")
     return url.rstrip("/").removesuffix("/api/v1")
+
+
+def _is_plain(url: str) -> bool:
+    """Whether nothing on the way to it speaks TLS: no proxy either."""
+    return _is_local(url) and urlsplit(url).scheme == "http"
 
 
 def _is_local(url: str) -> bool:

@@ -4,7 +4,8 @@ It is the same system as in production; only the way it is started differs. Stan
 starts at once.
 """
 
-from vedette.stack.doctor import Check, doctor
+from vedette.stack.check import Check
+from vedette.stack.doctor import doctor
 from vedette.stack.home import home
 from vedette.stack.lifecycle import Access, connect, down, logs, running, status, up
 from vedette.stack.record import ChildStatus

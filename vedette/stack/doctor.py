@@ -8,28 +8,17 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import VedetteError
-from vedette.stack import door, record, server
+from vedette.stack import broker, door, record, server
+from vedette.stack.check import Check
 from vedette.stack.children import database_variable
-from vedette.stack.home import Layout, layout
+from vedette.stack.home import layout
 from vedette.stack.lifecycle import DEFAULT_PORT, status
 
 LEAST_DISK_BYTES = 500 * 1024 * 1024
-REFUSALS = "signature:failures"  # hash in the broker's database: `shared.broker.keys.REFUSALS`
 LEAST_FILES = 1024  # a scan holds hundreds of sockets open
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing looked at. `ok` is None where it could not be told."""
-
-    name: str
-    ok: bool | None
-    detail: str
-    cure: str = ""
 
 
 def doctor() -> list[Check]:
@@ -41,7 +30,7 @@ def _tried(check: Callable[[], Iterator[Check]]) -> Iterator[Check]:
     try:
         yield from check()
     except VedetteError as exc:
-        yield Check(check.__name__.strip("_"), False, exc.message, exc.cure)
+        yield Check(check.__name__.strip("_").replace("_", " "), False, exc.message, exc.cure)
 
 
 def _python() -> Iterator[Check]:
@@ -58,6 +47,21 @@ def _home() -> Iterator[Check]:
     yield Check("state folder", private, str(where.root), f"Others can read it: chmod 700 {where.root}")
     free = shutil.disk_usage(where.root).free
     yield Check("disk", free >= LEAST_DISK_BYTES, f"{free // 2**20} MiB free", "Free some space, or set VEDETTE_HOME.")
+
+
+def _master_key() -> Iterator[Check]:
+    file = layout().master_key
+    if not file.exists():
+        old = layout().database.exists()
+        said = "it is gone, and with it what it sealed" if old else f"{file} (made at the first start)"
+        yield Check("master key", not old, said, f"Put {file} back from a backup; a start makes a new one.")
+        return
+    from shared import keyring  # noqa: PLC0415  cryptography, a tenth of a second that only this check pays
+
+    found = keyring.parse(file.read_text(encoding="utf-8"))
+    private = file.stat().st_mode & 0o077 == 0
+    others = f", {len(found.masters) - 1} older" if len(found.masters) > 1 else ""
+    yield Check("master key", private, f"{found.current}{others}, {file}", f"Others can read it: chmod 600 {file}")
 
 
 def _server() -> Iterator[Check]:
@@ -119,8 +123,7 @@ def _stack() -> Iterator[Check]:
         restarts = f"{child.restarts} restart{'s' * (child.restarts != 1)}"
         cure = f"See why: vedette logs {child.name}"
         yield Check(child.name, child.state == "running", f"{child.state}, {restarts}{note}", cure)
-    yield _redis_settings(where)
-    yield _signatures(where)
+    yield from broker.checks(where.redis_url.read_text(encoding="utf-8").strip())
 
 
 def _port(port: int) -> Check:
@@ -128,39 +131,4 @@ def _port(port: int) -> Check:
     return Check("port", free, f"{port} is {'free' if free else 'taken'}", "Choose another: vedette up --port 8001")
 
 
-def _redis_settings(where: Layout) -> Check:
-    import redis  # noqa: PLC0415  a third of a second that only this check pays
-
-    url = where.redis_url.read_text(encoding="utf-8").strip()
-    wanted = {"appendonly": "yes", "maxmemory-policy": "noeviction"}
-    try:
-        with redis.Redis.from_url(url, decode_responses=True, socket_timeout=2) as client:
-            wrong = {
-                key: client.config_get(key)[key]
-                for key, value in wanted.items()
-                if client.config_get(key)[key] != value
-            }
-    except redis.RedisError as exc:
-        return Check(
-            "redis settings", False, f"it does not answer: {type(exc).__name__}", "See why: vedette logs redis"
-        )
-    return Check(
-        "redis settings", not wrong, str(wrong) if wrong else "AOF on, noeviction", "Jobs may be lost: correct them."
-    )
-
-
-def _signatures(where: Layout) -> Check:
-    import redis  # noqa: PLC0415  as above
-
-    url = where.redis_url.read_text(encoding="utf-8").strip()
-    try:
-        with redis.Redis.from_url(url, decode_responses=True, socket_timeout=2) as client:
-            found: dict[str, str] = client.hgetall(REFUSALS)
-    except redis.RedisError as exc:
-        return Check("signatures", None, f"redis does not answer: {type(exc).__name__}")
-    said = ", ".join(f"{number} {reason}" for reason, number in sorted(found.items()))
-    cure = "Somebody writes into Redis, or a master key was dropped too early: vedette dlq list --class security"
-    return Check("signatures", not found, said or "all messages were ours", cure)
-
-
-_CHECKS: tuple[Callable[[], Iterator[Check]], ...] = (_python, _home, _server, _database, _stack)
+_CHECKS: tuple[Callable[[], Iterator[Check]], ...] = (_python, _home, _master_key, _server, _database, _stack)

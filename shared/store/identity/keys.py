@@ -7,8 +7,9 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
 from shared.contracts.access import KeyNew, KeyView
 from shared.contracts.identity import Permission, Role
@@ -55,16 +56,28 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def create(connection: Connection, org_id: str, user_id: str | None, asked: KeyNew, by: str) -> KeyView:
+@dataclass(frozen=True)
+class Maker:
+    """Who makes a key.  user_id: whose it becomes.  until: no key of theirs holds longer than the one they show."""
+
+    user_id: str | None
+    actor: str
+    until: datetime | None = None
+
+    def earlier(self, ends_at: datetime | None) -> datetime | None:
+        return min((each for each in (ends_at, self.until) if each), default=None)
+
+
+def create(connection: Connection, org_id: str, asked: KeyNew, by: Maker) -> KeyView:
     """Write a new key and return it with its secret, this one time. Raises KeyNameTaken."""
     namesakes = (api_keys.c.org_id == org_id, api_keys.c.name == asked.name, api_keys.c.revoked_at.is_(None))
-    others = select(api_keys.c.id).where(*namesakes, api_keys.c.user_id.is_distinct_from(user_id))
+    others = select(api_keys.c.id).where(*namesakes, api_keys.c.user_id.is_distinct_from(by.user_id))
     if connection.execute(others.limit(1)).first():
         raise KeyNameTaken(f"Somebody else has a key {asked.name!r}.", cure="Choose another name.")
     expires_at = now() + timedelta(days=asked.days) if asked.days else None
     scopes = sorted(set(asked.scopes))
-    row = {"org_id": org_id, "user_id": user_id, "name": asked.name, "role": asked.role, "scopes": scopes}
-    return _write(connection, row | {"expires_at": expires_at, "created_by": by})
+    row = {"org_id": org_id, "user_id": by.user_id, "name": asked.name, "role": asked.role, "scopes": scopes}
+    return _write(connection, row | {"expires_at": by.earlier(expires_at), "created_by": by.actor})
 
 
 def shown(connection: Connection, text: str) -> Key | None:
@@ -83,20 +96,22 @@ def used(connection: Connection, key_id: str) -> None:
     connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(last_used_at=now()))
 
 
-def all_of(connection: Connection, org_id: str, user_id: str | None = None) -> list[KeyView]:
-    """Return the keys of an organisation, or those of one user in it, newest first."""
-    query = select(api_keys).where(api_keys.c.org_id == org_id).order_by(api_keys.c.id.desc())
-    if user_id is not None:
-        query = query.where(api_keys.c.user_id == user_id)
+def page(
+    connection: Connection, org_id: str, user_id: str | None = None, *, limit: int, before: str = ""
+) -> list[KeyView]:
+    """Return up to `limit` keys of an organisation, or of one user in it, newest first, older than the id `before`."""
+    query = _of(org_id, user_id).order_by(api_keys.c.id.desc()).limit(limit)
+    if before:
+        query = query.where(api_keys.c.id < before)
     return [_view(row) for row in connection.execute(query).mappings()]
 
 
 def get(connection: Connection, org_id: str, key_id: str, user_id: str | None = None) -> KeyView:
     """Return one key. Raises KeyNotFound."""
-    found = [each for each in all_of(connection, org_id, user_id) if each.id == key_id]
-    if not found:
+    row = connection.execute(_of(org_id, user_id).where(api_keys.c.id == key_id)).mappings().one_or_none()
+    if row is None:
         raise KeyNotFound("There is no API key with this id.", cure="List them: vedette keys list")
-    return found[0]
+    return _view(row)
 
 
 def revoke(connection: Connection, org_id: str, key_id: str) -> KeyView:
@@ -107,7 +122,7 @@ def revoke(connection: Connection, org_id: str, key_id: str) -> KeyView:
     return get(connection, org_id, key_id)
 
 
-def rotate(connection: Connection, org_id: str, key_id: str, overlap: timedelta, by: str) -> KeyView:
+def rotate(connection: Connection, org_id: str, key_id: str, overlap: timedelta, by: Maker) -> KeyView:
     """Make a new key like an old one, which ends after `overlap`. Raises KeyNotFound and KeyOver."""
     old = get(connection, org_id, key_id)
     ends_at = now() + overlap
@@ -115,12 +130,18 @@ def rotate(connection: Connection, org_id: str, key_id: str, overlap: timedelta,
         raise KeyOver("The key is over or replaced already.", cure="Make a new one: vedette keys create")
     length = old.expires_at - old.created_at if old.expires_at else None
     row = {"org_id": org_id, "user_id": old.user_id, "name": old.name, "role": old.role, "scopes": old.scopes}
-    made = _write(connection, row | {"expires_at": now() + length if length else None, "created_by": by})
+    until = by.earlier(now() + length if length else None)
+    made = _write(connection, row | {"expires_at": until, "created_by": by.actor})
     ends_at = min(ends_at, old.expires_at) if old.expires_at else ends_at
     mine = update(api_keys).where(api_keys.c.id == key_id, api_keys.c.replaced_by.is_(None))
     if not connection.execute(mine.values(replaced_by=made.id, expires_at=ends_at)).rowcount:
         raise KeyOver("The key was replaced by somebody else at this moment.", cure="List them: vedette keys list")
     return made
+
+
+def _of(org_id: str, user_id: str | None) -> Select[Any]:
+    query = select(api_keys).where(api_keys.c.org_id == org_id)
+    return query if user_id is None else query.where(api_keys.c.user_id == user_id)
 
 
 def _write(connection: Connection, row: dict[str, object]) -> KeyView:

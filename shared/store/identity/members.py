@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, update
 
 from shared.contracts.access import MemberView
 from shared.contracts.identity import Role
 from shared.errors import Conflict, NotFound
 from shared.ids import now
-from shared.store.tables import api_keys, members, organisations, sessions, users
+from shared.store.engine import insert_new
+from shared.store.tables import api_keys, invitations, members, organisations, sessions, users
 
 
 class MemberNotFound(NotFound):
@@ -25,18 +26,10 @@ class LastOwner(Conflict):
 
 def add(connection: Connection, org_id: str, user_id: str, role: Role, by: str) -> MemberView:
     """Take a user in. Raises MemberExists."""
-    if role_of(connection, org_id, user_id):
-        raise MemberExists("The user is a member already.", cure="Change the role instead: vedette orgs members role")
     row = {"org_id": org_id, "user_id": user_id, "role": role, "limits": {}, "created_by": by, "created_at": now()}
-    connection.execute(insert(members), row)
+    if not insert_new(connection, members, row):
+        raise MemberExists("The user is a member already.", cure="Change the role instead: vedette orgs members role")
     return get(connection, org_id, user_id)
-
-
-def role_of(connection: Connection, org_id: str, user_id: str) -> Role | None:
-    """Return what a user is in an organisation, or None."""
-    mine = (members.c.org_id == org_id, members.c.user_id == user_id)
-    found = connection.execute(select(members.c.role).where(*mine)).scalar()
-    return Role(found) if found else None
 
 
 def organisations_of(connection: Connection, user_id: str, *, suspended: bool = False) -> list[str]:
@@ -49,38 +42,45 @@ def organisations_of(connection: Connection, user_id: str, *, suspended: bool = 
 
 def get(connection: Connection, org_id: str, user_id: str) -> MemberView:
     """Return one member. Raises MemberNotFound."""
-    found = [each for each in all_of(connection, org_id) if each.user_id == user_id]
+    found = _views(connection, members.c.org_id == org_id, members.c.user_id == user_id)
     if not found:
         raise MemberNotFound("There is no member with this id.", cure="List them: vedette orgs members list")
     return found[0]
 
 
-def all_of(connection: Connection, org_id: str) -> list[MemberView]:
-    """Return the members of an organisation by e-mail."""
-    columns = (members.c.user_id, members.c.role, members.c.created_by, members.c.created_at)
-    query = select(*columns, users.c.email, users.c.name, users.c.disabled_at)
-    query = query.join(users, users.c.id == members.c.user_id).where(members.c.org_id == org_id)
-    return [
-        MemberView.model_validate(dict(row)) for row in connection.execute(query.order_by(users.c.email)).mappings()
-    ]
+def page(connection: Connection, org_id: str, *, limit: int, after: str = "") -> list[MemberView]:
+    """Return up to `limit` members of an organisation by e-mail, after the one of `after`."""
+    return _views(connection, members.c.org_id == org_id, users.c.email > after, limit=limit)
 
 
 def change(connection: Connection, org_id: str, user_id: str, role: Role) -> MemberView:
-    """Give a member another role. Raises MemberNotFound and LastOwner."""
+    """Give a member another role; what they invited to by the old one ends. Raises MemberNotFound and LastOwner."""
     if role is not Role.OWNER:
         _keep_an_owner(connection, org_id, user_id)
     mine = (members.c.org_id == org_id, members.c.user_id == user_id)
     connection.execute(update(members).where(*mine).values(role=role))
+    _end(connection, invitations, org_id, user_id)
     return get(connection, org_id, user_id)
 
 
 def remove(connection: Connection, org_id: str, user_id: str) -> None:
-    """Let a member go, and end their keys and log-ins here for good. Raises MemberNotFound and LastOwner."""
+    """Let a member go, and end their keys, log-ins and invitations for good. Raises MemberNotFound and LastOwner."""
     _keep_an_owner(connection, org_id, user_id)
-    for table in (api_keys, sessions):
-        mine = (table.c.org_id == org_id, table.c.user_id == user_id, table.c.revoked_at.is_(None))
-        connection.execute(update(table).where(*mine).values(revoked_at=now()))
+    for table in (api_keys, sessions, invitations):
+        _end(connection, table, org_id, user_id)
     connection.execute(delete(members).where(members.c.org_id == org_id, members.c.user_id == user_id))
+
+
+def _end(connection: Connection, table: Table, org_id: str, user_id: str) -> None:
+    mine = (table.c.org_id == org_id, table.c.user_id == user_id, table.c.revoked_at.is_(None))
+    connection.execute(update(table).where(*mine).values(revoked_at=now()))
+
+
+def _views(connection: Connection, *which: ColumnElement[bool], limit: int = 1) -> list[MemberView]:
+    columns = (members.c.user_id, members.c.role, members.c.created_by, members.c.created_at)
+    query = select(*columns, users.c.email, users.c.name, users.c.disabled_at)
+    query = query.join(users, users.c.id == members.c.user_id).where(*which).order_by(users.c.email).limit(limit)
+    return [MemberView.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
 
 def _keep_an_owner(connection: Connection, org_id: str, user_id: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 
 from shared.contracts.access import OrgChange, OrgNew, OrgView
 from shared.errors import Conflict, NotFound, Security
 from shared.ids import now
-from shared.store.engine import insert_missing
+from shared.store.engine import insert_missing, insert_new
 from shared.store.tables import members, organisations
 
 
@@ -33,10 +33,9 @@ class OrganisationExists(Conflict):
 
 def create(connection: Connection, asked: OrgNew, by: str) -> OrgView:
     """Write a new organisation. Raises OrganisationExists."""
-    if find(connection, asked.id):
-        raise OrganisationExists(f"There is an organisation {asked.id} already.", cure="Choose another id.")
     row = {"id": asked.id, "name": asked.name, "limits": {}, "created_by": by, "created_at": now()}
-    connection.execute(insert(organisations), row)
+    if not insert_new(connection, organisations, row):
+        raise OrganisationExists(f"There is an organisation {asked.id} already.", cure="Choose another id.")
     return get(connection, asked.id)
 
 
@@ -48,7 +47,7 @@ def ensure(connection: Connection, org_id: str, name: str) -> None:
 
 def find(connection: Connection, org_id: str) -> OrgView | None:
     """Return the organisation, or None."""
-    found = all_of(connection, [org_id])
+    found = page(connection, [org_id], limit=1)
     return found[0] if found else None
 
 
@@ -67,10 +66,11 @@ def get_open(connection: Connection, org_id: str) -> OrgView:
     return found
 
 
-def all_of(connection: Connection, ids: list[str] | None = None) -> list[OrgView]:
-    """Return these organisations, or all, by id."""
+def page(connection: Connection, ids: list[str] | None = None, *, limit: int, after: str = "") -> list[OrgView]:
+    """Return up to `limit` of these organisations, or of all, by id, after the id `after`."""
     count = select(func.count()).where(members.c.org_id == organisations.c.id).scalar_subquery()
-    query = select(organisations, count.label("members")).order_by(organisations.c.id)
+    query = select(organisations, count.label("members")).order_by(organisations.c.id).limit(limit)
+    query = query.where(organisations.c.id > after)
     if ids is not None:
         query = query.where(organisations.c.id.in_(ids))
     return [OrgView.model_validate(dict(row)) for row in connection.execute(query).mappings()]

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from shared.contracts.access import UserView
 from shared.contracts.identity import Role
 from shared.errors import Conflict, NotFound
 from shared.ids import new_id, now
+from shared.store.engine import insert_new
 from shared.store.tables import members, users
 
 
@@ -37,11 +38,10 @@ class Account:
 
 def create(connection: Connection, email: str, password_hash: str, by: str, *, name: str = "", is_root: bool) -> str:
     """Write a new user; return the id. Raises UserExists."""
-    if account(connection, email):
-        raise UserExists(f"There is a user {email} already.", cure="List them: vedette users list")
     user_id = new_id()
     row = {"id": user_id, "email": email, "name": name, "password_hash": password_hash, "is_root": is_root}
-    connection.execute(insert(users), row | {"created_by": by, "created_at": now()})
+    if not insert_new(connection, users, row | {"created_by": by, "created_at": now()}):
+        raise UserExists(f"There is a user {email} already.", cure="List them: vedette users list")
     return user_id
 
 

@@ -3,6 +3,7 @@
 from shared.store.tables.access import (
     api_keys,
     idempotent_requests,
+    invitations,
     members,
     organisations,
     scan_rules,
@@ -48,6 +49,7 @@ __all__ = [
     "finding_triage",
     "findings",
     "idempotent_requests",
+    "invitations",
     "jobs",
     "line_batches",
     "members",

@@ -12,7 +12,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from shared.store.tables.columns import Id, Json, Line, Moment, Prose, metadata
+from shared.store.tables.columns import Id, Json, Line, Moment, Prose, made, metadata
 
 organisations = Table(
     "organisations",
@@ -20,8 +20,7 @@ organisations = Table(
     Column("id", Line(64), primary_key=True),
     Column("name", Line(200), nullable=False),
     Column("limits", Json, nullable=False, default=dict),
-    Column("created_by", Line(255), nullable=False, default=""),
-    Column("created_at", Moment, nullable=False),
+    *made(),
     Column("suspended_at", Moment),
 )
 
@@ -33,8 +32,7 @@ users = Table(
     Column("name", Line(200), nullable=False, default=""),
     Column("password_hash", Prose, nullable=False),
     Column("is_root", Boolean, nullable=False, default=False),
-    Column("created_by", Line(255), nullable=False, default=""),
-    Column("created_at", Moment, nullable=False),
+    *made(),
     Column("disabled_at", Moment),
     Column("sessions_from", Moment),
     UniqueConstraint("email"),
@@ -47,8 +45,7 @@ members = Table(
     Column("user_id", Id, primary_key=True),
     Column("role", Line(16), nullable=False),
     Column("limits", Json, nullable=False, default=dict),
-    Column("created_by", Line(255), nullable=False, default=""),
-    Column("created_at", Moment, nullable=False),
+    *made(),
     Index(None, "user_id"),
 )
 
@@ -63,13 +60,29 @@ api_keys = Table(
     Column("secret_hash", Line(64), nullable=False),
     Column("role", Line(16), nullable=False),
     Column("scopes", Json, nullable=False, default=list),
-    Column("created_by", Line(255), nullable=False, default=""),
-    Column("created_at", Moment, nullable=False),
+    *made(),
     Column("expires_at", Moment),
     Column("last_used_at", Moment),
     Column("revoked_at", Moment),
     Column("replaced_by", Id),
     UniqueConstraint("prefix"),
+    Index(None, "org_id", "id"),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("org_id", Line(64), nullable=False),
+    Column("user_id", Id),
+    Column("email", Line(254), nullable=False),
+    Column("role", Line(16), nullable=False),
+    Column("secret_hash", Line(64), nullable=False),
+    *made(),
+    Column("expires_at", Moment, nullable=False),
+    Column("accepted_at", Moment),
+    Column("revoked_at", Moment),
+    UniqueConstraint("secret_hash"),
     Index(None, "org_id", "id"),
 )
 
@@ -120,8 +133,7 @@ scan_rules = Table(
     Column("effect", Line(8), nullable=False),
     Column("what", Line(255), nullable=False),
     Column("reason", Prose, nullable=False, default=""),
-    Column("created_by", Line(255), nullable=False, default=""),
-    Column("created_at", Moment, nullable=False),
+    *made(),
     Column("expires_at", Moment),
     Index(None, "org_id", "id"),
 )

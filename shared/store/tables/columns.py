@@ -90,6 +90,11 @@ def of_job() -> Column[str]:
     return Column("job_id", Id, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False)
 
 
+def made() -> tuple[Column[str], Column[datetime]]:
+    """Return the columns that say who made a row, and when."""
+    return Column("created_by", Line(255), nullable=False, default=""), Column("created_at", Moment, nullable=False)
+
+
 @compiles(ThisTransaction)
 def _no_transaction(*_: object, **__: object) -> str:
     return "0"

@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from shared.store.tables.columns import Id, Json, Line, Moment, Prose, Serial, metadata
+from shared.store.tables.columns import Id, Json, Line, Moment, Prose, Serial, made, metadata
 from shared.store.tables.secrets import JsonWithSecrets
 
 dead_letters = Table(
@@ -94,8 +94,7 @@ dead_letter_rules = Table(
     Column("contains", Prose, nullable=False, default=""),
     Column("failure_class", Line(16), nullable=False),
     Column("learned_from", Id),
-    Column("created_by", Line(255), nullable=False, default=""),
-    Column("created_at", Moment, nullable=False),
+    *made(),
     Column("hits", Integer, nullable=False, default=0),
     Index(None, "org_id"),
 )
@@ -129,8 +128,7 @@ operations = Table(
     Column("refused", Json, nullable=False, default=dict),
     Column("cursor", Line(64), nullable=False, default=""),
     Column("note", Prose, nullable=False, default=""),
-    Column("created_by", Line(255), nullable=False, default=""),
-    Column("created_at", Moment, nullable=False),
+    *made(),
     Column("started_at", Moment),
     Column("finished_at", Moment),
     Index(None, "org_id", "id"),

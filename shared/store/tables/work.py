@@ -25,6 +25,7 @@ from shared.store.tables.columns import (
     Serial,
     ThisTransaction,
     WhatItSees,
+    made,
     metadata,
     of_job,
 )
@@ -256,8 +257,7 @@ batches = Table(
     Column("total", Integer, nullable=False),
     Column("options", JsonWithSecrets, nullable=False),
     Column("trace_id", Line(32), nullable=False, default=""),
-    Column("created_by", Line(255), nullable=False, default=""),
-    Column("created_at", Moment, nullable=False),
+    *made(),
     Index(None, "org_id", "id"),
 )
 

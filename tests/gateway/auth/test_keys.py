@@ -82,6 +82,22 @@ def test_a_rotated_key_holds_for_its_overlap(client: TestClient) -> None:
     assert client.post(f"/api/v1/api-keys/{old['id']}:rotate", json={}, headers=mine).status_code == 409
 
 
+@both_databases
+def test_a_key_prolongs_itself_by_no_rotation_and_no_further_key(client: TestClient) -> None:
+    mine = people.logged_in(client, "a@example.org", role="admin")
+    first = people.key(client, mine, role="admin", days=1)
+    with writing() as connection:  # half of its day is over
+        at = {"created_at": now() - timedelta(hours=12), "expires_at": now() + timedelta(hours=12)}
+        connection.execute(update(api_keys).values(**at))
+    ends_at = client.get("/api/v1/api-keys").json()["items"][0]["expires_at"]
+    shown = people.bearer(first["secret"])
+    second = people.key(client, shown, name="second", days=None)
+    rotated = client.post(f"/api/v1/api-keys/{first['id']}:rotate", json={}, headers=shown).json()
+    assert second["expires_at"] == rotated["expires_at"] == ends_at
+    by_user = client.post(f"/api/v1/api-keys/{second['id']}:rotate", json={}, headers=mine).json()
+    assert by_user["expires_at"] > by_user["created_at"]
+
+
 def test_one_sees_and_ends_one_s_own_keys_alone(client: TestClient) -> None:
     a, b = people.logged_in(client, "a@example.org"), people.logged_in(client, "b@example.org")
     made = people.key(client, a, role="viewer")

@@ -90,9 +90,12 @@ def test_a_task_is_sealed_in_whatever_way_it_is_sent(client: redis.Redis, way: C
     assert message["headers"]["id"] == "j.scan"
 
 
-def opened(*, job_id: str = "j", org_id: str = "o", task_id: str = "j.scan", task: str = "scan.run") -> Message:
+def opened(
+    *, job_id: str = "j", org_id: str = "o", task_id: str = "j.scan", task: str = "scan.run", part: str = ""
+) -> Message:
     headers = {"task": task, "id": task_id}
-    body = codec.seal(json.dumps([[ENVELOPE], {}, {}]).encode(), headers, job_id, org_id)
+    envelope = ENVELOPE | ({"part": part} if part else {})
+    body = codec.seal(json.dumps([[envelope], {}, {}]).encode(), headers, job_id, org_id)
     made = Message(body, content_type=codec.SEALED, headers=headers, accept={"application/json"})  # type: ignore[arg-type]  # its stubs know no bytes
     open_message(made)
     return made
@@ -105,8 +108,22 @@ def test_celery_gets_plain_json() -> None:
     check_place(message)
 
 
+def test_a_part_of_a_stage_is_in_its_place() -> None:
+    check_place(opened(task="report.run", task_id="j.report.pdf", part="pdf"))
+
+
 @pytest.mark.parametrize(
-    "changed", [{"job_id": "k"}, {"org_id": "p"}, {"task_id": "k.scan"}, {"task_id": "j.process"}, {"job_id": ""}]
+    "changed",
+    [
+        {"job_id": "k"},
+        {"org_id": "p"},
+        {"task_id": "k.scan"},
+        {"task_id": "j.process"},
+        {"task_id": "j.scan.pdf"},
+        {"part": "pdf"},
+        {"part": "pdf", "task_id": "j.scan.csv"},
+        {"job_id": ""},
+    ],
 )
 def test_a_body_of_another_job_organisation_or_stage_is_misplaced(changed: dict[str, str]) -> None:
     message = opened(**changed)

@@ -28,6 +28,7 @@ from shared.contracts.access import (
 from shared.contracts.dead_letter import BulkReplay, Replay, Selection
 from shared.contracts.envelope import Envelope
 from shared.contracts.identity import Role
+from shared.contracts.invitation import Acceptance, InvitationNew
 from shared.contracts.job import Contract as Parent
 from shared.contracts.job import JobState, StageName, Written
 from shared.contracts.observation import MAX_EVIDENCE, Evidence
@@ -68,6 +69,7 @@ WITH_RULES: dict[type[Parent], some.SearchStrategy[Parent]] = {
     ),
     TargetCheck: some.builds(TargetCheck, targets=SOME),
     KeyNew: some.builds(KeyNew, name=some.just("ci"), role=some.sampled_from(Role), days=some.integers(1, 90)),
+    InvitationNew: some.builds(InvitationNew, email=EMAIL, role=some.sampled_from(Role), days=some.integers(1, 30)),
     MemberNew: some.builds(MemberNew, email=EMAIL, role=some.sampled_from(Role)),
     OrgNew: some.builds(OrgNew, id=SLUG, name=some.just("Acme")),
     OrgChange: some.builds(OrgChange, name=some.just("Acme"), suspended=some.booleans()),
@@ -81,7 +83,13 @@ PLAIN_TYPES: dict[Any, some.SearchStrategy[Any]] = {
     AwareDatetime: some.datetimes(datetime(2000, 1, 1), datetime(2199, 1, 1), timezones=some.just(UTC)),  # noqa: DTZ001
 }
 HAND_MADE = {"Target", "Options", "Receipt"}  # their texts have a grammar; they are tested where it is
-SECRET = {"Login", "Refresh", "PasswordChange", "UserNew"}  # their secrets do not survive, which is what they are for
+SECRET = {
+    "Acceptance",
+    "Login",
+    "Refresh",
+    "PasswordChange",
+    "UserNew",
+}  # their secrets do not survive, which is what they are for
 
 
 def models(cls: type[Parent]) -> some.SearchStrategy[Parent]:
@@ -134,6 +142,7 @@ def test_what_people_write_refuses_unknown_fields_and_nothing_else_does(cls: typ
         (Login, {"email": "a@example.org", "password": "canary"}),
         (Refresh, {"refresh_token": "canary"}),
         (PasswordChange, {"current": "canary", "new": "canary canary canary"}),
+        (Acceptance, {"token": "canary", "password": "canary canary canary"}),
         (UserNew, {"email": "a@example.org", "password": "canary canary canary"}),
     ],
 )

@@ -40,6 +40,22 @@ def test_an_organisation_has_members_with_roles(vedette: Vedette) -> None:
     assert vedette("orgs", "members", "remove", "carol@example.org").code == 5
 
 
+def test_an_invitation_is_listed_without_its_token_and_ended(vedette: Vedette) -> None:
+    for email in ("gus@example.org", "hal@example.org"):
+        made = vedette("orgs", "members", "invite", email, "--days", "1")
+        assert (made.code, made.out.startswith("vdi_")) == (0, True), made.err
+    listed = vedette("orgs", "members", "invitations", "-o", "json").out
+    assert made.out.strip() not in listed
+    hal, gus = json.loads(listed)[:2]
+    assert [hal["email"], gus["email"], gus["role"]] == ["hal@example.org", "gus@example.org", "viewer"]
+    for which in (hal["id"][-8:], "Gus@example.org"):
+        [ended] = json.loads(vedette("orgs", "members", "uninvite", which, "-o", "json").out)
+        assert ended["revoked_at"]
+    assert vedette("orgs", "members", "uninvite", "gus@example.org").code == 5
+    assert vedette("orgs", "members", "uninvite", "not an id").code == 2
+    assert vedette("orgs", "members", "invite", "not-an-address").code == 2
+
+
 def test_an_organisation_is_made_renamed_and_suspended(vedette: Vedette) -> None:
     assert vedette("orgs", "create", "acme", "--name", "Acme").code == 0
     assert vedette("orgs", "create", "acme").code == 6

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer
 
-from vedette.cli.app import app
+from vedette.cli.app import command_line
 
 ROOT = Path(__file__).parents[3]
 NAMED = re.compile(r"\bvedette((?: [a-z][a-z-]*)+)")
@@ -27,7 +26,7 @@ def cures() -> Iterator[str]:
 
 @pytest.mark.parametrize("named", sorted(set(cures())))
 def test_a_command_that_a_cure_names_is_there(named: str) -> None:
-    place = typer.main.get_command(app)
+    place = command_line()
     for word in named.split():
         if not hasattr(place, "commands"):
             return  # what follows are its arguments

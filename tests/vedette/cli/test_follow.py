@@ -35,7 +35,7 @@ def _submit(client: Client, do: str = "") -> JobView:
 
 def test_a_job_is_followed_to_its_end(client: Client) -> None:
     seen = list(follow(client, _submit(client), timeout_s=30, note=pytest.fail))
-    assert seen[0].state is JobState.QUEUED
+    assert seen[0].state in (JobState.QUEUED, JobState.RUNNING)  # a quick worker may have it already
     assert seen[-1].state is JobState.SUCCEEDED
     assert not any(job.state.is_terminal for job in seen[:-1])
 

@@ -6,33 +6,43 @@ import json
 import re
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from tests.vedette.lab import ROOT, TOKEN, Vedette, answering, send
-from vedette.cli.app import app
+from vedette.cli.app import command_line
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\r\n[red]x[/red]"
 STEERING = set("\x1b\x07\x9b\u202e\r")
 DOCUMENT = json.loads((ROOT / "gateway" / "openapi.json").read_text(encoding="utf-8"))
-GROUPS = {
-    "jobs",
-    "dlq",
-    "operations",
-    "queues",
-    "workers",
-    "orgs",
-    "users",
-    "keys",
-    "audit",
-    "targets",
-    "report",
-    "whoami",
-}
+LOCAL = {
+    "up",
+    "down",
+    "status",
+    "logs",
+    "doctor",
+    "login",
+    "logout",
+    "context",
+    "drill",
+}  # ask no gateway, or not as here
 ENDLESS = {"watch", "wait", "events"}  # they ask until something happens
+GIVEN = {
+    "CLASS": "permanent",
+    "STATUS": "acknowledged",
+    "ROLE": "viewer",
+    "EMAIL": "a@example.org",
+    "NETWORK": "10.0.0.0/8",
+    "WHAT": "10.0.0.1",
+    "METHOD": "GET",
+    "PATH": "/api/v1/jobs",
+    "FILE": "targets.txt",
+    "TEXT": "refused",
+    "N": "1",
+}
 PROBLEM = dict.fromkeys(("type", "title", "detail", "code", "cure", "trace_id", "instance"), EVIL)
 
 
@@ -51,8 +61,17 @@ def example(schema: Any, depth: int = 0) -> Any:
         return [example(schema["items"], depth + 1)] if depth < 12 else []
     if kind == "object" or "properties" in schema:
         made = {name: example(inner, depth + 1) for name, inner in schema.get("properties", {}).items()}
-        return made | ({} if made or depth > 12 else {EVIL: EVIL}) | ({"next": None} if "next" in made else {})
+        return (
+            made | ({} if made or depth > 12 else mapping(schema, depth)) | ({"next": None} if "next" in made else {})
+        )
     return {"integer": 1, "number": 1.5, "boolean": True}.get(kind, EVIL)
+
+
+def mapping(schema: Any, depth: int) -> dict[str, Any]:
+    inner = schema.get("additionalProperties")  # a schema, or whether there may be any
+    return {
+        str(example(schema.get("propertyNames", {}))): example(inner, depth + 1) if isinstance(inner, dict) else EVIL
+    }
 
 
 def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -74,12 +93,22 @@ def refuse(handler: BaseHTTPRequestHandler) -> None:
 
 
 def commands(command: Any, *words: str) -> Iterator[list[str]]:
-    """Yield every command with something for each of its required arguments."""
+    """Yield every command with something for each of its arguments, and for the options that it needs."""
     for name, inner in getattr(command, "commands", {}).items():
-        if name not in ENDLESS and (words or name in GROUPS):
+        if name not in (ENDLESS if words else ENDLESS | LOCAL):
             yield from commands(inner, *words, name)
     if words and not hasattr(command, "commands"):
-        yield [*words, *("x" for each in command.params if each.param_type_name == "argument" and each.required)]
+        yield [*words, *(word for parameter in command.params for word in given(parameter))]
+
+
+def given(parameter: Any) -> list[str]:
+    value = GIVEN.get(parameter.metavar, "127.0.0.1" if parameter.name == "target" else "0000abcd")
+    if parameter.param_type_name == "argument":
+        return [value]
+    if "--no-wait" in parameter.secondary_opts:
+        return ["--no-wait"]  # what it orders never ends
+    needed = parameter.required or parameter.opts[0] in {"--contains", "--expect"}
+    return ["--yes"] if "--yes" in parameter.opts else [parameter.opts[0], value] * needed
 
 
 @pytest.fixture
@@ -93,15 +122,25 @@ def asking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_no_command_lets_it_steer_the_terminal(
     vedette: Vedette, monkeypatch: pytest.MonkeyPatch, asking: None, handle: Any, form: str
 ) -> None:
-    codes: dict[str, int] = {}
-    with answering(handle) as url:
+    Path("targets.txt").write_text("127.0.0.1\n", encoding="utf-8")
+    asked: dict[str, int] = {}
+    everything: set[str] = set()
+    done: list[str] = []
+    place = ""
+
+    def handling(handler: BaseHTTPRequestHandler) -> None:
+        asked[place] = asked.get(place, 0) + 1
+        handle(handler)
+
+    with answering(handling) as url:
         monkeypatch.setenv("VEDETTE_URL", url)
-        for words in commands(typer.main.get_command(app)):
+        for words in commands(command_line()):
+            place = " ".join(takewhile(str.isalpha, words))
+            everything.add(place)
             ran = vedette(*words, "-o", form)
             steering = STEERING & set(ran.out + ran.err)
             assert not steering, f"{' '.join(words)}: {steering} {ran}"
             assert "Traceback" not in ran.err, words
-            codes[" ".join(words)] = ran.code
-    assert len(codes) > 30
-    done = [words for words, code in codes.items() if code == 0]
-    assert len(done) > 10 or handle is refuse, codes
+            done += [place] if ran.code == 0 else []
+    assert everything - set(asked) == {"orgs use"}, "which wants somebody who is logged in"
+    assert len(done) > 55 or handle is refuse, sorted(everything - set(done))

@@ -71,6 +71,14 @@ def test_a_group_has_its_counts_its_ages_and_what_to_do_next(capsys: pytest.Capt
     assert f"vedette dlq replay --group-id {FINGERPRINT}" in said.err
 
 
+def test_forged_messages_are_not_offered_for_replay(capsys: pytest.CaptureFixture[str]) -> None:
+    forged = _group(failure_class="security", fingerprint="0" * 16)
+    letters.show_groups(Session(), [forged])
+    assert "dlq replay" not in capsys.readouterr().err
+    letters.show_groups(Session(), [forged, _group()])
+    assert f"vedette dlq replay --group-id {FINGERPRINT}" in capsys.readouterr().err
+
+
 def test_eighty_columns_hold_everything_and_the_error_has_a_line_of_its_own(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from shared.contracts.access import OrgChange, OrgNew, UserNew
 from tests.vedette.lab import ROOT, TOKEN, Lab, Ran, Vedette
+from tests.vedette.terminal import Terminals, until
 from vedette.cli import contexts
 from vedette.client import Client
 
@@ -107,10 +108,62 @@ def test_a_wrong_password_and_a_missing_one_are_told_apart(lab: Lab, typed: Type
     assert contexts.read().contexts == {}
 
 
+def test_whoever_is_invited_logs_in_by_the_invitation(lab: Lab, typed: Typed, vedette: Vedette) -> None:
+    root = ("--url", lab.url, "--token", TOKEN)
+    made = vedette("orgs", "members", "invite", "fay@example.org", "--role", "operator", *root)
+    token = made.out.strip()
+    assert (made.code, token in made.err, f"vedette login {lab.url} --invitation" in made.err) == (0, False, True)
+    log_in = ("login", lab.url, "--invitation", "--password-stdin", "--name", "fay")
+    short = typed(f"{token}\nshort\n", *log_in)
+    assert (short.code, "at least 12 characters" in short.err) == (2, True)
+    ran = typed(f"{token}\n{PASSWORD}\n", *log_in)
+    assert (ran.code, "as fay@example.org (local)" in ran.err) == (0, True), ran.err
+    assert vedette("whoami").out.startswith("user:fay@example.org in local (operator)")
+    again = typed(f"{token}\n{PASSWORD}\n", *log_in)
+    assert (again.code, "fix: Ask for a new one." in again.err) == (5, True)
+    assert typed("", "login", lab.url, "--invitation").code == 2
+    assert typed("", *log_in, "--email", "fay@example.org").code == 2
+    assert typed("", "login", lab.url, "--invitation", "--token-stdin").code == 2
+
+
+def test_whoever_has_an_account_is_invited_by_its_password_alone(lab: Lab, typed: Typed, vedette: Vedette) -> None:
+    root = ("--url", lab.url, "--token", TOKEN)
+    with Client(lab.url, TOKEN) as client:
+        client.orgs.create(OrgNew(id="club", name="Club"))
+    made = json.loads(vedette("orgs", "members", "invite", EMAIL, "--org", "club", "-o", "json", *root).out)
+    token = made["token"]
+    log_in = ("login", lab.url, "--invitation", "--password-stdin")
+    wrong = typed(f"{token}\nsome other password\n", *log_in)
+    assert (wrong.code, "fix: Try again" in wrong.err) == (4, True)
+    assert typed(f"{token}\n{PASSWORD}\n", *log_in).code == 0
+    assert vedette("whoami").out.startswith(f"user:{EMAIL} in club (viewer)")
+
+
+def test_at_a_terminal_an_invitation_is_asked_for_and_shown_nowhere(
+    lab: Lab, typed: Typed, vedette: Vedette, terminals: Terminals
+) -> None:
+    root = ("--url", lab.url, "--token", TOKEN)
+    token = vedette("orgs", "members", "invite", "ida@example.org", *root).out.strip()
+    _, screen = terminals.run(100, "login", lab.url, "--invitation", "--name", "ida")
+    said = ""
+    for asked, answer in (("Invitation: ", token), ("Password: ", PASSWORD), ("Password again: ", PASSWORD)):
+        said += until(screen, asked)
+        terminals.type(screen, f"{answer}\n")
+    said += until(screen, "as ida@example.org (local)")
+    assert token not in said
+    assert PASSWORD not in said
+    assert vedette("whoami", "--context", "ida").out.startswith("user:ida@example.org in local (viewer)")
+
+
 def test_an_organisation_that_one_is_not_in_is_not_found(logged_in: str, typed: Typed, vedette: Vedette) -> None:
     ran = vedette("orgs", "use", "nope")
     assert (ran.code, "vedette orgs list" in ran.err) == (5, True)
     assert vedette("orgs", "get", "nope").code == 5
+
+
+def test_who_may_not_know_who_has_an_account_is_told_to_invite(logged_in: str, vedette: Vedette) -> None:
+    ran = vedette("orgs", "members", "add", "ann@example.org")
+    assert (ran.code, "fix: Invite them: vedette orgs members invite EMAIL" in ran.err) == (4, True)
 
 
 def test_the_token_acts_in_the_organisation_of_org_and_a_user_does_not(

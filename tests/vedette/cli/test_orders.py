@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from shared.contracts.job import Failure, StepState
 from shared.contracts.report import ReportOrder
@@ -45,6 +47,21 @@ def test_the_last_job_is_meant_where_none_is_named_and_what_is_there_is_not_made
     assert first == second
     assert first[0]["job_id"] == done
     assert "json" in vedette("report", "create", "--format", "json").out
+
+
+def test_who_wants_a_report_that_is_not_there_is_told_how_to_have_it_made(done: str, vedette: Vedette) -> None:
+    ran = vedette("report", "download", done)
+    assert (ran.code, f"fix: Have it made: vedette report create {done[-8:]} --format pdf" in ran.err) == (5, True)
+
+
+def test_without_a_terminal_there_is_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders, "LOG_EVERY_S", 0.0)
+    out = io.StringIO()
+    waiting = ReportOrder(job_id="x" * 36, format="pdf", state=StepState.RUNNING)
+    with orders.Board(Console(file=out, width=200), is_quiet=False) as board:
+        board.update([waiting])
+        board.update([waiting.model_copy(update={"state": StepState.SUCCEEDED})])
+    assert out.getvalue().splitlines() == ["0 of 1  1 report to come", "1 of 1  xxxxxxxx  pdf  succeeded"]
 
 
 def test_whoever_does_not_wait_is_told_where_to_look(done: str, vedette: Vedette) -> None:

@@ -67,3 +67,16 @@ def test_people_read_memberships_and_times_of_an_audit_in_words(capsys: pytest.C
 )
 def test_a_narrow_terminal_is_spared_what_can_be_spared(name: str, text: str, shown: str) -> None:
     assert output._narrowed(name, text) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("states", {"succeeded": 18, "failed": 2}, "18 succeeded, 2 failed"),
+        ("progress", 0.5, "50 %"),
+        ("orgs", {"acme": "admin"}, "acme (admin)"),
+        ("scopes", ["read", "submit"], "read, submit"),
+    ],
+)
+def test_a_cell_is_for_people(name: str, value: object, shown: str) -> None:
+    assert output._cell(name, value) == shown

@@ -16,16 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from tests.vedette.lab import ROOT, Lab, Vedette
 from tests.vedette.terminal import COMMAND, Terminals, until
-from vedette.cli.app import app
+from vedette.cli.app import command_line
 
 START_UP_S = 0.4  # of processor time; the wall clock of a busy machine says nothing
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 MOVE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-ROOT_COMMAND = typer.main.get_command(app)
+ROOT_COMMAND = command_line()
 
 
 def commands(place: Any = ROOT_COMMAND, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

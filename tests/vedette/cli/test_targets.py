@@ -23,7 +23,7 @@ def rules(lab: Lab, vedette: Vedette) -> Iterator[Vedette]:
 
 def test_targets_are_judged_without_being_scanned(lab: Lab, vedette: Vedette) -> None:
     ran = vedette("targets", "check", "127.0.0.1", "169.254.169.254")
-    assert ran.code == 4
+    assert ran.code == 2
     assert "refused  169.254.169.254: 169.254.169.254 is link-local" in ran.out
     assert f"without  127.0.0.1: ports {lab.port}" in ran.out
     assert "1 target may be scanned, 1 may not" in ran.out
@@ -40,9 +40,10 @@ def test_a_rule_is_made_holds_and_is_removed(rules: Vedette) -> None:
     assert timedelta(days=6) < ends <= timedelta(days=7)
     assert "127.0.0.0/30" in rules("targets", "rules", "list").out
     refused = rules("scan", "host", "127.0.0.1", "--ports", "1")
-    assert (refused.code, "denied by the organisation's rule" in refused.err) == (4, True)
+    assert (refused.code, "denied by the organisation's rule" in refused.err) == (2, True)
+    assert "fix: " in refused.err
     dry = rules("scan", "host", "127.0.0.1", "127.0.0.9", "--ports", "1", "--dry-run")
-    assert (dry.code, "refused  127.0.0.1" in dry.out, "Would submit 2 jobs" in dry.out) == (4, True, True)
+    assert (dry.code, "refused  127.0.0.1" in dry.out, "Would submit 2 jobs" in dry.out) == (2, True, True)
     assert rules("targets", "rules", "remove", rule["id"][-8:]).code == 0
     assert rules("scan", "host", "127.0.0.1", "--ports", "1", "--dry-run").code == 0
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from vedette.stack.check import Check
 from vedette.stack.children import environment
-from vedette.stack.doctor import Check, doctor
+from vedette.stack.doctor import doctor
 from vedette.stack.home import Layout, layout
 
 POSTGRES = "postgresql://vedette:hunter2@db.example/vedette"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from shared.broker import keys
-from vedette.stack.doctor import REFUSALS, doctor
+from vedette.stack.broker import REFUSALS
+from vedette.stack.doctor import doctor
 from vedette.stack.home import Layout
 
 
@@ -39,6 +40,25 @@ def test_a_folder_with_things_of_others_keeps_its_mode(folder: Path) -> None:
     (folder / "holiday.jpg").touch()
     assert _said("state folder")[0] is False
     assert folder.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_master_key_is_made_at_the_first_start_and_missed_after_it(folder: Path) -> None:
+    assert _said("master key")[0] is True
+    Layout(folder).make()
+    Layout(folder).database.touch()
+    assert _said("master key") == (False, "it is gone, and with it what it sealed")
+
+
+def test_a_master_key_is_named_by_its_id_and_never_shown(folder: Path) -> None:
+    where = Layout(folder)
+    where.make_master_key()
+    secret = where.master_key.read_text().strip().partition(":")[2]
+    assert _said("master key") == (True, f"k1, {where.master_key}")
+    where.master_key.chmod(0o644)
+    assert _said("master key")[0] is False
+    where.master_key.write_text(f"k1:{secret}=")
+    ok, detail = _said("master key")
+    assert (ok, secret in detail) == (False, False)
 
 
 @pytest.mark.parametrize(("url", "said"), [("bogus", "is not a URL"), ("mysql://root:pw@h/v", "of kind 'mysql'")])

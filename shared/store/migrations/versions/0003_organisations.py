@@ -98,6 +98,24 @@ def upgrade() -> None:
     )
     _make_idempotent_requests()
     op.create_table(
+        "invitations",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("org_id", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=36), nullable=True),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("secret_hash", sa.String(length=64), nullable=False),
+        sa.Column("created_by", sa.String(length=255), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invitations")),
+        sa.UniqueConstraint("secret_hash", name=op.f("uq_invitations_secret_hash")),
+    )
+    op.create_index(op.f("ix_invitations_org_id_id"), "invitations", ["org_id", "id"], unique=False)
+
+    op.create_table(
         "members",
         sa.Column("org_id", sa.String(length=64), nullable=False),
         sa.Column("user_id", sa.String(length=36), nullable=False),
