@@ -29,7 +29,7 @@ from shared.store.sampling import Sample, settle
 log = structlog.get_logger()
 
 AT_ONCE = 200  # entries in one transaction
-IDLE_S = 0.25  # between two looks while nothing comes
+IDLE_S = 0.25  # between two looks while little comes
 AWAY_S = 1.0  # while bus or database is away
 TIDY_EVERY_S = 60.0
 SAMPLE_EVERY_S = 5.0
@@ -46,7 +46,7 @@ def run(stop: threading.Event) -> None:
         waits = [_attempt(take_in)]
         for work in [work for work, at in due.items() if time.monotonic() >= at]:
             waits.append(_attempt(work))
-            due[work] = time.monotonic() + (every_s[work] if waits[-1] else 0.0)  # there may be more
+            due[work] = time.monotonic() + (every_s[work] if waits[-1] else 0.0)  # there is more
         stop.wait(AWAY_S if AWAY_S in waits else min(waits))
 
 
@@ -80,7 +80,7 @@ def tidy() -> int:
 
 def _attempt(work: Callable[[], int]) -> float:
     try:
-        return 0.0 if work() else IDLE_S
+        return 0.0 if work() >= AT_ONCE else IDLE_S  # a few more with one transaction cost less than one each
     except Infrastructure as exc:
         log.warning("recorder.delayed", error=exc.code, message=exc.message)
     except Exception:

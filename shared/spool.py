@@ -58,10 +58,9 @@ class Spool(SpanProcessor):
         """Say of a span inside a stage whose it is."""
         del parent_context
         bound = structlog.contextvars.get_contextvars()
-        had = span.attributes or {}
-        for key, attribute in _BOUND.items():
-            if key in bound and attribute not in had:
-                span.set_attribute(attribute, bound[key])
+        if bound.keys() & _BOUND.keys():
+            had = span.attributes or {}
+            span.set_attributes({_BOUND[key]: bound[key] for key in _BOUND if key in bound and _BOUND[key] not in had})
 
     def on_end(self, span: ReadableSpan) -> None:
         if not (span.attributes or {}).get(ORG):
