@@ -17,6 +17,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from shared.contracts.events import Event, EventType
 from shared.contracts.job import StageName
 from shared.store import eventlog
+from shared.store.engine import insert_missing
 from shared.store.eventlog import Place, Stretch
 from shared.store.step import STAGES
 from shared.store.tables import counted, counters
@@ -35,16 +36,16 @@ def advance(connection: Connection) -> int:
 
     The first pass of all counts what there is, unless that is very much: counters may begin with any value.
     """
-    start, end, seen = _place(connection), eventlog.here(connection), 0
-    if start is None:
-        start = end if end.id > eventlog.FAR else Place()
+    kept = _place(connection)
+    end, seen = eventlog.here(connection), 0
+    start = kept or (end if end.id > eventlog.FAR else Place())
     after, counts = 0, dict[Series, float]()
     while entries := eventlog.between(connection, Stretch(start, end), after, PAGE):
         after, seen = entries[-1].event.id, seen + len(entries)
         for series, by in count(entry.event for entry in entries).items():
             counts[series] = counts.get(series, 0.0) + by
     _add(connection, counts)
-    if seen:
+    if seen or kept is None:
         _upsert(connection, counted, {"id": 1, "place": _packed(end)}, ("id",), add=False)
     return seen
 
@@ -171,7 +172,8 @@ def _upsert(connection: Connection, table: Table, row: dict[str, object], keys: 
 
 
 def _place(connection: Connection) -> Place | None:
-    kept = connection.execute(select(counted.c.place).where(counted.c.id == 1).with_for_update()).scalar_one_or_none()
+    insert_missing(connection, counted, [{"id": 1, "place": {}}])  # a row to be locked, at the very first pass too
+    kept = connection.execute(select(counted.c.place).where(counted.c.id == 1).with_for_update()).scalar_one()
     return Place(**{**kept, "open": frozenset(kept["open"])}) if kept else None
 
 

@@ -35,6 +35,7 @@ WITHOUT = {
     "GET /api/v1/workers/status": 200,
     "GET /api/v1/workers/queues": 200,
     "POST /api/v1/workers/scale": 409,
+    "GET /metrics": 200,  # says that it is away
     "GET /livez": 200,
     "HEAD /livez": 200,
     "GET /version": 200,
