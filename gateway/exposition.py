@@ -15,6 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from gateway import meters
+from gateway.zeros import zeros
 from shared import bus, spool
 from shared.broker import keys, refusals
 from shared.broker.client import BrokerAway, answering
@@ -160,7 +161,7 @@ def _counters(found: dict[str, dict[tuple[tuple[str, str], ...], float]]) -> Ite
         if name in _HISTOGRAMS:
             yield _histogram(name, said, found)
             continue
-        series = found.get(name, {})
+        series = {**dict.fromkeys(zeros().get(name, ()), 0.0), **found.get(name, {})}
         labels = tuple(key for key, _ in next(iter(series), ()))
         family = CounterMetricFamily(name, said, labels=labels)
         for of, value in sorted(series.items()):
