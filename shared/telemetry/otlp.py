@@ -5,6 +5,7 @@ A thread sends them in batches; what an endpoint that is away does not take in t
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 
@@ -16,6 +17,13 @@ log = structlog.get_logger()
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _SPOKEN = "http/protobuf"
+_SPEAKERS = (
+    "opentelemetry.exporter.otlp.common.http",
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.sdk._shared_internal",
+    "opentelemetry.sdk.trace.export",
+)
+SAY_EVERY_S = 60.0
 
 
 def processors() -> Sequence[SpanProcessor]:
@@ -27,6 +35,8 @@ def processors() -> Sequence[SpanProcessor]:
 
     if (asked := _first(_PROTOCOLS)) not in ("", _SPOKEN):
         log.warning("otlp.protocol.unknown", asked=asked, used=_SPOKEN)
+    for name in _SPEAKERS:
+        logging.getLogger(name).addFilter(_seldom)
     return [BatchSpanProcessor(OTLPSpanExporter())]
 
 
@@ -34,6 +44,23 @@ def is_asked_for() -> bool:
     """Whether the environment names an endpoint, and does not take that back."""
     is_off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
     return bool(_first(_ENDPOINTS)) and not is_off and os.environ.get("OTEL_TRACES_EXPORTER", "otlp") != "none"
+
+
+class Seldom(logging.Filter):
+    """Lets one line through in `SAY_EVERY_S`: exporters speak at every try, and an endpoint may be away for days."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next_at = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        is_due = record.created >= self._next_at
+        if is_due:
+            self._next_at = record.created + SAY_EVERY_S
+        return is_due
+
+
+_seldom = Seldom()  # one for all of them
 
 
 def _first(names: Sequence[str]) -> str:
