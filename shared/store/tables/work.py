@@ -66,7 +66,7 @@ jobs = Table(
     Column("created_by", Line(255), nullable=False, default="", server_default=""),
     Column("counted_for", Line(255), nullable=False, default="", server_default=""),
     Column("held_at", Moment),
-    Index(None, "org_id", "id"),
+    Index(None, "org_id", "id", "target"),  # a word is looked for in it alone, which is a third of reading the rows
     Index(None, "org_id", "counted_for", "id"),
     Index(
         "ix_jobs_active",
