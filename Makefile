@@ -66,6 +66,8 @@ bench: $(VENV)/.dev ## measure against nmap and a bare Celery chain, paired, as 
 	@$(BIN)/python -m tests.bench.door postgres
 	@$(BIN)/python -m tests.bench.traces sqlite
 	@$(BIN)/python -m tests.bench.traces postgres
+	@$(BIN)/python -m tests.bench.figures sqlite
+	@$(BIN)/python -m tests.bench.figures postgres
 
 pictures: $(VENV)/.dev ## draw the pictures of docs/ anew, of jobs of a stack of its own
 	@$(BIN)/python -m docs.pictures

@@ -1,35 +1,40 @@
-"""What jobs came to, counted."""
+"""What jobs came to, counted by the database."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Text, and_, cast, func, literal, select
 
 from shared.contracts.job import JobState
-from shared.contracts.statistics import Bucket, Interval, Overview
+from shared.contracts.statistics import Bucket, Came, Interval, Overview
 from shared.ids import now
 from shared.store import dead_letters
 from shared.store.tables import jobs
+from shared.store.tables.columns import SecondsBetween
 
 DAY = timedelta(hours=24)
-SAMPLE = 1000  # of the newest jobs that ended, whose mean time is told
 _FAILED = (JobState.FAILED, JobState.DEAD)
 _LENGTHS = {Interval.MINUTE: 16, Interval.HOUR: 13, Interval.DAY: 10}  # characters of a moment as text
+_ALL = literal("", Text)
+
+Piece = ColumnElement[str]  # what jobs are put together by
+States = dict[JobState, int]
 
 
 def overview(connection: Connection, org_id: str) -> Overview:
     """Return how the jobs stand, and what came of those that ended in the last 24 hours."""
-    ended = _counts(connection, jobs.c.org_id == org_id, jobs.c.finished_at >= now() - DAY)
-    judged = sum(count for state, count in ended.items() if state is not JobState.CANCELLED)
-    failed = sum(ended.get(state, 0) for state in _FAILED)
+    ended = _ended(org_id, now() - DAY)
+    states = _states(connection, _ALL, ended).get("", {})
+    came = _came(states, _times(connection, _ALL, ended).get("", {}))
     return Overview(
-        states=_counts(connection, jobs.c.org_id == org_id),
-        finished_24h=sum(ended.values()),
-        failed_24h=failed,
-        average_s=_average_s(connection, org_id),
-        success_rate=round(1 - failed / judged, 4) if judged else None,
+        states=_states(connection, _ALL, jobs.c.org_id == org_id).get("", {}),
+        finished_24h=sum(states.values()),
+        failed_24h=_failed(states),
         dead_letters=dead_letters.waiting(connection, org_id),
+        **came.model_dump(),
     )
 
 
@@ -37,25 +42,53 @@ def timeseries(connection: Connection, org_id: str, every: Interval, since: date
     """Return the jobs that ended since then, by interval, oldest first. Intervals without any are left out."""
     # Both databases write a moment as `2026-11-25 18:47:30…`, in UTC.
     piece = func.substr(cast(jobs.c.finished_at, Text), 1, _LENGTHS[every])
+    ended = _ended(org_id, since)
+    times = _times(connection, piece, ended)
+    found = sorted(_states(connection, piece, ended).items())
+    return [
+        Bucket(at=_moment(at), states=states, **_came(states, times.get(at, {})).model_dump()) for at, states in found
+    ]
+
+
+def _ended(org_id: str, since: datetime) -> ColumnElement[bool]:
+    is_indexed = jobs.c.state != literal(JobState.QUEUED.value, literal_execute=True)  # as an index has it
+    return and_(jobs.c.org_id == org_id, jobs.c.finished_at >= since, is_indexed)
+
+
+def _states(connection: Connection, piece: Piece, which: ColumnElement[bool]) -> dict[str, States]:
+    """Return how many jobs there are, by piece and state."""
     query = select(piece.label("piece"), jobs.c.state, func.count().label("number"))
-    query = query.where(jobs.c.org_id == org_id, jobs.c.finished_at >= since).group_by(piece, jobs.c.state)
-    found: dict[str, dict[JobState, int]] = {}
-    for row in connection.execute(query):
+    found: dict[str, States] = {}
+    for row in connection.execute(query.where(which).group_by("piece", jobs.c.state)):
         found.setdefault(row.piece, {})[JobState(row.state)] = row.number
-    return [Bucket(at=_moment(piece), states=states) for piece, states in sorted(found.items())]
+    return found
 
 
-def _counts(connection: Connection, *which: ColumnElement[bool]) -> dict[JobState, int]:
-    found = connection.execute(select(jobs.c.state, func.count()).where(*which).group_by(jobs.c.state))
-    return {JobState(state): count for state, count in found}
+def _times(connection: Connection, piece: Piece, which: ColumnElement[bool]) -> dict[str, Mapping[str, Any]]:
+    """Return how long jobs ran, by piece: those that began and were not cancelled."""
+    ran_s = SecondsBetween(jobs.c.started_at, jobs.c.finished_at)
+    share = func.cume_dist().over(partition_by=piece, order_by=ran_s)
+    which = which & jobs.c.started_at.is_not(None) & (jobs.c.state != JobState.CANCELLED)
+    ran = select(piece.label("piece"), ran_s.label("ran_s"), share.label("share")).where(which).subquery()
+    took = {
+        "average_s": func.avg(ran.c.ran_s),
+        "p50_s": func.min(ran.c.ran_s).filter(ran.c.share >= 0.5),
+        "p95_s": func.min(ran.c.ran_s).filter(ran.c.share >= 0.95),
+    }
+    query = select(ran.c.piece, *(value.label(name) for name, value in took.items())).group_by(ran.c.piece)
+    return {
+        row["piece"]: {name: round(float(row[name]), 3) for name in took}
+        for row in connection.execute(query).mappings()
+    }
 
 
-def _average_s(connection: Connection, org_id: str) -> float | None:
-    """Return the mean seconds of the newest jobs that ended today; only those that began are counted."""
-    query = select(jobs.c.started_at, jobs.c.finished_at).where(jobs.c.org_id == org_id, jobs.c.started_at.is_not(None))
-    query = query.where(jobs.c.finished_at >= now() - DAY).order_by(jobs.c.id.desc()).limit(SAMPLE)
-    took = [(row.finished_at - row.started_at).total_seconds() for row in connection.execute(query)]
-    return round(sum(took) / len(took), 3) if took else None
+def _came(states: States, times: Mapping[str, Any]) -> Came:
+    judged = sum(count for state, count in states.items() if state is not JobState.CANCELLED)
+    return Came(success_rate=round(1 - _failed(states) / judged, 4) if judged else None, **times)
+
+
+def _failed(states: States) -> int:
+    return sum(states.get(state, 0) for state in _FAILED)
 
 
 def _moment(piece: str) -> datetime:

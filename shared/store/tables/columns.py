@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Integer,
     MetaData,
@@ -19,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
@@ -72,6 +74,13 @@ class WhatItSees(FunctionElement[str]):
     inherit_cache = True
 
 
+class SecondsBetween(FunctionElement[float]):
+    """The seconds from one moment to another, to the millisecond; null where one of them is."""
+
+    inherit_cache = True
+    type = Float()
+
+
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Serial = BigInteger().with_variant(Integer, "sqlite")
 Id = Line(36)
@@ -113,3 +122,15 @@ def _sees_all(*_: object, **__: object) -> str:
 @compiles(WhatItSees, "postgresql")
 def _what_it_sees(*_: object, **__: object) -> str:
     return "pg_current_snapshot()::text"
+
+
+@compiles(SecondsBetween)
+def _from_days(element: SecondsBetween, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    began, ended = (compiler.process(each, **options) for each in element.clauses)
+    return f"ROUND((julianday({ended}) - julianday({began})) * 86400, 3)"
+
+
+@compiles(SecondsBetween, "postgresql")
+def _from_moments(element: SecondsBetween, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    began, ended = (compiler.process(each, **options) for each in element.clauses)
+    return f"ROUND(EXTRACT(EPOCH FROM {ended} - {began})::numeric, 3)"

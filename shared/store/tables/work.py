@@ -95,6 +95,12 @@ jobs = Table(
     Index(None, "org_id", "trace_id", "id"),
     Index(None, "batch_id"),
     Index(
+        "ix_jobs_ended",
+        *("org_id", "finished_at", "state", "started_at"),
+        sqlite_where=text("state <> 'queued'"),
+        postgresql_where=text("state <> 'queued'"),
+    ),
+    Index(
         "ix_jobs_repeats",
         "org_id",
         "origin_id",

@@ -113,15 +113,3 @@ def test_clearing_needs_to_be_confirmed(client: TestClient, bury: Callable[..., 
 def test_they_are_deprecated_in_the_document(client: TestClient, path: str) -> None:
     (operation,) = client.get("/api/v1/openapi.json").json()["paths"][path].values()
     assert operation["deprecated"] is True
-
-
-@both_databases
-def test_the_overview_and_the_series_count_what_ended(client: TestClient) -> None:
-    finish(start(client)["job_id"])
-    start(client)
-    seen = client.get("/api/v1/stats/overview").json()
-    assert (seen["states"], seen["finished_24h"]) == ({"queued": 1, "succeeded": 1}, 1)
-    for every in ("minute", "hour", "day"):
-        (bucket,) = client.get(f"/api/v1/stats/timeseries?every={every}").json()["items"]
-        assert bucket["states"] == {"succeeded": 1}
-        assert bucket["at"].endswith("Z")
