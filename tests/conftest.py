@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis
 import psycopg
 import pytest
 import structlog
@@ -31,6 +32,9 @@ structlog.configure(
 
 
 os.environ.setdefault("VEDETTE_MASTER_KEY", testing.MASTER_KEY)  # for the processes that tests start
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # how long an example takes is the machine's business
+hypothesis.settings.load_profile("untimed")
 
 telemetry.begin("tests", [SpanProcessor()])  # real spans, which nobody keeps
 
