@@ -133,4 +133,4 @@ def _from_days(element: SecondsBetween, compiler: SQLCompiler, **options: Any) -
 @compiles(SecondsBetween, "postgresql")
 def _from_moments(element: SecondsBetween, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
     began, ended = (compiler.process(each, **options) for each in element.clauses)
-    return f"ROUND(EXTRACT(EPOCH FROM {ended} - {began})::numeric, 3)"
+    return f"ROUND(EXTRACT(EPOCH FROM {ended} - {began})::numeric, 3)::float8"

@@ -97,8 +97,8 @@ jobs = Table(
     Index(
         "ix_jobs_ended",
         *("org_id", "finished_at", "state", "started_at"),
-        sqlite_where=text("state <> 'queued'"),
-        postgresql_where=text("state <> 'queued'"),
+        sqlite_where=text("finished_at IS NOT NULL AND state <> 'queued'"),
+        postgresql_where=text("finished_at IS NOT NULL AND state <> 'queued'"),
     ),
     Index(
         "ix_jobs_repeats",
