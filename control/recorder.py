@@ -56,9 +56,13 @@ def take_in() -> int:
     if not entries:
         return 0
     batches = [batch for _, fields in entries if (batch := _opened(fields))]
-    with writing() as connection:
-        records.keep(connection, batches, is_settled=settings().trace_sample_ratio >= 1)
-        lines.keep(connection, batches)
+    try:
+        _keep(batches)
+    except Infrastructure:
+        raise
+    except Exception:  # one batch that the database refuses must not hold up all that come after it
+        log.exception("recorder.transaction.failed")
+        _keep_singly(batches)
     _delete([entry_id for entry_id, _ in entries])
     return len(entries)
 
@@ -76,6 +80,22 @@ def tidy() -> int:
     with writing() as connection:
         old = now() - timedelta(days=settings().trace_keep_days)
         return records.forget(connection, old) + lines.forget(connection, old)
+
+
+def _keep(batches: Sequence[RecordBatch]) -> None:
+    with writing() as connection:
+        records.keep(connection, batches, is_settled=settings().trace_sample_ratio >= 1)
+        lines.keep(connection, batches)
+
+
+def _keep_singly(batches: Sequence[RecordBatch]) -> None:
+    for batch in batches:
+        try:
+            _keep([batch])
+        except Infrastructure:
+            raise
+        except Exception:
+            log.exception("recorder.batch.refused", batch=batch.id, by=batch.service)
 
 
 def _attempt(work: Callable[[], int]) -> float:

@@ -55,7 +55,10 @@ class Exposition(Collector):
 
 def encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
     """Return what writes figures in the form that an `Accept` header asks for, and its content type."""
-    write, content_type = choose_encoder(accept)
+    try:
+        write, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):  # a version that is no number
+        write, content_type = choose_encoder("")
     return write, content_type
 
 

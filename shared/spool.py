@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -34,6 +34,8 @@ MAXLEN = 20_000  # batches kept for a control process that is away, about 30 MB
 AT_ONCE = 1000  # spans, and lines, in one batch
 MOST = 10_000  # spans, and lines, between two flushes; what is more is counted and dropped
 LARGEST = 8 * 1024 * 1024  # bytes of a batch, unpacked
+MOST_SAID = 2 * 1024 * 1024  # characters of lines between two flushes; more is counted and dropped
+FULL = 256 * 1024 * 1024  # bytes in the stream from which on the oldest goes, however few batches there are
 _PURPOSE = "record"
 Line = tuple[str, str, dict[str, Any]]  # organisation, job, and what `contracts.logs.LineRecord` reads
 _BOUND = {"job_id": JOB, "org_id": ORG, "stage": STAGE, "attempt": ATTEMPT}  # what a stage binds to its log lines
@@ -48,7 +50,7 @@ class Spool(SpanProcessor):
         self._lock = threading.Lock()
         self._spans: list[ReadableSpan] = []
         self._lines: list[Line] = []
-        self._dropped = self._unsaid = 0
+        self._dropped = self._unsaid = self._said = 0
         self._due = threading.Event()
         self._is_over = False
         if every_s is not None:
@@ -76,17 +78,19 @@ class Spool(SpanProcessor):
 
     def keep_line(self, org_id: str, job_id: str, line: dict[str, Any]) -> None:
         """Take a log line of a job, until `flush`."""
+        size = sum(len(str(value)) for value in line.values())
         with self._lock:
-            if len(self._lines) >= MOST:
+            if len(self._lines) >= MOST or self._said >= MOST_SAID:
                 self._unsaid += 1
             else:
+                self._said += size
                 self._lines.append((org_id, job_id, line))
 
     def flush(self) -> None:
         """Send what there is."""
         with self._lock:
             spans, lines, dropped, unsaid = self._spans, self._lines, self._dropped, self._unsaid
-            self._spans, self._lines, self._dropped, self._unsaid = [], [], 0, 0
+            self._spans, self._lines, self._dropped, self._unsaid, self._said = [], [], 0, 0, 0
         if spans or lines:
             send(_batches(self._service, spans, lines, {"dropped": dropped, "unsaid": unsaid}))
 
@@ -110,7 +114,7 @@ class Spool(SpanProcessor):
 def send(batches: Sequence[RecordBatch | Mapping[str, Any]]) -> None:
     """Send batches. A bus that is away is logged, never an error."""
     try:
-        bus.send([("XADD", STREAM, "MAXLEN", "~", MAXLEN, "*", *_sealed(batch)) for batch in batches])
+        bus.send([_command(*piece) for batch in batches for piece in _pieces(batch)])
     except (redis.RedisError, OSError, VedetteError) as exc:
         log.warning("spool.send.failed", batches=len(batches), error=type(exc).__name__)
 
@@ -134,10 +138,28 @@ def opened(fields: Mapping[bytes, bytes]) -> RecordBatch:
     return batch
 
 
-def _sealed(batch: RecordBatch | Mapping[str, Any]) -> tuple[str | bytes, ...]:
+def _command(org_id: str, sealed: bytes) -> tuple[str | int | bytes, ...]:
+    most = max(min(MAXLEN, FULL // len(sealed)), 1)
+    return "XADD", STREAM, "MAXLEN", "~", most, "*", "org", org_id, "sealed", sealed
+
+
+def _pieces(batch: RecordBatch | Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Yield a batch as organisation and sealed text: in halves where it is larger than `opened` takes."""
     plain = batch.model_dump(mode="json") if isinstance(batch, RecordBatch) else batch
-    packed = zlib.compress(json.dumps(plain, separators=(",", ":")).encode(), 1)
-    return "org", plain["org_id"], "sealed", codec.seal_bytes(_PURPOSE, packed, plain["org_id"])
+    org_id, spans, lines = plain["org_id"], plain.get("spans", []), plain.get("lines", [])
+    try:
+        text = json.dumps(plain, separators=(",", ":")).encode()
+    except (TypeError, ValueError):  # an attribute that a library or a plug-in made of something odd
+        text = b""
+    if text and len(text) <= LARGEST:
+        yield org_id, codec.seal_bytes(_PURPOSE, zlib.compress(text, 1), org_id)
+    elif len(spans) <= 1 and len(lines) <= 1:
+        log.warning("spool.record.unfit", spans=len(spans), lines=len(lines))
+    else:
+        one, other = (len(spans) + 1) // 2, (len(lines) + 1) // 2
+        yield from _pieces({**plain, "spans": spans[:one], "lines": lines[:other]})
+        rest = {"id": new_id(), "spans": spans[one:], "lines": lines[other:], "dropped": 0, "unsaid": 0}
+        yield from _pieces({**plain, **rest})
 
 
 def _batches(

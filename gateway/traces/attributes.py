@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from shared.telemetry.lines import redacted
+from shared.telemetry.lines import beginning
 
 LONGEST = 1000  # characters of one value
 
@@ -28,7 +28,7 @@ def shown(attributes: Mapping[str, Any]) -> dict[str, Any]:
 @lru_cache(5000)  # most values are the same in many spans
 def plain(text: str) -> str:
     """Return the beginning of a text, without what looks like a secret."""
-    return redacted(text[:LONGEST])
+    return beginning(text, LONGEST)
 
 
 @lru_cache(1000)

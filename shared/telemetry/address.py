@@ -8,7 +8,7 @@ from __future__ import annotations
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span, SpanProcessor
 
-from shared.telemetry.lines import redacted
+from shared.telemetry.lines import beginning
 
 LONGEST = 500  # characters
 
@@ -20,6 +20,6 @@ class Addresses(SpanProcessor):
         del parent_context
         said = span.attributes or {}
         if query := said.get("url.query"):
-            span.set_attribute("url.query", redacted(f"?{str(query)[:LONGEST]}")[1:])
+            span.set_attribute("url.query", beginning(f"?{query}", LONGEST)[1:])
         if path := said.get("url.path"):
-            span.set_attribute("url.path", redacted(str(path)[:LONGEST]))
+            span.set_attribute("url.path", beginning(str(path), LONGEST))

@@ -17,13 +17,20 @@ Keep = Callable[[str, str, dict[str, Any]], None]  # organisation, job, line
 _BOUND = ("job_id", "org_id", "stage", "attempt", "trace_id")  # said beside the fields
 _APART = {*_BOUND, "event", "level", "timestamp", "exc_info", "exception", "service", "stack_info"}
 _MAX_TRACE = 4 * MAX_LINE  # characters of a traceback, its end
+_BEYOND = 1024  # characters read behind, or before, those that are kept: a secret that a cut went through is in them
 _SECRETS = (
-    (re.compile(r"(?<=://)[^/@\s]+(?=@)"), "***"),  # a URL's user and password
+    (re.compile(r"(?<=://)[^/\s]+(?=@)"), "***"),  # a URL's user and password
     (re.compile(r"(?<=[?&])([^=&#\s]{1,64})=[^&#\s]+"), r"\1=***"),  # its query
     (re.compile(r"\b(vd[a-z]_[A-Za-z0-9]{1,12})[A-Za-z0-9_-]+"), r"\1***"),  # keys and invitations of ours
     (re.compile(r"(?i)\b(bearer|basic|whsec_)(\s*)[A-Za-z0-9+/=._~-]{8,}"), r"\1\2***"),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+"), "***"),  # a JWT
-    (re.compile(r"(?i)\b(pass(?:word|wd)?|secret|token|api[-_]?key)\b(\s*[=:]\s*)[^\s,;&\"']+"), r"\1\2***"),
+    (re.compile(r"\beyJ[\w-]{8,512}+\.[\w-]++\.[\w-]+"), "***"),  # a JWT; without bounds its like takes minutes
+    (  # also as a part of a name (`VEDETTE_TOKEN=`), and as JSON or the text of a dict has it
+        re.compile(
+            r"(?i)(?<![a-z0-9])(pass(?:word|wd)?|secret|token|api[-_]?key|master[-_]?key)(?![a-z0-9])"
+            r"([\"']?\s{0,8}[=:]\s{0,8}[\"']?)[^\s,;&\"']+"
+        ),
+        r"\1\2***",
+    ),
 )
 
 
@@ -69,7 +76,7 @@ def _line(record: logging.LogRecord, said: dict[str, Any]) -> dict[str, Any]:
     if isinstance(attempt := said.get("attempt"), int):
         made["attempt"] = attempt
     if trace := _trace(record, said):
-        made["exception"] = _text(trace[-_MAX_TRACE:], _MAX_TRACE)
+        made["exception"] = _end(trace)
     return made
 
 
@@ -96,6 +103,17 @@ def _trace(record: logging.LogRecord, said: dict[str, Any]) -> str:
     return logging.Formatter().formatException(info)
 
 
+def beginning(text: str, most: int) -> str:
+    """Return up to `most` characters of a text, without what looks like a secret, and without a part of one."""
+    found = redacted(text[: most + _BEYOND])
+    return found[: max(min(most, len(found) - _BEYOND), 0)] if len(text) > most + _BEYOND else found[:most]
+
+
+def _end(trace: str) -> str:
+    found = redacted(kept(trace[-_MAX_TRACE - _BEYOND :]))
+    return found[_BEYOND:][-_MAX_TRACE:] if len(trace) > _MAX_TRACE + _BEYOND else found[-_MAX_TRACE:]
+
+
 def _text(text: str, most: int) -> str:
-    text = redacted(kept(text))
-    return text if len(text) <= most else f"{text[: max(most - 1, 0)]}…"
+    found = beginning(kept(text[: most + 2 * _BEYOND]), most)
+    return found if len(text) <= most else f"{found[: max(most - 1, 0)]}…"

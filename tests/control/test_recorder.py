@@ -183,3 +183,11 @@ def test_what_is_old_is_deleted_and_the_rest_is_not() -> None:
     recorder.tidy()
     assert len(spans()) == 1
     engine().dispose()
+
+
+def test_a_batch_that_the_database_refuses_holds_up_no_other() -> None:
+    beyond = SpanRecord(trace_id=TRACE, span_id="f" * 16, name="broken clock", began_ns=1 << 70, ended_ns=1 << 70)
+    spool.send([batch("before"), batch().model_copy(update={"spans": [beyond]}), batch("after")])
+    bus.client().ping()
+    assert recorder.take_in() == 3
+    assert (spans(), left()) == (["after", "before"], 0)

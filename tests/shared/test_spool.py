@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -258,3 +259,43 @@ def names(batches: list[RecordBatch]) -> list[str]:
 
 def span(name: str) -> SpanRecord:
     return SpanRecord(trace_id="t", span_id="s", name=name, began_ns=1, ended_ns=2)
+
+
+@pytest.mark.usefixtures("bus_url")
+def test_a_batch_larger_than_what_is_taken_in_goes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "LARGEST", 2000)
+    spool.send([batch(spans=[span(f"{n} {'x' * 300}") for n in range(10)], dropped=3)])
+    found = sent()
+    assert [name.split()[0] for name in names(found)] == [str(n) for n in range(10)]
+    assert len({each.id for each in found}) == len(found) > 1
+    assert sum(each.dropped for each in found) == 3
+
+
+@pytest.mark.usefixtures("bus_url")
+def test_a_span_that_is_no_json_costs_itself_alone() -> None:
+    plain = batch(spans=[span("a"), span("b"), span("c")]).model_dump(mode="json")
+    plain["spans"][1]["attributes"] = {"odd": object()}
+    spool.send([plain])
+    assert names(sent()) == ["a", "c"]
+
+
+@pytest.mark.usefixtures("bus_url")
+def test_large_batches_fill_the_stream_no_more_than_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "FULL", 100_000)
+    for _ in range(20):
+        spool.send([batch(spans=[span(random.randbytes(10_000).hex())])])
+    bus.client().ping()
+    assert sum(len(fields[b"sealed"]) for _, fields in entries()) <= 100_000
+
+
+@pytest.mark.usefixtures("bus_url")
+def test_a_job_that_logs_without_end_says_so_much_between_two_flushes(
+    spooled: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "MOST_SAID", 10_000)
+    for _ in range(100):
+        spooled.keep_line("o", "j", {"trace_id": "t", "event": "x" * 999, "at_ns": 1, "level": "info"})
+    spooled.flush()
+    [one] = sent()
+    assert len(one.lines) <= 11
+    assert len(one.lines) + one.unsaid == 100

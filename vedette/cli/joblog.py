@@ -103,7 +103,7 @@ def _told(line: LogLine) -> Text:
 
     style = _STYLES[line.level]
     stage = f"{line.stage}{f'#{line.attempt}' if line.attempt > 1 else ''}" or line.service
-    facts = " ".join(f"{name}={words.line(str(value))}" for name, value in line.fields.items())
+    facts = " ".join(f"{words.line(name)}={words.line(str(value))}" for name, value in line.fields.items())
     text = Text.assemble(
         (f"{line.at.astimezone():%H:%M:%S.%f}"[:-3], "dim"),
         (f" {line.level:<7} ", style),

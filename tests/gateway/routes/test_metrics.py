@@ -68,6 +68,11 @@ def test_it_is_openmetrics_for_whoever_asks_for_that(client: TestClient) -> None
     assert len(list(openmetrics(answer.text))) > 20
 
 
+def test_a_header_of_odd_shape_gets_the_plain_form(client: TestClient) -> None:
+    for asked in ("application/openmetrics-text; version=abc", "text/plain; version=", 'text/plain; escaping="', ";;="):
+        assert client.get("/metrics", headers={"Accept": asked}).status_code == 200
+
+
 @pytest.fixture
 def anonymous(app: object) -> Iterator[TestClient]:
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as made:  # type: ignore[arg-type]

@@ -35,3 +35,8 @@ def test_what_is_in_a_text_is_cut_out_of_it(text: str, left: str) -> None:
 
 def test_a_value_is_bounded() -> None:
     assert len(plain("x" * 5000)) == LONGEST
+
+
+def test_a_secret_that_a_cut_goes_through_is_not_shown() -> None:
+    for before in range(LONGEST - 25, LONGEST):
+        assert "can" not in plain(f"{'x' * before} https://ann:canary@example.org/ {'y' * 3000}")

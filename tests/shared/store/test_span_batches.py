@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -78,3 +79,15 @@ def test_a_batch_without_spans_is_no_row() -> None:
     kept(batch())
     with reading() as connection:
         assert records.extent(connection, TRACE).spans == 0
+
+
+def test_thousands_of_spans_that_others_put_into_a_trace_are_not_all_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept(*[batch("a", "b", job_id=f"j{n}") for n in range(20)])
+    monkeypatch.setattr(records, "MOST", 5)
+    read: list[bytes] = []
+    whole = records._SPANS.validate_json
+    counting = SimpleNamespace(validate_json=lambda text: read.append(text) or whole(text))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(records, "_SPANS", counting)
+    with reading() as connection:
+        assert len(records.of_trace(connection, TRACE)) == 5
+    assert len(read) == 3

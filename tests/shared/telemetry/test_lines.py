@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -111,3 +112,38 @@ def test_what_looks_like_a_secret_is_not_shown(text: str, told: str) -> None:
 @given(st.text())
 def test_no_text_is_too_odd(text: str) -> None:
     assert isinstance(redacted(text), str)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{'password': 'canary'}",
+        '{"token": "canary"}',
+        "refresh_token=canary",
+        "VEDETTE_TOKEN=canary VEDETTE_MASTER_KEY=canary",
+        "redis://:can@canary@h/0",
+    ],
+)
+def test_a_secret_is_known_in_json_and_behind_a_part_of_a_name(text: str) -> None:
+    assert "canary" not in redacted(text)
+
+
+@pytest.mark.parametrize("at", range(MAX_LINE - 20, MAX_LINE + 1))
+def test_no_cut_makes_a_secret_unknown(kept: Kept, at: int) -> None:
+    say("x" * (at - 20) + " https://ann:canary@example.org/ " + "y" * 9000, **BOUND)
+    [(_, _, line)] = kept
+    assert "can" not in line["event"]
+
+
+def test_no_cut_of_a_traceback_makes_a_secret_unknown(kept: Kept) -> None:
+    for behind in range(16_350, 16_385):
+        say("broke", exception="z" * 9000 + " https://ann:canary@example.org/" + "y" * behind, **BOUND)
+    assert not [line for _, _, line in kept if "nary@" in line["exception"]]
+
+
+@pytest.mark.parametrize("piece", ["eyJ-", "eyJaaaaaaaa.", "://a@", "token ", "token= ", "vda_a-", "?a", "bearer "])
+def test_what_strangers_repeat_takes_no_time(kept: Kept, piece: str) -> None:
+    began = time.monotonic()
+    say(piece * 250_000, exception=piece * 250_000, **BOUND)
+    assert len(kept) == 1
+    assert time.monotonic() - began < 2
