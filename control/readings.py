@@ -45,14 +45,15 @@ def of_broker(view: BrokerView) -> Iterator[Reading]:
         depth = view.depth(lane)
         alone = depth.total > 0 and not view.consumers(lane) and depth.paused is None
         said = f"Nobody takes from the queue {lane}, in which {depth.total} messages wait."
-        cure = f"Start a worker of {STAGE_OF[lane]}; see vedette workers"
+        cure = f"Start a worker of {STAGE_OF[lane]}; see vedette workers list"
         yield Reading(AlertRule.NO_CONSUMER, lane, float(alone), said, cure)
         age_s = 0.0 if depth.paused else depth.oldest_age_s or 0.0
         said = f"The oldest message in the queue {lane} has waited for {spell(age_s)}."
         yield Reading(AlertRule.QUEUE_TOO_OLD, lane, round(age_s, 1), said, "Add workers: vedette queues list")
     for worker in view.lost:
         said = f"The worker {worker.hostname} fell silent without taking leave."
-        yield Reading(AlertRule.WORKER_LOST, worker.hostname, 1.0, said, "See its log and its machine: vedette workers")
+        cure = "See its log and its machine: vedette workers list"
+        yield Reading(AlertRule.WORKER_LOST, worker.hostname, 1.0, said, cure)
 
 
 def of_jobs(connection: Connection, least: int) -> Iterator[Reading]:

@@ -25,5 +25,8 @@ def around(stage: StageName, envelope: Envelope, delivery: Delivery) -> Iterator
         ledger.step(stage, envelope, delivery) as step,
     ):
         tenancy.attempt(step.taken.attempt)
-        log.info("stage.began", worker=delivery.worker)
+        if step.taken.lost:
+            log.warning("stage.began", worker=delivery.worker, lost=step.taken.lost)
+        else:
+            log.info("stage.began", worker=delivery.worker)
         yield step

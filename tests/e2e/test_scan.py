@@ -86,6 +86,7 @@ def test_the_log_of_a_job_tells_what_every_stage_did(stack: Home, greeter: int) 
     for_people = stack.run("jobs", "logs", job, "--stage", "report").stdout
     assert "stage.ended" in for_people
     assert "scan" not in for_people
+    assert "leave out --level" in stack.run("jobs", "logs", job, "--level", "error").stderr
 
 
 def test_fail_on_makes_findings_an_exit_code(stack: Home, farm: Farm, tmp_path: Path) -> None:

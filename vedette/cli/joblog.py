@@ -26,6 +26,7 @@ Asked = dict[str, str | int | None]
 
 COLUMNS = ("at", "level", "event", "stage")
 NONE = "No lines. The job has not begun, or its log is older than what is kept (VEDETTE_TRACE_KEEP_DAYS)."
+NONE_SUCH = "No such lines. All that there are: leave out --level and --stage."
 WAIT_S = 10  # for the next line, and then again
 MOST = 2000  # lines; shared.contracts.logs.MAX_LINES, which costs an import of pydantic
 _STYLES = {"info": "", "warning": "yellow", "error": "bold red"}
@@ -57,9 +58,12 @@ def logs(
     """Show the job's log: what every process said of it, without secrets. Of a very long one the middle is left out."""
     job_id = recall.resolve(job)
     asked: Asked = {"level": level, "stage": stage, "limit": MOST}
+    empty = NONE if level == "info" and stage is None else NONE_SUCH
     with session.gateway() as link:
         if session.output == "table" and not session.fields:
-            _print(session, _followed(link, session, job_id, asked, is_following=follow))
+            count = _print(session, _followed(link, session, job_id, asked, is_following=follow))
+            if not count:
+                session.note(empty)
         elif session.output == "jsonl" or follow:
             told = replace(session, output="jsonl")
             for answer in _followed(link, session, job_id, asked, is_following=follow):
@@ -67,7 +71,7 @@ def logs(
                     output.record(told, line)
                 sys.stdout.flush()
         else:
-            output.records(session, link.client.log(job_id, asked).items, COLUMNS, empty=NONE)
+            output.records(session, link.client.log(job_id, asked).items, COLUMNS, empty=empty)
     return Exit.OK
 
 
@@ -86,15 +90,15 @@ def _followed(link: Link, session: Session, job_id: str, asked: Asked, *, is_fol
         yield answer
 
 
-def _print(session: Session, answers: Iterator[JobLog]) -> None:
+def _print(session: Session, answers: Iterator[JobLog]) -> int:
+    """Print the lines as they come, and return how many there were."""
     console = session.console()
     count = 0
     for answer in answers:
         for line in sorted(answer.items, key=lambda each: each.at):
             console.print(_told(line), soft_wrap=True)
             count += 1
-    if not count:
-        session.note(NONE)
+    return count
 
 
 def _told(line: LogLine) -> Text:

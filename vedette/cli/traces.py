@@ -29,6 +29,7 @@ app = typer.Typer(rich_markup_mode=None)
 COLUMNS = ("name", "stage", "attempt", "state", "start_s", "duration_s", "service", "process")
 NO_TERMINAL = 100  # columns
 ASK_EVERY_S = 1.0
+FOLLOW = "Draw it anew until the job is over; where there is no terminal, once, then."
 _TRACE_ID = re.compile("[0-9a-f]{32}")
 
 SETTLED = 2  # how often a trace that is over is asked for: the last spans come up to a second after the end
@@ -64,7 +65,7 @@ def trace(
     ] = True,
     width: Annotated[int | None, typer.Option(metavar="N", min=40, max=1000, help="So many columns.")] = None,
     run: Annotated[int | None, typer.Option(metavar="N", min=1, help="An earlier run of the job.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Draw it anew until the job is over.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help=FOLLOW)] = False,
 ) -> int:
     """Show where a job's time went: in which queue and process, and what the end waited for."""
     if form == "json" and session.output == "table":
@@ -156,7 +157,7 @@ def _show(session: Session, found: Trace, look: Look) -> None:
     for line in waterfall.lines():
         console.print(line, soft_wrap=True)
     for what, how in waterfall.nexts():
-        session.note(f"{what:<10} {how}")
+        session.note(f"{what:<12}  {how}")
 
 
 def _print_otlp(body: bytes) -> None:

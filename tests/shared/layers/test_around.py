@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, text, update
 from sqlalchemy.exc import StatementError
+from structlog.testing import capture_logs
 
 from shared.broker import client, keys
 from shared.broker.limits import CpuTimeExceeded
@@ -228,8 +229,11 @@ def test_a_message_runs_what_another_one_left_behind() -> None:
     [job_id] = make()
     with pytest.raises(SystemExit):
         run(job_id, raises(SystemExit()), tag="lost")
-    run(job_id, nothing, tag="sent again")
+    with capture_logs() as lines:
+        run(job_id, nothing, tag="sent again")
     assert (step_of(job_id, SCAN).state, step_of(job_id, SCAN).attempt) == (StepState.SUCCEEDED, 2)
+    began = next(line for line in lines if line["event"] == "stage.began")
+    assert (began["log_level"], began["lost"]) == ("warning", 1)
 
 
 def test_a_failed_step_is_not_run_again_and_says_that_it_failed() -> None:

@@ -23,6 +23,7 @@ _RELATED = {
     Relation.EARLIER_RUN: "earlier run",
     Relation.LATER_RUN: "later run",
     Relation.BATCH: "batch",
+    Relation.JOB: "job",
 }
 _FAILED = {JobState.FAILED, JobState.DEAD}
 
@@ -36,6 +37,8 @@ def heads(trace: Trace, glyphs: Glyphs, width: int) -> list[Text]:
     for each in trace.related[:RELATED]:
         text = Text.assemble((f"  {_RELATED[each.relation]:<12}", "dim"), _other(each, trace))
         lines += fold([text], width, indent=4)
+    if len(trace.related) > RELATED:
+        lines.append(Text(f"  {glyphs.signs.more} {len(trace.related) - RELATED} more", "dim"))
     return lines + [line for text in _unknown(trace) for line in fold(spelled(Text(text, "yellow")), width)]
 
 

@@ -107,6 +107,23 @@ def test_the_traces_that_go_with_it_are_commands_to_type() -> None:
     assert row(picture, "batch").endswith("1" * 32)
 
 
+@pytest.mark.parametrize("relation", Relation)
+def test_whatever_another_trace_is_to_this_one_has_a_word(relation: Relation) -> None:
+    assert f"vedette jobs trace {'1' * 32}" in drawn(
+        trace([top(1)], related=[RelatedTrace(relation=relation, trace_id="1" * 32)])
+    )
+
+
+def test_the_request_of_a_batch_names_five_of_its_jobs_and_counts_the_others() -> None:
+    ids = [f"01a21547-a50e-77cd-b90c-{number:012}" for number in range(7)]
+    related = [RelatedTrace(relation=Relation.JOB, trace_id=f"{number:032}", job_id=ids[number]) for number in range(7)]
+    picture = drawn(trace([span("POST /api/v1/jobs", 0, 1, None)], jobs=[], related=related))
+    assert row(picture, "job").split() == ["job", "vedette", "jobs", "trace", "00000000"]
+    assert "00000004" in picture
+    assert "00000005" not in picture
+    assert "2 more" in picture
+
+
 def test_an_earlier_run_is_followed_up_by_its_trace_since_its_job_means_the_last() -> None:
     later = [RelatedTrace(relation=Relation.LATER_RUN, trace_id="3" * 32, job_id=JOB)]
     of = trace([top(1), span("send scan", 0, 1)], related=later)
