@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -86,12 +87,18 @@ def _fields(said: dict[str, Any]) -> dict[str, Any]:
     for key, value in said.items():
         if key in _APART or key.startswith("_") or value is None:
             continue
-        plain = value if isinstance(value, (bool, int, float)) else _text(str(value), max(left, 0))
+        is_plain = isinstance(value, (bool, int, float))
+        plain = value if is_plain else "***" if _is_secret(key) else _text(str(value), max(left, 0))
         left -= len(str(plain)) + len(key)
         made[key[:64]] = plain
         if left <= 0:
             break
     return made
+
+
+@lru_cache(1000)
+def _is_secret(name: str) -> bool:
+    return redacted(said := f"{name}=x") != said
 
 
 def _trace(record: logging.LogRecord, said: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from shared.contracts.trace import Segment
 from shared.telemetry.address import Addresses
+from shared.telemetry.lines import beginning
 
 Attributes = Mapping[str, str | int | float | bool]
 
@@ -106,10 +107,10 @@ def past(
 
 
 def fail(current: trace.Span, kind: str, message: str = "", attributes: Attributes | None = None) -> None:
-    """Mark a span as failed with an error of this type. message: fit to be shown, without secrets."""
+    """Mark a span as failed with an error of this type. message: what looks like a secret is taken out of it."""
     current.set_attribute("error.type", kind)
     current.set_attributes(dict(attributes or {}))
-    current.set_status(StatusCode.ERROR, message[:500] or kind)
+    current.set_status(StatusCode.ERROR, beginning(message, 500) or kind)
 
 
 def job_trace(job_id: str, org_id: str, kind: str, *, linked_to: str | None = None) -> tuple[str, str]:

@@ -111,7 +111,7 @@ def _told(line: LogLine) -> Text:
     text = Text.assemble(
         (f"{line.at.astimezone():%H:%M:%S.%f}"[:-3], "dim"),
         (f" {line.level:<7} ", style),
-        (f"{stage:<9} ", "cyan"),
+        (f"{words.line(stage):<9} ", "cyan"),
         (words.line(line.event), style or "bold"),
         f" {facts}" if facts else "",
     )

@@ -147,3 +147,14 @@ def test_what_strangers_repeat_takes_no_time(kept: Kept, piece: str) -> None:
     say(piece * 250_000, exception=piece * 250_000, **BOUND)
     assert len(kept) == 1
     assert time.monotonic() - began < 2
+
+
+def test_what_is_a_secret_by_its_name_is_not_kept(kept: Kept) -> None:
+    say("e", **BOUND, password="canary", refresh_token="canary", api_key="canary", tokens=5, key="a")
+    assert kept[0][2]["fields"] == {
+        "password": "***",
+        "refresh_token": "***",
+        "api_key": "***",
+        "tokens": 5,
+        "key": "a",
+    }

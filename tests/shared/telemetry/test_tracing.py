@@ -50,6 +50,14 @@ def test_what_was_said_of_an_error_before_it_left_stays() -> None:
     assert ((span.attributes or {})["error.type"], span.status.description) == ("HostSilent", "It was silent.")
 
 
+def test_a_secret_in_what_is_said_of_an_error_does_not_leave_for_an_endpoint() -> None:
+    with caught() as spans, telemetry.span("work") as current:
+        telemetry.fail(current, "Refused", "redis://:canary@h/0 refused VEDETTE_TOKEN=canary")
+    [span] = spans
+    assert "canary" not in span.to_json()
+    assert span.status.description == "redis://***@h/0 refused VEDETTE_TOKEN=***"
+
+
 @given(SECONDS, SECONDS)
 def test_a_span_of_a_time_that_is_over_never_ends_before_it_began(began: float, ended: float) -> None:
     with caught() as spans:
