@@ -48,6 +48,8 @@ def run(stop: threading.Event, judge: Judge) -> None:
             look(judge)
         except (Infrastructure, redis.RedisError) as exc:
             log.warning("guard.skipped", error=type(exc).__name__)
+        except Exception:
+            log.exception("guard.failed")  # the next look may fare better; a thread that ended would not
 
 
 def look(judge: Judge) -> None:
