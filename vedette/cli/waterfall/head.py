@@ -31,6 +31,8 @@ _FAILED = {JobState.FAILED, JobState.DEAD}
 def heads(trace: Trace, glyphs: Glyphs, width: int) -> list[Text]:
     """Return a line for each job, one that says where the time went, and those that say what is not known."""
     lines = [line for job in trace.jobs[:JOBS] for line in fold(_job(job, trace, glyphs), width, joint="  ", indent=4)]
+    if not trace.jobs:
+        lines.append(Text(f"trace {words.line(trace.trace_id)}", "dim"))
     if len(trace.jobs) > JOBS:
         lines.append(Text(f"{glyphs.signs.more} {len(trace.jobs) - JOBS} more jobs", "dim"))
     lines += where(trace, glyphs, width)

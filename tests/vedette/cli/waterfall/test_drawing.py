@@ -118,6 +118,7 @@ def test_the_request_of_a_batch_names_five_of_its_jobs_and_counts_the_others() -
     ids = [f"01a21547-a50e-77cd-b90c-{number:012}" for number in range(7)]
     related = [RelatedTrace(relation=Relation.JOB, trace_id=f"{number:032}", job_id=ids[number]) for number in range(7)]
     picture = drawn(trace([span("POST /api/v1/jobs", 0, 1, None)], jobs=[], related=related))
+    assert picture.startswith(f"trace {TRACE}")
     assert row(picture, "job").split() == ["job", "vedette", "jobs", "trace", "00000000"]
     assert "00000004" in picture
     assert "00000005" not in picture
