@@ -13,16 +13,18 @@ from shared.store.engine import writing
 log = structlog.get_logger()
 
 EVERY_S = 2.0
+BEHIND_S = 0.1  # between two passes while there is much: others are to write as well
 
 
 def run(stop: threading.Event) -> None:
     """Count until `stop` is set."""
     while not stop.is_set():
+        counted = 0
         try:
-            advance()
+            counted = advance()
         except Infrastructure as exc:
             log.warning("rollups.delayed", error=exc.code, message=exc.message)
-        stop.wait(EVERY_S)
+        stop.wait(BEHIND_S if counted >= rollups.PAGE else EVERY_S)
 
 
 def advance() -> int:

@@ -26,6 +26,7 @@ from shared.contracts.record import RecordBatch
 from shared.errors import VedetteError
 from shared.ids import new_id
 from shared.telemetry.tracing import ATTEMPT, JOB, ORG, STAGE
+from shared.text import kept
 
 log = structlog.get_logger()
 
@@ -108,7 +109,10 @@ class Spool(SpanProcessor):
         while not self._is_over:
             self._due.wait(every_s)
             self._due.clear()
-            self.flush()
+            try:
+                self.flush()
+            except Exception:  # what one library put into a span must not end what all others are kept by
+                log.exception("spool.flush.failed")
 
 
 def send(batches: Sequence[RecordBatch | Mapping[str, Any]]) -> None:
@@ -148,7 +152,8 @@ def _pieces(batch: RecordBatch | Mapping[str, Any]) -> Iterator[tuple[str, bytes
     plain = batch.model_dump(mode="json") if isinstance(batch, RecordBatch) else batch
     org_id, spans, lines = plain["org_id"], plain.get("spans", []), plain.get("lines", [])
     try:
-        text = json.dumps(plain, separators=(",", ":")).encode()
+        # Half a surrogate pair in one attribute would else cost the whole batch, where it is taken in.
+        text = kept(json.dumps(plain, ensure_ascii=False, separators=(",", ":"))).encode()
     except (TypeError, ValueError):  # an attribute that a library or a plug-in made of something odd
         text = b""
     if text and len(text) <= LARGEST:

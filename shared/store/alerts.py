@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from sqlalchemy import Connection, RowMapping, delete, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, delete, func, or_, select, update
 
 from shared.alerting import Bound, Change, Key
 from shared.contracts.alert import AlertNotice, AlertRule, AlertState, AlertView
@@ -74,16 +74,17 @@ def apply(connection: Connection, change: Change, bounds: Mapping[AlertRule, Bou
             insert_missing(connection, alerts, [{**of_alert, **said, **times, "state": AlertState.FIRING}])
             if connection.execute(select(alerts.c.id).where(alerts.c.id == of_alert["id"])).first():
                 _tell(connection, str(of_alert["id"]), FIRING, telling)  # else another process was faster
-    for reading in change.standing:
+    for reading in [each for each in change.standing if each.key in open_ids]:
         mine = alerts.c.id == open_ids[reading.key]
         is_well = reading.value <= bounds[reading.rule].clears  # what it said when it was not is what people look for
         fresh = {} if is_well else {"value": reading.value, "summary": reading.summary}
         connection.execute(update(alerts).where(mine).values(seen_at=at, **fresh))
         _remind(connection, open_ids[reading.key], telling)
-    for key in change.resolved:
+    for alert_id in [open_ids[key] for key in change.resolved if key in open_ids]:
         over = {"state": AlertState.RESOLVED, "resolved_at": at, "seen_at": at}
-        connection.execute(update(alerts).where(alerts.c.id == open_ids[key]).values(**over))
-        _tell(connection, open_ids[key], RESOLVED, telling)
+        mine = and_(alerts.c.id == alert_id, alerts.c.state == AlertState.FIRING)  # else another process was faster
+        if connection.execute(update(alerts).where(mine).values(**over)).rowcount:
+            _tell(connection, alert_id, RESOLVED, telling)
 
 
 def page(

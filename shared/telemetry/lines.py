@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -103,6 +104,8 @@ def _is_secret(name: str) -> bool:
 
 def _trace(record: logging.LogRecord, said: dict[str, Any]) -> str:
     info = record.exc_info or said.get("exc_info")
+    if info is True:  # as `log.exception` says it; the line is kept while it is handled
+        info = sys.exc_info()
     if isinstance(info, BaseException):
         info = (type(info), info, info.__traceback__)
     if not isinstance(info, tuple) or info[0] is None:

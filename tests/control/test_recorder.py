@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +47,12 @@ def batch(*names: str, **fields: Any) -> RecordBatch:
     return RecordBatch(spans=spans, lines=said, **given)
 
 
+def send(batches: Sequence[RecordBatch]) -> None:
+    """Send batches, and wait until they are there."""
+    spool.send(batches)
+    bus.send([("PING",)])  # reads the answers to what was sent before
+
+
 def left() -> int:
     return int(bus.client().xlen(spool.STREAM))
 
@@ -74,22 +80,22 @@ def running() -> Iterator[None]:
 
 
 def test_what_was_sent_is_taken_in_and_deleted() -> None:
-    spool.send([batch("a", "b"), batch("c"), batch("of another", job_id=new_id())])
+    send([batch("a", "b"), batch("c"), batch("of another", job_id=new_id())])
     assert recorder.take_in() == 3
     assert (spans(), said(), left(), recorder.take_in()) == (["a", "b", "c"], ["a", "b", "c"], 0, 0)
 
 
 def test_more_than_fits_into_one_transaction_is_taken_in_by_further_ones() -> None:
-    spool.send([batch(str(n)) for n in range(recorder.AT_ONCE + 50)])
+    send([batch(str(n)) for n in range(recorder.AT_ONCE + 50)])
     assert (recorder.take_in(), recorder.take_in(), left()) == (recorder.AT_ONCE, 50, 0)
     assert len(spans()) == recorder.AT_ONCE + 50
 
 
 def test_a_batch_that_comes_twice_is_kept_once() -> None:
     made = batch("a")
-    spool.send([made, made])
+    send([made, made])
     recorder.take_in()
-    spool.send([made])
+    send([made])
     recorder.take_in()
     assert (spans(), said(), left()) == (["a"], ["a"], 0)
 
@@ -98,7 +104,7 @@ def test_a_batch_that_comes_twice_is_kept_once() -> None:
 def test_a_recorder_that_is_killed_loses_nothing_and_keeps_nothing_twice(
     server: testing.RedisServer, database: str, instant: str
 ) -> None:
-    spool.send([batch("a", "b"), batch("c")])
+    send([batch("a", "b"), batch("c")])
     environment = {"VEDETTE_REDIS_URL": server.url, "VEDETTE_DATABASE_URL": database, "PYTHONPATH": "."}
     environment["VEDETTE_MASTER_KEY"] = testing.MASTER_KEY
     for _ in range(2):
@@ -112,7 +118,7 @@ def test_a_recorder_that_is_killed_loses_nothing_and_keeps_nothing_twice(
 
 
 def test_two_who_both_believe_to_lead_keep_nothing_twice() -> None:
-    spool.send([batch(str(n)) for n in range(40)])
+    send([batch(str(n)) for n in range(40)])
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: recorder.take_in(), range(4)))
     assert (spans(), left()) == (sorted(str(n) for n in range(40)), 0)
@@ -128,7 +134,7 @@ def test_what_nobody_here_has_written_is_refused_counted_and_stops_nothing() -> 
         genuine,
     ):
         bus.client().xadd(spool.STREAM, forged)  # type: ignore[arg-type]  any bytes are
-    spool.send([batch("a")])
+    send([batch("a")])
     assert recorder.take_in() == 6
     assert (spans(), left()) == (["a"], 0)
     assert sum(refusals.counts().values()) == 4
@@ -136,7 +142,7 @@ def test_what_nobody_here_has_written_is_refused_counted_and_stops_nothing() -> 
 
 def test_what_was_cut_off_by_a_full_stream_costs_the_records_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool, "MAXLEN", 100)
-    spool.send([batch(f"{n:04d}") for n in range(600)])
+    send([batch(f"{n:04d}") for n in range(600)])
     while recorder.take_in():
         pass
     kept = spans()
@@ -145,7 +151,7 @@ def test_what_was_cut_off_by_a_full_stream_costs_the_records_and_no_more(monkeyp
 
 
 def test_a_bus_that_is_away_is_waited_for(server: testing.RedisServer) -> None:
-    spool.send([batch("before")])
+    send([batch("before")])
     bus.client().ping()
     server.stop()
     again = batch("after")
@@ -159,7 +165,7 @@ def test_a_bus_that_is_away_is_waited_for(server: testing.RedisServer) -> None:
 
 
 def test_while_the_database_is_away_all_stay_in_the_stream(fresh_settings: pytest.MonkeyPatch, database: str) -> None:
-    spool.send([batch("a")])
+    send([batch("a")])
     bus.client().ping()
     fresh_settings.setenv("VEDETTE_DATABASE_URL", "postgresql://nobody@/none?host=/nowhere")
     forget()
@@ -173,7 +179,7 @@ def test_while_the_database_is_away_all_stay_in_the_stream(fresh_settings: pytes
 
 
 def test_what_is_old_is_deleted_and_the_rest_is_not() -> None:
-    spool.send([batch("old"), batch("new")])
+    send([batch("old"), batch("new")])
     recorder.take_in()
     with writing() as connection:
         first = connection.execute(span_batches.select()).first()
@@ -187,7 +193,7 @@ def test_what_is_old_is_deleted_and_the_rest_is_not() -> None:
 
 def test_a_batch_that_the_database_refuses_holds_up_no_other() -> None:
     beyond = SpanRecord(trace_id=TRACE, span_id="f" * 16, name="broken clock", began_ns=1 << 70, ended_ns=1 << 70)
-    spool.send([batch("before"), batch().model_copy(update={"spans": [beyond]}), batch("after")])
+    send([batch("before"), batch().model_copy(update={"spans": [beyond]}), batch("after")])
     bus.client().ping()
     assert recorder.take_in() == 3
     assert (spans(), left()) == (["after", "before"], 0)

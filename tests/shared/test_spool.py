@@ -299,3 +299,12 @@ def test_a_job_that_logs_without_end_says_so_much_between_two_flushes(
     [one] = sent()
     assert len(one.lines) <= 11
     assert len(one.lines) + one.unsaid == 100
+
+
+@pytest.mark.usefixtures("bus_url")
+def test_text_that_cannot_be_kept_as_it_is_costs_no_span(spooled: Spool, tracer: trace.Tracer) -> None:
+    odd: dict[str, Any] = {"half": "\ud800", "nul": "\x00", "endless": float("inf")}
+    tracer.start_span("odd", attributes=MINE | odd).end()
+    tracer.start_span("plain", attributes=MINE | {"smile": "\U0001f600"}).end()
+    spooled.flush()
+    assert sorted(span.name for one in sent() for span in one.spans) == ["odd", "plain"]

@@ -29,7 +29,7 @@ span_batches = Table(
     Index(
         "ix_span_batches_unsettled",
         "job_id",
-        sqlite_where=text("NOT is_settled"),
+        sqlite_where=text("is_settled = 0"),
         postgresql_where=text("NOT is_settled"),
     ),
 )

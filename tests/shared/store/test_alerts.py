@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -91,6 +92,20 @@ def test_each_destination_is_told_once_of_each_change() -> None:
     for each in told:
         settle(each)
     assert list(due()) == []
+
+
+def test_of_two_who_see_its_end_one_tells_of_it() -> None:
+    apply(opened=[seen()])
+    apply(resolved=[seen().key])
+    apply(resolved=[seen().key], standing=[seen(12)])
+    assert [each.notice.type for each in due()] == [alerts.FIRING] * len(HOOKS) + [alerts.RESOLVED] * len(HOOKS)
+
+
+def test_of_two_at_the_same_moment_one_tells_of_its_end() -> None:
+    apply(opened=[seen()])
+    with ThreadPoolExecutor(8) as many:
+        list(many.map(lambda _: apply(resolved=[seen().key]), range(8)))
+    assert [each.notice.type for each in due()].count(alerts.RESOLVED) == len(HOOKS)
 
 
 def test_a_failure_is_tried_again_later_and_not_for_ever() -> None:

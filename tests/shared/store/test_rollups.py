@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
 from shared.contracts.events import Event, EventType
 from shared.contracts.job import StageName
 from shared.ids import now
 from shared.store import eventlog, rollups
 from shared.store.engine import reading, writing
+from shared.store.tables import events
 from tests.shared.store.making import make, run_through
 
 Flat = dict[str, float]
@@ -127,4 +129,29 @@ def test_a_first_pass_over_very_much_begins_at_its_end(database: str, monkeypatc
     assert advance() == 0
     run_through(make()[0])
     assert advance() > 0
+    assert kept("vedette_jobs") == {"host,succeeded": 1}
+
+
+def test_a_long_way_behind_is_made_up_for_in_pieces_on_sqlite(monkeypatch: pytest.MonkeyPatch, database: str) -> None:
+    monkeypatch.setattr(rollups, "MOST", 3)
+    [job_id] = make()
+    run_through(job_id)
+    passes = []
+    while seen := advance():
+        passes.append(seen)
+    with reading() as connection:
+        assert sum(passes) == eventlog.here(connection).id
+    assert max(passes) == (3 if database.startswith("sqlite") else sum(passes))
+
+
+@pytest.mark.usefixtures("database")
+def test_a_piece_of_which_all_events_were_deleted_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollups, "MOST", 3)
+    for _ in range(2):
+        run_through(make()[0])
+    with writing() as connection:
+        middle = eventlog.here(connection).id // 2
+        connection.execute(delete(events).where(events.c.id <= middle))
+    for _ in range(middle):
+        advance()
     assert kept("vedette_jobs") == {"host,succeeded": 1}

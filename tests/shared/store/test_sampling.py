@@ -15,7 +15,7 @@ from shared.errors import FailureClass
 from shared.ids import new_id, now
 from shared.store import ledger, records
 from shared.store.engine import reading, writing
-from shared.store.sampling import Sample, is_drawn, settle
+from shared.store.sampling import Sample, _undecided, is_drawn, settle
 from shared.store.tables import jobs, steps
 from tests.shared.store.making import ORG, make, run_through, take_step
 
@@ -169,3 +169,15 @@ def test_a_trace_of_a_share_is_in_every_greater_share(number: int, one: float, o
 def test_a_share_is_about_as_large_as_it_says() -> None:
     drawn = sum(is_drawn(f"{n * 0x9E3779B97F4A7C15 % (1 << 64):032x}", 0.1) for n in range(10_000))
     assert 900 < drawn < 1100
+
+
+@database
+def test_what_waits_for_a_decision_is_found_without_a_look_at_all_batches() -> None:
+    with reading() as connection:
+        if connection.dialect.name == "postgresql":  # chooses by what there is, and there is nothing
+            return
+        text = str(_undecided(now()).compile(connection, compile_kwargs={"render_postcompile": True}))
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ("x",) * text.count("?")).all()
+    assert [row.detail for row in plan if "span_batches" in row.detail] == [
+        "SCAN span_batches USING INDEX ix_span_batches_unsettled"
+    ]

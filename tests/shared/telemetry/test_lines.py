@@ -81,6 +81,15 @@ def test_an_exception_is_kept_with_its_trace_and_without_its_secrets(kept: Kept)
     assert "hunter2" not in str(line)
 
 
+def test_an_exception_that_is_being_handled_is_kept_as_well(kept: Kept) -> None:
+    try:
+        raise ValueError("broken")  # noqa: TRY301
+    except ValueError:
+        say("failed", logging.ERROR, **BOUND, exc_info=True)  # what `log.exception` makes of it
+    say("later", logging.ERROR, **BOUND, exc_info=True)
+    assert ["ValueError: broken" in line.get("exception", "") for _, _, line in kept] == [True, False]
+
+
 def test_huge_and_odd_values_make_no_huge_line_and_break_nothing(kept: Kept) -> None:
     say("x" * 100_000, **BOUND, **{f"k{n}": "y" * 1000 for n in range(100)}, nul="\x00\ud800")
     say("odd", **BOUND, odd=Odd())

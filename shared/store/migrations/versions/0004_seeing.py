@@ -33,8 +33,13 @@ def upgrade() -> None:
     op.create_index(op.f("ix_span_batches_org_id_trace_id"), "span_batches", ["org_id", "trace_id"])
     op.create_index(op.f("ix_span_batches_job_id"), "span_batches", ["job_id"])
     op.create_index(op.f("ix_span_batches_kept_at"), "span_batches", ["kept_at"])
-    waits = sa.text("NOT is_settled")
-    op.create_index("ix_span_batches_unsettled", "span_batches", ["job_id"], sqlite_where=waits, postgresql_where=waits)
+    op.create_index(
+        "ix_span_batches_unsettled",
+        "span_batches",
+        ["job_id"],
+        sqlite_where=sa.text("is_settled = 0"),
+        postgresql_where=sa.text("NOT is_settled"),
+    )
     op.drop_index("ix_jobs_org_id_id", "jobs")
     op.create_index(op.f("ix_jobs_org_id_id_target"), "jobs", ["org_id", "id", "target"])
     op.drop_index("ix_jobs_trace_id", "jobs")
