@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,9 @@ structlog.configure(
     logger_factory=lambda *_: Lines(),
 )
 
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what runs in its background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else no process of a test would hear of Ctrl-C
 
 os.environ.setdefault("VEDETTE_MASTER_KEY", testing.MASTER_KEY)  # for the processes that tests start
 
