@@ -17,6 +17,7 @@ from celery.exceptions import Ignore, Reject, Retry, TaskRevokedError
 from celery.worker import request as stock
 from celery.worker.state import task_ready
 
+from shared import telemetry
 from shared.broker import children
 from shared.broker import message as raw
 from shared.broker.letter import bury, settled
@@ -73,7 +74,8 @@ class Request(_StockRequest):  # type: ignore[misc]  # it has no types
     def about(self) -> dict[str, str]:
         """What a log line binds that speaks of the task."""
         stage = STAGE_TASKS.get(self.name, self.name)
-        return {"job_id": self.job_id, "org_id": self._said("org_id"), "stage": str(stage)}
+        said = {"job_id": self.job_id, "org_id": self._said("org_id"), "stage": str(stage)}
+        return {**said, "trace_id": telemetry.trace_of(str(self.message.headers.get("traceparent") or ""))}
 
     def _said(self, name: str) -> str:
         try:

@@ -8,6 +8,18 @@ from __future__ import annotations
 
 from shared.contracts.trace import Segment
 from shared.telemetry.logs import start
-from shared.telemetry.tracing import begin, fail, job_trace, open_span, past, span, trace_id, traceparent
+from shared.telemetry.tracing import begin, fail, job_trace, open_span, past, span, trace_id, trace_of, traceparent
 
-__all__ = ["Segment", "begin", "fail", "job_trace", "open_span", "past", "span", "start", "trace_id", "traceparent"]
+__all__ = [
+    "Segment",
+    "begin",
+    "fail",
+    "job_trace",
+    "open_span",
+    "past",
+    "span",
+    "start",
+    "trace_id",
+    "trace_of",
+    "traceparent",
+]

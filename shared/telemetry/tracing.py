@@ -148,6 +148,12 @@ def _tracer() -> trace.Tracer:
     return trace.get_tracer(_NAME)
 
 
+def trace_of(traceparent: str) -> str:
+    """Return the trace id that a traceparent names, in hex; an empty string where it is none."""
+    context = trace.get_current_span(_context(traceparent) or Context()).get_span_context()
+    return trace.format_trace_id(context.trace_id) if context.is_valid else ""
+
+
 def _context(traceparent: str) -> Context | None:
     return propagate.extract({"traceparent": traceparent}, context=Context()) if traceparent else None
 
