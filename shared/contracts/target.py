@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Self
 
 from shared.contracts.job import Written
 
 
-class TargetModel(Written):
+class TargetModel(Written, ABC):
     """Parent of the kinds' request models. A subclass narrows `kind` to its own literal."""
 
     kind: str
 
     @property
+    @abstractmethod
     def label(self) -> str:
         """What people call this target, e.g. `db.example.org`."""
-        raise NotImplementedError(f"{type(self).__name__} has no label")
 
     @property
+    @abstractmethod
     def hosts(self) -> list[str]:
         """The names and addresses that a scan of this single target connects to; `shared.policy` judges all of them."""
-        raise NotImplementedError(f"{type(self).__name__} does not say which hosts it connects to")
 
     @property
     def named_ports(self) -> list[int]:

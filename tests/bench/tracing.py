@@ -17,18 +17,20 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared import testing
+import redis
+from pydantic import SecretStr
+
+from shared import spool, testing
+from shared.settings import Settings
 from tests.bench.pipeline import HERE, JOBS, MIGRATE, ROUNDS, Side, workers
 
 KINDS = {"trivial": (), "real": ("json",)}
 GOAL = 1.10
-SETTLE_S = 1.0
 
 
 def main(kinds: Sequence[str]) -> None:
@@ -105,12 +107,20 @@ def _measure(sides: Sequence[Side]) -> dict[str, list[Cost]]:
 
 def _cpu_s(side: Side) -> float:
     """Return the processor time of the workers of a side, their children, and its control process."""
-    time.sleep(SETTLE_S)  # the last records are taken in
+    testing.wait_for(lambda: not _left(side), "the last records are taken in")
     parents = [beat.read_text() for beat in Path(side.environment["VEDETTE_RUN_DIR"]).glob("vedette-*.alive")]
     children = [Path(f"/proc/{pid}/task/{pid}/children").read_text().split() for pid in parents]
     stats = [Path(f"/proc/{pid}/stat").read_text() for pid in [*parents, *itertools.chain(*children)]]
     ticks = [sum(map(int, stat.rpartition(")")[2].split()[11:13])) for stat in stats]
     return sum(ticks) / os.sysconf("SC_CLK_TCK")
+
+
+def _left(side: Side) -> int:
+    """Return how many batches of records control has not taken in yet."""
+    of = side.environment
+    chosen = Settings(redis_url=SecretStr(of["VEDETTE_REDIS_URL"]), redis_bus_db=int(of["VEDETTE_REDIS_BUS_DB"]))
+    with redis.Redis.from_url(chosen.bus_url) as bus:
+        return int(bus.xlen(spool.STREAM))
 
 
 def _print(kind: str, costs: dict[str, list[Cost]]) -> None:

@@ -14,13 +14,16 @@ REFRESH_HZ = 4
 
 
 class Moving:
-    """A place on stderr that is drawn anew; it begins with the first `move`, and ends with the block."""
+    """A place on stderr that is drawn anew; it begins with the first `move`, and ends with the block.
 
-    def __init__(self, console: Console, *, is_quiet: bool, transient: bool = False) -> None:
+    ticks: draw it also between moves, for what counts seconds by itself.
+    """
+
+    def __init__(self, console: Console, *, is_quiet: bool, transient: bool = False, ticks: bool = True) -> None:
         self._console = console
         self._is_quiet = is_quiet
         self._signs = words.marks(console.file)
-        self._live = Live(console=console, refresh_per_second=REFRESH_HZ, transient=transient)
+        self._live = Live(console=console, refresh_per_second=REFRESH_HZ, transient=transient, auto_refresh=ticks)
 
     def __enter__(self) -> Self:
         return self

@@ -117,13 +117,13 @@ def _question(link: Link, given: str, run: int | None, *, is_grouped: bool) -> Q
 def _followed(session: Session, question: Question, look: Look) -> Trace:
     """Return the trace when its jobs are over. On a terminal it is drawn meanwhile."""
     from vedette.cli.follow import Patience  # noqa: PLC0415
-    from vedette.cli.waterfall.moving import Moving  # noqa: PLC0415
+    from vedette.cli.waterfall.moving import MovingWaterfall  # noqa: PLC0415
 
     patience = Patience(session.note)
     console = session.console()
     is_drawn = console.is_terminal and session.is_table and not session.quiet
     found, settled = None, 0
-    with Moving(console if is_drawn else None) as moving:
+    with MovingWaterfall(console, is_quiet=not is_drawn) as moving:
         while found is None or settled < SETTLED:
             found = patience.ask(question.ask) or found
             if found is None:

@@ -22,6 +22,10 @@ class Pair(TargetModel):
     """A kind of target with two hosts."""
 
     @property
+    def label(self) -> str:
+        return "pair"
+
+    @property
     def hosts(self) -> list[str]:
         return ["127.0.0.1", "169.254.169.254"]
 
@@ -33,8 +37,8 @@ def test_a_target_must_resolve() -> None:
 
 
 def test_a_kind_that_does_not_name_its_hosts_is_not_let_through() -> None:
-    with pytest.raises(NotImplementedError, match="which hosts"):
-        policy.check(TargetModel(kind="other"), HERE)
+    with pytest.raises(TypeError, match=r"abstract.*hosts"):
+        policy.check(TargetModel(kind="other"), HERE)  # type: ignore[abstract]
 
 
 def test_every_host_of_a_target_is_judged() -> None:

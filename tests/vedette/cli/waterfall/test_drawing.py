@@ -16,7 +16,7 @@ from tests.vedette.cli.waterfall.falling import AT, JOB, TRACE, retried, span, t
 from vedette.cli.screen import Screen
 from vedette.cli.waterfall import LEAST, Waterfall, suiting
 from vedette.cli.waterfall.glyphs import ASCII, UNICODE, Glyphs
-from vedette.cli.waterfall.moving import Moving, fitting
+from vedette.cli.waterfall.moving import MovingWaterfall, fitting
 
 
 def drawn(
@@ -156,16 +156,19 @@ def test_a_screen_that_is_too_low_shows_the_head_and_the_last_rows() -> None:
     assert len(fitting(waterfall, 1000)) == len(waterfall.lines())
 
 
-def test_what_moves_is_taken_away_at_the_end_and_without_a_console_nothing_is_drawn() -> None:
+def test_what_moves_is_taken_away_at_the_end_and_where_it_is_quiet_nothing_is_drawn() -> None:
     out = io.StringIO()
     waterfall = Waterfall(retried(), 80, UNICODE)
-    with Moving(Console(file=out, width=80, height=60, force_terminal=True, color_system=None)) as moving:
+    terminal = Console(file=out, width=80, height=60, force_terminal=True, color_system=None)
+    with MovingWaterfall(terminal, is_quiet=False) as moving:
         moving.update(waterfall)
         moving.update(waterfall)
     assert "run scan #2" in out.getvalue()
     assert out.getvalue().endswith("\x1b[2K")
-    with Moving(None) as moving:
+    drawn = out.getvalue()
+    with MovingWaterfall(terminal, is_quiet=True) as moving:
         moving.update(waterfall)
+    assert out.getvalue() == drawn
 
 
 LONG = some.floats(-1e12, 1e12)  # seconds: thirty thousand years
