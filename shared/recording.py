@@ -28,8 +28,8 @@ class Recording:
             _listen(spool)
 
     def flush(self) -> None:
-        """Send what the product's own store is to have; nobody waits for an answer."""
-        self._spool.flush()
+        """Send what the product's own store is to have, or have it sent soon; nobody waits for an answer."""
+        self._spool.flush_seldom()
 
     def end(self) -> None:
         """Send what there is; an endpoint that does not answer is given up after `END_S`."""

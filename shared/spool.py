@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -48,6 +49,8 @@ class Spool(SpanProcessor):
     def __init__(self, service: str, every_s: float | None = None) -> None:
         """every_s: flush so often, by a thread; None: whoever makes the spans says when."""
         self._service = service
+        self._every_s = every_s
+        self._flushed_at = 0.0
         self._lock = threading.Lock()
         self._spans: list[ReadableSpan] = []
         self._lines: list[Line] = []
@@ -55,7 +58,7 @@ class Spool(SpanProcessor):
         self._due = threading.Event()
         self._is_over = False
         if every_s is not None:
-            threading.Thread(target=self._keep_flushing, args=(every_s,), name="spool", daemon=True).start()
+            threading.Thread(target=self._keep_flushing, name="spool", daemon=True).start()
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Say of a span inside a stage whose it is."""
@@ -90,10 +93,19 @@ class Spool(SpanProcessor):
     def flush(self) -> None:
         """Send what there is."""
         with self._lock:
+            self._flushed_at = time.monotonic()
             spans, lines, dropped, unsaid = self._spans, self._lines, self._dropped, self._unsaid
             self._spans, self._lines, self._dropped, self._unsaid, self._said = [], [], 0, 0, 0
         if spans or lines:
             send(_batches(self._service, spans, lines, {"dropped": dropped, "unsaid": unsaid}))
+
+    def flush_seldom(self) -> None:
+        """Send what there is, unless the thread sent some just now: it sends this too, in time.
+
+        So what a quiet process records is on its way at once, and a busy one sends that of several jobs together.
+        """
+        if time.monotonic() >= self._flushed_at + (self._every_s or 0.0):
+            self.flush()
 
     def shutdown(self) -> None:
         self._is_over = True
@@ -105,9 +117,9 @@ class Spool(SpanProcessor):
         self.flush()
         return True
 
-    def _keep_flushing(self, every_s: float) -> None:
+    def _keep_flushing(self) -> None:
         while not self._is_over:
-            self._due.wait(every_s)
+            self._due.wait(self._every_s)
             self._due.clear()
             try:
                 self.flush()

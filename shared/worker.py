@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -96,6 +97,7 @@ def serve(stage: StageName, folders: Mapping[str, Sequence[str]]) -> Celery:
         children.limit_memory(settings().stage_memory_limit_mb)
         limits.apply(open_files=settings().stage_open_files, file_mb=settings().stage_file_limit_mb)
         _record(stage)
+        gc.freeze()  # what is there by now stays: looking through it for garbage takes longer than a small stage
 
     _measure()
     return app
@@ -111,7 +113,7 @@ def _own_keys(**_: object) -> None:
 
 def _record(stage: StageName) -> None:
     """Have this child make spans, and send them when each task has ended: after it sent the next stage's message."""
-    mine = recording.begin(stage)
+    mine = recording.begin(stage, recording.FLUSH_EVERY_S)
 
     @signals.task_postrun.connect(weak=False)
     def _flush(**_: object) -> None:

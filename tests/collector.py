@@ -63,9 +63,9 @@ class Collector:
 
 
 @contextmanager
-def collector() -> Iterator[Collector]:
-    """A collector for the block."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+def collector(port: int = 0) -> Iterator[Collector]:
+    """A collector for the block, on a free port where none is said."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), BaseHTTPRequestHandler)
     made = Collector(int(server.server_address[1]))
 
     class Handler(BaseHTTPRequestHandler):

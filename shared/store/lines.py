@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 
+from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, delete, func, select, update
 
 from shared.contracts.logs import MAX_LINES, LineRecord, LogLevel, LogLine
@@ -18,6 +18,8 @@ from shared.store.tables import line_batches
 FIRST = MAX_LINES * 3 // 4  # lines from the beginning that stay whatever comes
 LEFT_OUT = "log.left_out"
 _NOTHING = zlib.compress(b"[]")
+_LINES = TypeAdapter(list[LineRecord])
+_SUM = func.sum(line_batches.c.number)
 
 
 def keep(connection: Connection, batches: Sequence[RecordBatch]) -> None:
@@ -25,7 +27,7 @@ def keep(connection: Connection, batches: Sequence[RecordBatch]) -> None:
     said = [each for each in batches if each.job_id and (each.lines or each.unsaid)]
     at = now()
     insert_missing(connection, line_batches, [_row(batch, at) for batch in said])
-    for job_id in sorted({each.job_id for each in said if len(each.lines) > 0}):
+    for job_id in _long(connection, {each.job_id for each in said if each.lines}):
         _bound(connection, job_id)
 
 
@@ -62,7 +64,7 @@ def forget(connection: Connection, before: datetime, limit: int = 500) -> int:
 
 
 def _row(batch: RecordBatch, at: datetime) -> dict[str, object]:
-    lines = sorted((each.model_dump(mode="json") for each in batch.lines), key=lambda each: int(each["at_ns"]))
+    lines = sorted(batch.lines, key=lambda each: each.at_ns)
     return {
         "id": batch.id,
         "place": new_id(),
@@ -72,17 +74,22 @@ def _row(batch: RecordBatch, at: datetime) -> dict[str, object]:
         "process": batch.process,
         "number": len(lines),
         "left_out": batch.unsaid,
-        "lines": zlib.compress(json.dumps(lines, separators=(",", ":")).encode()),
+        "lines": zlib.compress(_LINES.dump_json(lines, exclude_defaults=True), 1),
         "kept_at": at,
     }
+
+
+def _long(connection: Connection, job_ids: Collection[str]) -> list[str]:
+    """Return which of these jobs have more lines than are kept."""
+    mine = line_batches.c.job_id
+    query = select(mine).where(mine.in_(sorted(job_ids))).group_by(mine)
+    return list(connection.execute(query.having(_SUM > MAX_LINES).order_by(mine)).scalars()) if job_ids else []
 
 
 def _bound(connection: Connection, job_id: str) -> None:
     """Leave out the lines of the oldest batches behind the first `FIRST`, until no more than `MAX_LINES` are kept."""
     mine = line_batches.c.job_id == job_id
-    total: int = connection.execute(select(func.sum(line_batches.c.number)).where(mine)).scalar_one()
-    if total <= MAX_LINES:
-        return
+    total: int = connection.execute(select(_SUM).where(mine)).scalar_one()
     query = select(line_batches.c.id, line_batches.c.number).where(mine).order_by(line_batches.c.place)
     before = 0
     for row in connection.execute(query).all():
@@ -95,7 +102,7 @@ def _bound(connection: Connection, job_id: str) -> None:
 
 def _lines(row: Row[tuple[object, ...]], known: int) -> Iterator[LogLine]:
     """Yield the lines of a batch from number `known` on, and what was left out of it."""
-    made = [LineRecord.model_validate(each) for each in json.loads(zlib.decompress(row.lines))]
+    made = _LINES.validate_json(zlib.decompress(row.lines))
     for number, each in enumerate(made):
         if number >= known:
             at = datetime.fromtimestamp(each.at_ns / 1e9, UTC)

@@ -6,14 +6,15 @@ import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 
-from opentelemetry import propagate, trace
+from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from shared.contracts.trace import Segment
 from shared.telemetry.address import Addresses
@@ -25,6 +26,7 @@ JOB, ORG, STAGE, ATTEMPT = "vedette.job.id", "vedette.org.id", "vedette.stage", 
 KIND, SEGMENT, PART = "vedette.target.kind", "vedette.segment", "vedette.part"
 _NAME = "vedette"
 _SECOND = 1_000_000_000  # in nanoseconds
+_W3C = TraceContextTextMapPropagator()  # by itself: the one that the environment chooses would look for baggage too
 
 
 def begin(service: str, processors: Sequence[SpanProcessor]) -> None:
@@ -67,22 +69,20 @@ def span(
     An exception that leaves the block makes it an error, told by its type alone: its text may hold secrets. One whose
     class says `is_outcome` tells how something ended well, and makes none.
     """
-    with _tracer().start_as_current_span(
-        name,
-        context=_context(traceparent),
-        kind=kind,
-        attributes=attributes,
-        links=_links(linked_to),
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as current:
-        try:
-            yield current
-        except Exception as exc:
-            is_told = "error.type" in (getattr(current, "attributes", None) or {})
-            if current.is_recording() and not is_told and not getattr(exc, "is_outcome", False):
-                fail(current, type(exc).__name__)
-            raise
+    current = _tracer().start_span(
+        name, context=_context(traceparent), kind=kind, attributes=attributes, links=_links(linked_to)
+    )
+    outside = context.attach(trace.set_span_in_context(current))
+    try:
+        yield current
+    except Exception as exc:
+        is_told = "error.type" in (getattr(current, "attributes", None) or {})
+        if current.is_recording() and not is_told and not getattr(exc, "is_outcome", False):
+            fail(current, type(exc).__name__)
+        raise
+    finally:
+        context.detach(outside)
+        current.end()
 
 
 def open_span(
@@ -90,9 +90,7 @@ def open_span(
 ) -> tuple[trace.Span, str]:
     """Begin a span that whoever gets it ends; return it and its traceparent."""
     made = _tracer().start_span(name, context=_context(traceparent), kind=kind, attributes=attributes)
-    carrier: dict[str, str] = {}
-    propagate.inject(carrier, context=trace.set_span_in_context(made, Context()))
-    return made, carrier.get("traceparent", "")
+    return made, _told(made)
 
 
 def past(
@@ -132,15 +130,13 @@ def job_trace(job_id: str, org_id: str, kind: str, *, linked_to: str | None = No
 
 def traceparent() -> str:
     """Return the W3C traceparent of the current span, or an empty string outside of one."""
-    carrier: dict[str, str] = {}
-    propagate.inject(carrier)
-    return carrier.get("traceparent", "")
+    return _told(trace.get_current_span())
 
 
 def trace_id() -> str:
     """Return the current trace id in hex, or an empty string outside of a span."""
-    context = trace.get_current_span().get_span_context()
-    return trace.format_trace_id(context.trace_id) if context.is_valid else ""
+    said = trace.get_current_span().get_span_context()
+    return trace.format_trace_id(said.trace_id) if said.is_valid else ""
 
 
 @cache  # making one takes a fifth of what a span costs
@@ -150,12 +146,19 @@ def _tracer() -> trace.Tracer:
 
 def trace_of(traceparent: str) -> str:
     """Return the trace id that a traceparent names, in hex; an empty string where it is none."""
-    context = trace.get_current_span(_context(traceparent) or Context()).get_span_context()
-    return trace.format_trace_id(context.trace_id) if context.is_valid else ""
+    said = trace.get_current_span(_context(traceparent) or Context()).get_span_context()
+    return trace.format_trace_id(said.trace_id) if said.is_valid else ""
 
 
+def _told(current: trace.Span) -> str:
+    carrier: dict[str, str] = {}
+    _W3C.inject(carrier, context=trace.set_span_in_context(current, Context()))
+    return carrier.get("traceparent", "")
+
+
+@lru_cache(64)  # one run of a stage asks for that of its job several times
 def _context(traceparent: str) -> Context | None:
-    return propagate.extract({"traceparent": traceparent}, context=Context()) if traceparent else None
+    return _W3C.extract({"traceparent": traceparent}, context=Context()) if traceparent else None
 
 
 def _links(linked_to: str) -> list[trace.Link]:

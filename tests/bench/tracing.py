@@ -4,7 +4,7 @@ Per side: four workers with one child each, a control process that takes the rec
 bus of its own. `trivial` is the pipeline with stages that do nothing, `real` scans one closed port and writes a JSON
 report. A ratio is that of a job with traces to one without, median of ROUNDS alternating rounds: of its time, which
 needs a quiet machine, and of the processor time of all of the side's processes, which hardly does.
-Run: [ROUNDS=5] python -m tests.bench.tracing [trivial|real]
+Run: [ROUNDS=5] python -m tests.bench.tracing [trivial|real]; with fewer than 20 rounds a noisy machine tells little.
 """
 
 from __future__ import annotations

@@ -150,6 +150,20 @@ def test_a_spool_with_a_thread_sends_by_itself_and_at_once_when_there_is_much(mo
 
 
 @pytest.mark.usefixtures("bus_url")
+def test_what_a_quiet_process_records_is_sent_at_once_and_that_of_a_busy_one_together() -> None:
+    made = Spool("scan", every_s=3600)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(made)
+    sizes = []
+    for n in range(3):
+        provider.get_tracer("t").start_span(str(n), attributes=MINE).end()
+        made.flush_seldom()
+        sizes.append(sum(len(each.spans) for each in sent()))
+    made.shutdown()
+    assert [*sizes, sum(len(each.spans) for each in sent())] == [1, 1, 1, 3]
+
+
+@pytest.mark.usefixtures("bus_url")
 def test_spans_of_many_threads_are_each_sent_once(spooled: Spool, tracer: trace.Tracer) -> None:
     def work(thread: int) -> None:
         for n in range(100):
