@@ -25,6 +25,7 @@ from shared.errors import Infrastructure
 from shared.settings import settings
 from shared.store import rollups, signs
 from shared.store.engine import reading
+from shared.store.tallies import BUCKETS_S, INFINITE
 
 _HELP = {
     "vedette_jobs": "Jobs that ended.",
@@ -181,7 +182,7 @@ def _histogram(name: str, said: str, found: dict[str, dict[tuple[tuple[str, str]
     labels = tuple(key for key, _ in next(iter(sums), ()))
     family = HistogramMetricFamily(name, said, labels=labels)
     for own, counts in sorted(buckets.items()):
-        bounds: list[Any] = [(f"{bound:g}", counts.get(f"{bound:g}", 0.0)) for bound in rollups.BUCKETS_S]
-        whole = [*bounds, (rollups.INFINITE, counts[rollups.INFINITE])]
+        bounds: list[Any] = [(f"{bound:g}", counts.get(f"{bound:g}", 0.0)) for bound in BUCKETS_S]
+        whole = [*bounds, (INFINITE, counts[INFINITE])]
         family.add_metric([text for _, text in own], whole, sums.get(own, 0.0))
     return family

@@ -8,6 +8,7 @@ from itertools import product
 
 from shared import registry
 from shared.contracts.job import TERMINAL, StageName
+from shared.contracts.lanes import STAGE_OF
 from shared.errors import FailureClass
 
 Labels = tuple[tuple[str, str], ...]  # by name
@@ -19,7 +20,7 @@ CHANNELS = ("mail", "webhook")
 @cache
 def zeros() -> dict[str, list[Labels]]:
     """Return, by the name of a counter, the labels that its values may have."""
-    tasks = _all(name=[f"{stage}.run" for stage in StageName])
+    tasks: list[Labels] = [(("name", f"{stage}.run"), ("queue_name", lane)) for lane, stage in STAGE_OF.items()]
     return {
         "vedette_jobs": _all(kind=registry.kinds(), outcome=TERMINAL),
         "vedette_retries": _all(**{"class": FailureClass, "stage": StageName}),

@@ -11,7 +11,6 @@ import os
 import socket
 import threading
 import time
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +25,7 @@ from shared import bus, codec
 from shared.contracts.record import RecordBatch
 from shared.errors import VedetteError
 from shared.ids import new_id
+from shared.packing import packed, unpacked
 from shared.telemetry.tracing import ATTEMPT, JOB, ORG, STAGE
 from shared.text import kept
 
@@ -142,13 +142,8 @@ def opened(fields: Mapping[bytes, bytes]) -> RecordBatch:
     ValueError where it is no batch.
     """
     org_id = fields.get(b"org", b"").decode("utf-8", "replace")
-    packed = codec.unseal_bytes(_PURPOSE, fields.get(b"sealed", b""), org_id)
-    try:
-        unpacking = zlib.decompressobj()
-        plain = unpacking.decompress(packed, LARGEST)
-    except zlib.error as exc:
-        raise ValueError("The batch cannot be unpacked.") from exc
-    batch = RecordBatch.model_validate_json(plain)
+    sealed = codec.unseal_bytes(_PURPOSE, fields.get(b"sealed", b""), org_id)
+    batch = RecordBatch.model_validate_json(unpacked(sealed, LARGEST))
     if batch.org_id != org_id:
         raise ValueError("The batch is of another organisation than it says.")
     return batch
@@ -169,7 +164,7 @@ def _pieces(batch: RecordBatch | Mapping[str, Any]) -> Iterator[tuple[str, bytes
     except (TypeError, ValueError):  # an attribute that a library or a plug-in made of something odd
         text = b""
     if text and len(text) <= LARGEST:
-        yield org_id, codec.seal_bytes(_PURPOSE, zlib.compress(text, 1), org_id)
+        yield org_id, codec.seal_bytes(_PURPOSE, packed(text), org_id)
     elif len(spans) <= 1 and len(lines) <= 1:
         log.warning("spool.record.unfit", spans=len(spans), lines=len(lines))
     else:

@@ -15,7 +15,7 @@ QUEUE_TALK = {"AsyncResult", "GroupResult", "ResultSet", "allow_join_result", "a
 
 # Inside `shared`, a module may import those to its left, and its own group.
 ORDER = [
-    {"errors", "ids", "redaction", "text"},
+    {"errors", "ids", "packing", "redaction", "text"},
     {"contracts"},
     {"settings"},
     {"alerting", "registry", "telemetry", "policy", "resolver", "egress", "heartbeat", "dlq", "keyring", "codec"},

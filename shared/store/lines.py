@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -12,12 +11,13 @@ from sqlalchemy import Connection, Row, delete, func, select, update
 from shared.contracts.logs import MAX_LINES, LineRecord, LogLevel, LogLine
 from shared.contracts.record import RecordBatch
 from shared.ids import new_id, now
+from shared.packing import packed, unpacked
 from shared.store.engine import insert_missing
 from shared.store.tables import line_batches
 
 FIRST = MAX_LINES * 3 // 4  # lines from the beginning that stay whatever comes
 LEFT_OUT = "log.left_out"
-_NOTHING = zlib.compress(b"[]")
+_NOTHING = packed(b"[]")
 _LINES = TypeAdapter(list[LineRecord])
 _SUM = func.sum(line_batches.c.number)
 
@@ -74,7 +74,7 @@ def _row(batch: RecordBatch, at: datetime) -> dict[str, object]:
         "process": batch.process,
         "number": len(lines),
         "left_out": batch.unsaid,
-        "lines": zlib.compress(_LINES.dump_json(lines, exclude_defaults=True), 1),
+        "lines": packed(_LINES.dump_json(lines, exclude_defaults=True)),
         "kept_at": at,
     }
 
@@ -102,7 +102,7 @@ def _bound(connection: Connection, job_id: str) -> None:
 
 def _lines(row: Row[tuple[object, ...]], known: int) -> Iterator[LogLine]:
     """Yield the lines of a batch from number `known` on, and what was left out of it."""
-    made = _LINES.validate_json(zlib.decompress(row.lines))
+    made = _LINES.validate_json(unpacked(row.lines))
     for number, each in enumerate(made):
         if number >= known:
             at = datetime.fromtimestamp(each.at_ns / 1e9, UTC)

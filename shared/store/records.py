@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, Row, delete, or_, select
 
 from shared.contracts.record import RecordBatch, SpanRecord
 from shared.ids import now
+from shared.packing import packed, unpacked
 from shared.store.engine import insert_missing
 from shared.store.tables import span_batches
 
@@ -74,14 +74,14 @@ def _row(batch: RecordBatch) -> dict[str, object]:
         "began_ns": min(span.began_ns for span in batch.spans),
         "ended_ns": max(span.ended_ns for span in batch.spans),
         "has_error": any(span.is_error for span in batch.spans),
-        "spans": zlib.compress(_SPANS.dump_json(batch.spans, exclude_defaults=True), 1),
+        "spans": packed(_SPANS.dump_json(batch.spans, exclude_defaults=True)),
     }
 
 
 def _read(rows: Iterable[Row[Any]]) -> list[SpanRecord]:
     found: list[SpanRecord] = []
     for row in rows:
-        mine = _SPANS.validate_json(zlib.decompress(row.spans))
+        mine = _SPANS.validate_json(unpacked(row.spans))
         for span in mine:
             span.attributes.update({"service.name": row.service, "process": row.process})
         found += mine

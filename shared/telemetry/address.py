@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span, SpanProcessor
+from opentelemetry.trace import SpanKind
 
 from shared.telemetry.lines import beginning
 
@@ -14,10 +15,12 @@ LONGEST = 500  # characters
 
 
 class Addresses(SpanProcessor):
-    """Takes the secrets out of the URL of each span that begins."""
+    """Takes the secrets out of the URL of each request's span that begins."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         del parent_context
+        if span.kind is not SpanKind.SERVER:
+            return
         said = span.attributes or {}
         if query := said.get("url.query"):
             span.set_attribute("url.query", beginning(f"?{query}", LONGEST)[1:])

@@ -7,7 +7,7 @@ import pytest
 from gateway.zeros import zeros
 from shared.contracts.events import Event, EventType
 from shared.ids import now
-from shared.store import rollups
+from shared.store import tallies
 
 TOLD = [
     (EventType.JOB_QUEUED, "", "", {}),
@@ -24,7 +24,7 @@ TOLD = [
 @pytest.mark.parametrize(("what", "stage", "part", "data"), TOLD, ids=lambda each: str(each)[:20])
 def test_what_an_event_counts_was_there_before(what: EventType, stage: str, part: str, data: dict[str, Any]) -> None:
     event = Event(type=what, at=now(), org_id="o", job_id="j", stage=stage, part=part, data=data)
-    counted = rollups.count([event])
+    counted = tallies.count([event], {})
     assert counted
     for name, labels in counted:
         assert labels in zeros()[name]

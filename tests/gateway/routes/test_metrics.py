@@ -45,7 +45,7 @@ def test_it_tells_what_became_of_jobs(
     rollups.advance()
     found = scrape()
     assert value(found, "vedette_jobs", kind="host", outcome="succeeded") == 1
-    assert value(found, "celery_task_succeeded", name="scan.run") == 1
+    assert value(found, "celery_task_succeeded", name="scan.run", queue_name="scan") == 1
     assert sum(sample.value for sample in found["vedette_dead_letters"].samples) == 1
     assert value(found, "vedette_stage_duration_seconds", stage="scan", le="+Inf") == 1
     assert (value(found, "vedette_broker_up"), value(found, "vedette_database_up")) == (1, 1)

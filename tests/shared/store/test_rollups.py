@@ -13,10 +13,10 @@ from sqlalchemy import delete
 from shared.contracts.events import Event, EventType
 from shared.contracts.job import StageName
 from shared.ids import now
-from shared.store import eventlog, rollups
+from shared.store import eventlog, rollups, tallies
 from shared.store.engine import reading, writing
 from shared.store.tables import events
-from tests.shared.store.making import make, run_through
+from tests.shared.store.making import make, new_job, run_through
 
 Flat = dict[str, float]
 
@@ -25,10 +25,13 @@ def event(what: EventType, stage: str = "", part: str = "", **data: Any) -> Even
     return Event(type=what, at=now(), org_id="o", job_id="j", stage=stage, part=part, data=data)
 
 
+LANES = {"j": "scan.heavy"}
+
+
 def flat(*told: Event) -> Flat:
     return {
         f"{name}{{{','.join(f'{key}={value}' for key, value in labels)}}}": by
-        for (name, labels), by in rollups.count(told).items()
+        for (name, labels), by in tallies.count(told, LANES).items()
         if "_bucket" not in name and "_sum" not in name
     }
 
@@ -45,19 +48,20 @@ def advance() -> int:
 
 
 def test_each_event_of_a_job_is_counted_under_its_names() -> None:
-    assert flat(event(EventType.JOB_QUEUED)) == {"celery_task_sent{name=scan.run}": 1}
+    queued = event(EventType.JOB_QUEUED, lane="scan.realtime")
+    assert flat(queued) == {"celery_task_sent{name=scan.run,queue_name=scan.realtime}": 1}
     assert flat(event(EventType.STAGE_STARTED, "scan")) == {
-        "celery_task_received{name=scan.run}": 1,
-        "celery_task_started{name=scan.run}": 1,
+        "celery_task_received{name=scan.run,queue_name=scan.heavy}": 1,
+        "celery_task_started{name=scan.run,queue_name=scan.heavy}": 1,
     }
     assert flat(event(EventType.STAGE_RETRYING, "scan", failure_class="temporary")) == {
         "vedette_retries{class=temporary,stage=scan}": 1,
-        "celery_task_retried{name=scan.run}": 1,
-        "celery_task_sent{name=scan.run}": 1,
+        "celery_task_retried{name=scan.run,queue_name=scan.heavy}": 1,
+        "celery_task_sent{name=scan.run,queue_name=scan.heavy}": 1,
     }
     assert flat(event(EventType.STAGE_FAILED, "scan")) == {
-        "celery_task_failed{name=scan.run}": 1,
-        "celery_task_sent{name=notify.run}": 1,
+        "celery_task_failed{name=scan.run,queue_name=scan.heavy}": 1,
+        "celery_task_sent{name=notify.run,queue_name=notify}": 1,
     }
     assert flat(event(EventType.JOB_FINISHED, kind="host", state="failed")) == {
         "vedette_jobs{kind=host,outcome=failed}": 1
@@ -76,9 +80,9 @@ def test_each_event_of_a_job_is_counted_under_its_names() -> None:
 
 @given(st.lists(st.floats(0, 1000), min_size=1, max_size=50))
 def test_the_buckets_of_a_histogram_only_grow(values: list[float]) -> None:
-    counts = rollups.count(event(EventType.STAGE_FINISHED, "scan", ran_s=value) for value in values)
+    counts = tallies.count((event(EventType.STAGE_FINISHED, "scan", ran_s=value) for value in values), {})
     name = "vedette_stage_duration_seconds"
-    bounds = [f"{bound:g}" for bound in rollups.BUCKETS_S] + [rollups.INFINITE]
+    bounds = [f"{bound:g}" for bound in tallies.BUCKETS_S] + [tallies.INFINITE]
     found = [counts.get((f"{name}_bucket", (("le", bound), ("stage", "scan"))), 0.0) for bound in bounds]
     assert found == sorted(found)
     assert found[-1] == len(values)
@@ -91,11 +95,19 @@ def test_a_job_is_counted_once_however_often_one_looks(database: str) -> None:
     assert advance() > 0
     assert [advance(), advance()] == [0, 0]
     assert kept("vedette_jobs") == {"host,succeeded": 2}
-    assert kept("celery_task_succeeded") == {f"{stage}.run": 2 for stage in StageName}
+    assert kept("celery_task_succeeded") == {f"{stage}.run,{stage}": 2 for stage in StageName}
     assert set(kept("vedette_stage_duration_seconds_sum")) == set(StageName)
     run_through(make()[0])
     advance()
     assert kept("vedette_jobs") == {"host,succeeded": 3}
+
+
+def test_a_task_is_counted_for_the_lane_of_its_job(database: str) -> None:
+    [job_id] = make(new_job(lane="scan.heavy"))
+    run_through(job_id)
+    advance()
+    queues = {StageName.SCAN: "scan.heavy"}
+    assert kept("celery_task_started") == {f"{stage}.run,{queues.get(stage, stage)}": 1 for stage in StageName}
 
 
 def test_many_who_count_at_once_count_once(database: str) -> None:
