@@ -59,14 +59,18 @@ def mark_published(connection: Connection, ids: Sequence[str]) -> None:
 def unpublished(connection: Connection, before: datetime, limit: int = 500) -> list[str]:
     """Return jobs queued before `before` whose message never reached the broker, oldest first."""
     waiting = (*_UNSENT, jobs.c.state == JobState.QUEUED, jobs.c.queued_at < before)
-    query = select(jobs.c.id).where(*waiting).order_by(jobs.c.created_at).limit(limit)
+    query = select(jobs.c.id).where(*waiting).order_by(jobs.c.created_at, jobs.c.id).limit(limit)
     return list(connection.execute(query).scalars())
 
 
 def due(connection: Connection, limit: int = 500) -> list[Event]:
     """Queue the scheduled jobs whose time has come, oldest first; return their events. They are to be submitted."""
     asked = select(jobs.c.id).where(jobs.c.state == JobState.SCHEDULED, *_UNSENT)
-    ids = list(connection.execute(asked.where(jobs.c.due_at <= now()).order_by(jobs.c.due_at).limit(limit)).scalars())
+    ids = list(
+        connection.execute(
+            asked.where(jobs.c.due_at <= now()).order_by(jobs.c.due_at, jobs.c.id).limit(limit)
+        ).scalars()
+    )
     if not ids:
         return []
     still = (jobs.c.id.in_(ids), jobs.c.state == JobState.SCHEDULED)  # nobody cancelled it meanwhile
