@@ -13,13 +13,13 @@ from pathlib import Path
 
 from docs.pictures import stage
 from docs.pictures.capture import save
-from docs.pictures.receiver import Receiver
 from shared.contracts.job import JobView, StageName, StepState
 from shared.contracts.kinds.host import Target
 from shared.contracts.submission import Options
 from vedette import stack
 from vedette.client import Client
 from vedette.drill.crew import Crew
+from vedette.drill.mailbox import Mailbox
 from vedette.drill.victim import victim
 
 PATIENCE_S = 60.0  # for anything to come about
@@ -38,13 +38,13 @@ class Studio:
     """A running stack, and what its jobs speak to."""
 
     client: Client
-    receiver: Receiver
+    mailbox: Mailbox
     crew: Crew
     folder: Path
 
     def submit(self) -> JobView:
         ports = ",".join(str(port) for port in self.crew.ports)
-        options = Options(reports=["pdf", "html", "json"], notify=[self.receiver.url])
+        options = Options(reports=["pdf", "html", "json"], notify=[self.mailbox.url])
         target = Target(host=self.crew.host, ports=ports)
         return self.client.submit([target], options).jobs[0]
 
@@ -60,12 +60,12 @@ class Studio:
 
 
 def main(folder: Path) -> None:
-    with stage.stack(), Receiver() as receiver, Crew(PORTS, ANSWER_S) as crew:
+    with stage.stack(), Mailbox() as mailbox, Crew(PORTS, ANSWER_S) as crew:
         found = stack.connect()
         if found is None:
             raise NotDrawn("The stack has not come up.")
         with Client(found.url, found.token) as client:
-            studio = Studio(client, receiver, crew, folder)
+            studio = Studio(client, mailbox, crew, folder)
             retried(studio)
             killed(studio)
             replayed(studio)
@@ -73,7 +73,7 @@ def main(folder: Path) -> None:
 
 def retried(studio: Studio) -> None:
     """A receiver that is busy at first, so that `notify` is tried again; and the same while the scan still runs."""
-    studio.receiver.answers = [503]
+    studio.mailbox.answers = [503]
     job = studio.submit()
     until("the scan runs", lambda: is_running(studio, job))
     time.sleep(ANSWER_S * 2)
@@ -94,7 +94,7 @@ def killed(studio: Studio) -> None:
 
 def replayed(studio: Studio) -> None:
     """A receiver that refuses, and the replay after it was put right."""
-    studio.receiver.answers = [400]
+    studio.mailbox.answers = [400]
     job = studio.submit()
     studio.client.wait(job.id, PATIENCE_S)
     until("there is a dead letter", lambda: bool(_letters(job)))

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from docs.pictures.receiver import Receiver
 from shared import testing
 from tests.collector import Collector, Span, collector
 from tests.e2e.conftest import Home, free_port
+from vedette.drill.mailbox import Mailbox
 
 pytestmark = pytest.mark.e2e
 
@@ -75,10 +75,10 @@ class Watched:
 
     home: Home
     collector: Collector
-    receiver: Receiver
+    mailbox: Mailbox
 
     def submit(self, port: int) -> str:
-        asked = ("scan", "host", "127.0.0.1", "--ports", str(port), "--report", "json", "--notify", self.receiver.url)
+        asked = ("scan", "host", "127.0.0.1", "--ports", str(port), "--report", "json", "--notify", self.mailbox.url)
         done = self.home.run(*asked, "--no-wait", "-o", "id", "-q")
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -116,10 +116,10 @@ def start(home: Home, endpoint: str) -> None:
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     with ExitStack() as stack:
-        taking, receiver = stack.enter_context(collector()), stack.enter_context(Receiver())
+        taking, mailbox = stack.enter_context(collector()), stack.enter_context(Mailbox())
         home = Home(tmp_path_factory.mktemp("watched"))
         start(home, taking.url)
-        yield Watched(home, taking, receiver)
+        yield Watched(home, taking, mailbox)
         assert home.run("down").returncode == 0
 
 
@@ -151,7 +151,7 @@ def linked(trace: list[Span], name: str) -> list[str]:
 def test_a_job_with_a_retry_and_a_replay_is_exactly_two_linked_trees_over_five_processes(
     watched: Watched, greeter: int
 ) -> None:
-    watched.receiver.answers = [503, 400]
+    watched.mailbox.answers = [503, 400]
     job = watched.submit(greeter)
     watched.home.run("jobs", "wait", job, "--timeout", "60s")
     watched.replay(job)
@@ -214,7 +214,7 @@ def test_no_span_holds_a_ticket_a_token_or_the_path_of_a_receiver(watched: Watch
     said = repr(watched.collector.spans) + repr(watched.collector.requests)
     assert "hunter2" not in said
     assert token not in said
-    assert "/hooks" not in said
+    assert "/drill" not in said
 
 
 @pytest.fixture
