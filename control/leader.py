@@ -20,8 +20,7 @@ from shared.ids import new_id
 
 log = structlog.get_logger()
 
-TERM_S = 10.0  # the lock of a leader that was killed lasts no longer
-MARGIN_S = 1.0  # and its holder stops this long before, so that two never lead together
+MARGIN_S = 1.0  # the holder of the lock stops this long before its end, so that two never lead together
 
 # Also on a full server, which only what the loops take away makes room in: see Script.
 _CAMPAIGN = Script("""
@@ -40,7 +39,7 @@ return 0
 class Leader:
     """This process's claim to lead. `term_s`: how long one claim holds without being renewed."""
 
-    def __init__(self, client: redis.Redis, term_s: float = TERM_S) -> None:
+    def __init__(self, client: redis.Redis, term_s: float = keys.LEAD_TERM_S) -> None:
         self._client = client
         self._term_s = term_s
         self._until = 0.0

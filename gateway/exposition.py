@@ -126,14 +126,14 @@ def _of_server() -> Iterator[Metric]:
     with answering() as client:
         evicted = int(client.info("stats")["evicted_keys"])
         lag = client.xlen(keys.DEAD_LETTERS)
-        beat_at = client.object("idletime", keys.LEADER)
+        left_ms = int(client.pttl(keys.LEADER))
     try:
         lag += bus.client().xlen(spool.STREAM)
     except (redis.RedisError, OSError) as exc:
         raise BrokerAway("The bus does not answer.") from exc
     yield CounterMetricFamily("vedette_broker_evicted_keys", "Keys that Redis forgot to make room.", value=evicted)
     yield _gauge("vedette_bus_lag_messages", "What control has yet to take in.", (), [((), lag)])
-    age_s = _NEVER_S if beat_at is None else float(beat_at)
+    age_s = _NEVER_S if left_ms < 0 else max(0.0, keys.LEAD_TERM_S - left_ms / 1000)
     said = "Since control's leader last renewed its lead."
     yield _gauge("vedette_scheduler_heartbeat_age_seconds", said, (), [((), age_s)])
     forged = CounterMetricFamily(

@@ -11,7 +11,8 @@ PAUSED = "paused"  # hash: lane -> JSON
 CANCELLED = "cancelled"  # sorted set: job id -> unix time
 WORKERS = "workers"  # hash: hostname -> JSON
 LEFT = "workers:left"  # hash: hostname -> JSON, of workers that ended of their own will
-LEADER = "control:leader"
+LEADER = "control:leader"  # string: token of who leads; it lasts LEAD_TERM_S from its last renewal
+LEAD_TERM_S = 10.0  # so the lock of a leader that was killed lasts no longer
 REFUSALS = "signature:failures"  # hash: reason -> how many messages and events could not be verified
 
 SEPARATOR = "\x06\x16"  # between a lane and its priority

@@ -12,6 +12,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain
 
 from control import rollups
+from control.leader import Leader
+from shared.broker import keys
+from shared.broker.client import client as broker
 from shared.settings import settings
 from shared.testing import RedisServer
 from tests.deploy import queries
@@ -132,3 +135,23 @@ def test_without_a_database_the_queues_are_there(
     found = scrape()
     assert (value(found, "vedette_broker_up"), value(found, "vedette_database_up")) == (1, 0)
     assert len(found["vedette_queue_waiting"].samples) == 7
+
+
+@pytest.fixture(params=["noeviction", "allkeys-lru", "allkeys-lfu"])
+def policy(request: pytest.FixtureRequest, client: TestClient) -> Iterator[None]:
+    broker().config_set("maxmemory-policy", request.param)
+    yield
+    broker().config_set("maxmemory-policy", "noeviction")
+
+
+@pytest.mark.usefixtures("policy")
+def test_how_long_ago_the_leader_renewed_its_lead_is_told_under_each_policy_of_memory(
+    scrape: Callable[[], dict[str, Metric]],
+) -> None:
+    assert value(scrape(), "vedette_scheduler_heartbeat_age_seconds") == 1e6, "nobody ever led"
+    assert Leader(broker()).campaign()
+    found = scrape()
+    age_s = value(found, "vedette_scheduler_heartbeat_age_seconds")
+    assert age_s is not None
+    assert 0 <= age_s < keys.LEAD_TERM_S
+    assert "vedette_signature_failures" in found
