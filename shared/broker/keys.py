@@ -13,7 +13,8 @@ WORKERS = "workers"  # hash: hostname -> JSON
 LEFT = "workers:left"  # hash: hostname -> JSON, of workers that ended of their own will
 LEADER = "control:leader"  # string: token of who leads; it lasts LEAD_TERM_S from its last renewal
 LEAD_TERM_S = 10.0  # so the lock of a leader that was killed lasts no longer
-REFUSALS = "signature:failures"  # hash: reason -> how many messages and events could not be verified
+REFUSALS = "signature:failures"  # hash: reason -> how many messages and events could not be verified; and
+LAST_REFUSAL = "last"  # in that hash: unix time of the last one, whole seconds
 
 SEPARATOR = "\x06\x16"  # between a lane and its priority
 STEPS = (0, 3, 6, 9)  # priorities that have a list of their own; 0 is served first

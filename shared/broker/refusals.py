@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from shared.broker import keys
@@ -12,11 +13,13 @@ REASONS = sorted(reason.value for reason in UNVERIFIED)
 
 
 def count(refused: Mapping[str, int]) -> None:
-    """Add to the numbers. Raises BrokerAway."""
+    """Add to the numbers, and keep when that was. Raises BrokerAway."""
+    known = {reason: number for reason, number in refused.items() if reason in REASONS}
     with answering() as client:
-        for reason, number in refused.items():
-            if reason in REASONS:
-                client.hincrby(keys.REFUSALS, reason, number)
+        for reason, number in known.items():
+            client.hincrby(keys.REFUSALS, reason, number)
+        if known:
+            client.hset(keys.REFUSALS, keys.LAST_REFUSAL, int(time.time()))
 
 
 def counts() -> dict[str, int]:

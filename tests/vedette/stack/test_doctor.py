@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from shared.broker import keys
-from vedette.stack.broker import REFUSALS
 from vedette.stack.doctor import doctor
 from vedette.stack.home import Layout
 
@@ -71,7 +69,3 @@ def test_what_names_no_database_is_said_without_repeating_it(
     assert detail.startswith("VEDETTE_DATABASE_URL ")
     assert said in detail
     assert "pw" not in detail
-
-
-def test_the_number_of_forged_messages_is_where_the_workers_keep_it() -> None:
-    assert REFUSALS == keys.REFUSALS
