@@ -36,8 +36,8 @@ from shared.store import jobs, migrate
 from shared.store.engine import reading, writing
 from tests import broker
 from tests.chaos import notes
-from tests.chaos.receiver import Receiver
 from tests.conftest import forget
+from tests.receiver import Receiver
 from vedette.client import Client
 
 STAGES = tuple(stage.value for stage in StageName)

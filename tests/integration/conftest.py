@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -29,36 +28,11 @@ from shared.store import jobs
 from shared.store.engine import reading
 from tests import broker
 from tests.conftest import forget
+from tests.receiver import Receiver
 from tests.shared.store.making import make, new_job
 
 END_S = 60.0  # a job of a second, on a machine with a hundred other things to do
 REPORTS = ["html", "json"]
-
-
-class Receiver:
-    """An HTTP server on loopback that keeps what it was sent."""
-
-    def __init__(self) -> None:
-        self.told: list[dict[str, Any]] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                outer.told.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-                self.send_response(204)
-                self.end_headers()
-
-            def do_GET(self) -> None:
-                self.send_error(404)
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = int(self.server.server_address[1])
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def of(self, job_id: str) -> list[dict[str, Any]]:
-        return [told["data"] for told in self.told if told["data"]["job_id"] == job_id]
 
 
 @dataclass
@@ -161,8 +135,7 @@ def own_stack(
 @contextmanager
 def built(folder: Path, database_url: str, **more: str) -> Iterator[Stack]:
     """A stack on a Redis of its own; `more` are settings, without the prefix of their variables."""
-    receiver = Receiver()
-    with ExitStack() as processes, pytest.MonkeyPatch.context() as patch:
+    with Receiver() as receiver, ExitStack() as processes, pytest.MonkeyPatch.context() as patch:
         server = processes.enter_context(testing.redis_server())
         environment = {
             "VEDETTE_DATABASE_URL": database_url,
@@ -187,8 +160,6 @@ def built(folder: Path, database_url: str, **more: str) -> Iterator[Stack]:
         for service in made.workers:
             made.kill(service)
     forget()
-    receiver.server.shutdown()
-    receiver.server.server_close()
 
 
 @pytest.fixture
