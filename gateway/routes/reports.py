@@ -65,7 +65,7 @@ def list_job_reports(caller: Asking, piece: Piece) -> Page[ReportView]:
     "/jobs/{id}/reports/{format}",
     response_class=Response,
     responses={
-        200: {"description": "The file", "content": {"application/octet-stream": {}}},
+        200: {"description": "The file", "content": {"*/*": {}}},
         304: {"description": "`If-None-Match` names the file as it is."},
     },
     dependencies=[needs(Permission.READ)],

@@ -71,7 +71,7 @@ def found(make_job: Callable[..., str], bury: Callable[..., str]) -> Foreign:
     letters = [_bury(bury, jobs[1], state) for state in (DeadLetterState.OPEN, DeadLetterState.QUARANTINED)]
     with writing(A) as connection:
         connection.execute(tables.jobs.update().values(batch_id=batch))
-        _results(connection, jobs[0])
+        results(connection, jobs[0])
         rule = NewRule(contains=CANARY, failure_class=FailureClass.TEMPORARY)
         dlq_rules.add(connection, A, rule, CANARY)
         scan_rules.add(connection, A, NewScanRule(effect=Effect.DENY, what=f"{CANARY}.example", reason=CANARY), CANARY)
@@ -132,19 +132,22 @@ def _spans(job_id: str, trace_id: str) -> list[RecordBatch]:
     return [RecordBatch(id=new_id(), spans=[span], **batch) for span in spans]
 
 
-def _results(connection: Any, job_id: str) -> None:
+def results(connection: Any, job_id: str, org_id: str = A) -> None:
+    """Keep a finding, what was seen, three reports and a delivery of a job."""
     at = now()
     texts = {"title": CANARY, "subject": CANARY, "what": CANARY, "why": CANARY, "fix": CANARY}
     judged = Finding.model_validate(
         {"rule": "host.telnet", "severity": Severity.HIGH, "fingerprint": CANARY, "first_seen_at": at, **texts}
     )
     seen = Observation.model_validate({"type": "port", "subject": CANARY, "data": {"x": CANARY}, "observed_at": at})
-    findings.save(connection, job_id, A, [judged], Assessment(score=1, grade="F"))
-    evidence.save(connection, job_id, A, [seen], Coverage(asked=1, checked=1))
+    findings.save(connection, job_id, org_id, [judged], Assessment(score=1, grade="F"))
+    evidence.save(connection, job_id, org_id, [seen], Coverage(asked=1, checked=1))
     for name in ("html", "json", "pdf"):
         content = CANARY.encode()
-        reports.save(connection, A, reports.describe(job_id, name, "text/plain", f"{CANARY}.{name}", content), content)
-    deliveries.begin(connection, Key(job_id, A, StageName.NOTIFY), "https", _URL)
+        reports.save(
+            connection, org_id, reports.describe(job_id, name, "text/plain", f"{CANARY}.{name}", content), content
+        )
+    deliveries.begin(connection, Key(job_id, org_id, StageName.NOTIFY), "https", _URL)
 
 
 def _fill_the_rest(batch: str) -> None:
