@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from gateway import bulk, intake, lookup, queues
@@ -14,9 +15,11 @@ from shared.contracts.observation import Observation
 from shared.contracts.operation import Operation
 from shared.contracts.triage import BulkDiscard
 from shared.errors import Conflict, InvalidInput
+from shared.ids import now
 from shared.store import dead_letters, evidence, jobs, statistics
 from shared.store.engine import reading
 
+DAY = timedelta(hours=24)
 _STATES = {
     JobState.SUCCEEDED: "SUCCESS",
     JobState.PARTIAL: "SUCCESS",
@@ -88,12 +91,12 @@ def stats(caller: Caller) -> WorkerStats:
     """Return the numbers of the earlier dashboard. Raises BrokerAway."""
     views, fleet = queues.views(), queues.workers()
     with reading(caller.org_id) as connection:
-        found = statistics.overview(connection, caller.org_id)
+        found = statistics.overview(connection, caller.org_id, now() - DAY)
     return WorkerStats(
         active_workers=len(fleet),
         total_pending=sum(view.waiting for view in views),
-        jobs_processed_24h=found.finished_24h,
-        jobs_failed_24h=found.failed_24h,
+        jobs_processed_24h=found.finished,
+        jobs_failed_24h=found.failed,
         avg_processing_time=found.average_s or 0.0,
         success_rate=1.0 if found.success_rate is None else found.success_rate,
         queue_depths={view.name: view.waiting for view in views},

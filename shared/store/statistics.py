@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Text, and_, cast, func, literal, select
 
 from shared.contracts.job import JobState
-from shared.contracts.statistics import Bucket, Came, Interval, Overview
-from shared.ids import now
-from shared.store import dead_letters
+from shared.contracts.statistics import Bucket, Came, Interval, KindFigures, Overview
+from shared.store import dead_letters, percentiles
 from shared.store.tables import jobs
 from shared.store.tables.columns import SecondsBetween
 
-DAY = timedelta(hours=24)
 _FAILED = (JobState.FAILED, JobState.DEAD)
 _LENGTHS = {Interval.MINUTE: 16, Interval.HOUR: 13, Interval.DAY: 10}  # characters of a moment as text
 _ALL = literal("", Text)
+_BETWEEN = "/"  # a kind and a profile, which have none in them
 
 Piece = ColumnElement[str]  # what jobs are put together by
 States = dict[JobState, int]
 
 
-def overview(connection: Connection, org_id: str) -> Overview:
-    """Return how the jobs stand, and what came of those that ended in the last 24 hours."""
-    ended = _ended(org_id, now() - DAY)
+def overview(connection: Connection, org_id: str, since: datetime) -> Overview:
+    """Return how the jobs stand, and what came of those that ended since then."""
+    ended = is_over(org_id, since)
     states = _states(connection, _ALL, ended).get("", {})
     came = _came(states, _times(connection, _ALL, ended).get("", {}))
     return Overview(
         states=_states(connection, _ALL, jobs.c.org_id == org_id).get("", {}),
-        finished_24h=sum(states.values()),
-        failed_24h=_failed(states),
+        finished=sum(states.values()),
+        failed=_failed(states),
         dead_letters=dead_letters.waiting(connection, org_id),
         **came.model_dump(),
     )
@@ -42,7 +41,7 @@ def timeseries(connection: Connection, org_id: str, every: Interval, since: date
     """Return the jobs that ended since then, by interval, oldest first. Intervals without any are left out."""
     # Both databases write a moment as `2026-11-25 18:47:30…`, in UTC.
     piece = func.substr(cast(jobs.c.finished_at, Text), 1, _LENGTHS[every])
-    ended = _ended(org_id, since)
+    ended = is_over(org_id, since)
     times = _times(connection, piece, ended)
     found = sorted(_states(connection, piece, ended).items())
     return [
@@ -50,7 +49,21 @@ def timeseries(connection: Connection, org_id: str, every: Interval, since: date
     ]
 
 
-def _ended(org_id: str, since: datetime) -> ColumnElement[bool]:
+def kinds(connection: Connection, org_id: str, since: datetime) -> list[KindFigures]:
+    """Return the jobs that ended since then, by kind and profile, those with most jobs first."""
+    piece = jobs.c.kind + _BETWEEN + jobs.c.profile
+    ended = is_over(org_id, since)
+    times = _times(connection, piece, ended)
+    found = []
+    for name, states in _states(connection, piece, ended).items():
+        kind, _, profile = name.partition(_BETWEEN)
+        came = _came(states, times.get(name, {})).model_dump()
+        found.append(KindFigures(kind=kind, profile=profile, states=states, **came))
+    return sorted(found, key=lambda each: (-sum(each.states.values()), each.kind, each.profile))
+
+
+def is_over(org_id: str, since: datetime) -> ColumnElement[bool]:
+    """Return what is true of the jobs that ended since then."""
     is_indexed = jobs.c.state != literal(JobState.QUEUED.value, literal_execute=True)  # as an index has it
     return and_(jobs.c.org_id == org_id, jobs.c.finished_at >= since, is_indexed)
 
@@ -67,19 +80,11 @@ def _states(connection: Connection, piece: Piece, which: ColumnElement[bool]) ->
 def _times(connection: Connection, piece: Piece, which: ColumnElement[bool]) -> dict[str, Mapping[str, Any]]:
     """Return how long jobs ran, by piece: those that began and were not cancelled."""
     ran_s = SecondsBetween(jobs.c.started_at, jobs.c.finished_at)
-    share = func.cume_dist().over(partition_by=piece, order_by=ran_s)
+    share = percentiles.share(ran_s, piece)
     which = which & jobs.c.started_at.is_not(None) & (jobs.c.state != JobState.CANCELLED)
-    ran = select(piece.label("piece"), ran_s.label("ran_s"), share.label("share")).where(which).subquery()
-    took = {
-        "average_s": func.avg(ran.c.ran_s),
-        "p50_s": func.min(ran.c.ran_s).filter(ran.c.share >= 0.5),
-        "p95_s": func.min(ran.c.ran_s).filter(ran.c.share >= 0.95),
-    }
-    query = select(ran.c.piece, *(value.label(name) for name, value in took.items())).group_by(ran.c.piece)
-    return {
-        row["piece"]: {name: round(float(row[name]), 3) for name in took}
-        for row in connection.execute(query).mappings()
-    }
+    ran = select(piece.label("piece"), ran_s.label("ran"), share.label("ran_share")).where(which).subquery()
+    query = select(ran.c.piece, *percentiles.measures(ran, "ran")).group_by(ran.c.piece)
+    return {row["piece"]: percentiles.took(row, "ran") for row in connection.execute(query).mappings()}
 
 
 def _came(states: States, times: Mapping[str, Any]) -> Came:

@@ -19,7 +19,7 @@ def test_the_overview_and_the_series_say_what_ended_and_how_long_it_ran(client: 
     finish(submit(client))
     submit(client)
     seen = client.get(f"{STATS}/overview").json()
-    assert (seen["states"], seen["finished_24h"], seen["failed_24h"]) == ({"queued": 1, "succeeded": 1}, 1, 0)
+    assert (seen["states"], seen["finished"], seen["failed"]) == ({"queued": 1, "succeeded": 1}, 1, 0)
     told = {name: seen[name] for name in ("success_rate", "average_s", "p50_s", "p95_s")}
     assert told["success_rate"] == 1.0
     assert 0 < told["p50_s"] == told["p95_s"] == told["average_s"] < 60
@@ -29,10 +29,31 @@ def test_the_overview_and_the_series_say_what_ended_and_how_long_it_ran(client: 
         assert bucket == {"states": {"succeeded": 1}, **told}
 
 
+@both_databases
+def test_stages_and_kinds_say_what_ended_and_how_long_it_took(client: TestClient) -> None:
+    finish(submit(client))
+    found = client.get(f"{STATS}/stages").json()
+    assert [(each["stage"], each["runs"], each["failed"]) for each in found["items"]] == [
+        ("scan", 1, 0),
+        ("process", 1, 0),
+        ("report", 1, 0),
+        ("notify", 1, 0),
+    ]
+    assert all(0 <= each[what]["p95_s"] < 60 for each in found["items"] for what in ("ran", "waited"))
+    (kind,) = client.get(f"{STATS}/kinds").json()["items"]
+    assert (kind["kind"], kind["profile"], kind["states"]) == ("host", "standard", {"succeeded": 1})
+
+
+@pytest.mark.parametrize("figures", ["overview", "timeseries", "stages", "kinds"])
+@pytest.mark.parametrize("hours", ["0", "2161", "-1", "x"])
+def test_hours_are_between_one_and_ninety_days(client: TestClient, figures: str, hours: str) -> None:
+    assert client.get(f"{STATS}/{figures}?hours={hours}").status_code == 422
+
+
 def test_a_job_cancelled_in_its_queue_is_no_failure(client: TestClient) -> None:
     assert client.post(f"/api/v1/jobs/{submit(client)}:cancel").is_success
     seen = client.get(f"{STATS}/overview").json()
-    assert (seen["states"], seen["finished_24h"]) == ({JobState.CANCELLED.value: 1}, 1)
+    assert (seen["states"], seen["finished"]) == ({JobState.CANCELLED.value: 1}, 1)
     assert [seen[name] for name in ("success_rate", "average_s", "p50_s", "p95_s")] == [None] * 4
 
 

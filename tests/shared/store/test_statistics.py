@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event, update
 
-from shared.contracts.job import JobState
+from shared.contracts.job import JobState, Profile
 from shared.contracts.statistics import Bucket, Came, Interval, Overview
+from shared.contracts.submission import Options
 from shared.ids import now
 from shared.store import search, statistics
 from shared.store.engine import engine, reading, writing
@@ -23,9 +24,9 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ENDS = [JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED, JobState.DEAD, JobState.CANCELLED]
 
 
-def end(at: datetime, ran_s: float | None, state: JobState = JobState.SUCCEEDED, org_id: str = ORG) -> None:
+def end(at: datetime, ran_s: float | None, state: JobState = JobState.SUCCEEDED, **fields: Any) -> None:
     """Write a job that ended then. ran_s: for how long it ran, or None for one that never began."""
-    [job_id] = make(new_job(org_id=org_id))
+    [job_id] = make(new_job(**fields))
     began = None if ran_s is None else at - timedelta(seconds=ran_s)
     with writing() as connection:
         change = update(jobs).where(jobs.c.id == job_id).values(state=state, started_at=began, finished_at=at)
@@ -34,7 +35,13 @@ def end(at: datetime, ran_s: float | None, state: JobState = JobState.SUCCEEDED,
 
 def overview(org_id: str = ORG) -> Overview:
     with reading(org_id) as connection:
-        return statistics.overview(connection, org_id)
+        return statistics.overview(connection, org_id, now() - timedelta(hours=24))
+
+
+def kinds() -> list[tuple[str, str, dict[JobState, int], float | None, float | None]]:
+    with reading(ORG) as connection:
+        found = statistics.kinds(connection, ORG, now() - timedelta(hours=24))
+    return [(each.kind, each.profile, each.states, each.success_rate, each.p95_s) for each in found]
 
 
 def series(every: Interval, since: datetime = NOON - timedelta(days=2), org_id: str = ORG) -> list[Bucket]:
@@ -72,11 +79,11 @@ def test_what_was_cancelled_or_never_began_tells_no_time() -> None:
     end(now(), 900.0, JobState.CANCELLED)
     end(now(), None, JobState.CANCELLED)
     seen = overview()
-    assert (seen.finished_24h, seen.failed_24h, came(seen)) == (2, 0, (None, None, None, None))
+    assert (seen.finished, seen.failed, came(seen)) == (2, 0, (None, None, None, None))
     end(now(), None, JobState.DEAD)
     end(now(), 3.0, JobState.PARTIAL)
     seen = overview()
-    assert (seen.finished_24h, seen.failed_24h, came(seen)) == (4, 1, (0.5, 3.0, 3.0, 3.0))
+    assert (seen.finished, seen.failed, came(seen)) == (4, 1, (0.5, 3.0, 3.0, 3.0))
 
 
 def test_the_overview_reaches_back_a_day_and_into_no_other_organisation() -> None:
@@ -85,7 +92,7 @@ def test_the_overview_reaches_back_a_day_and_into_no_other_organisation() -> Non
     end(now(), 70.0, JobState.FAILED, org_id="other")
     make(new_job())
     seen = overview()
-    assert (seen.finished_24h, seen.failed_24h, came(seen)) == (1, 0, (1.0, 4.0, 4.0, 4.0))
+    assert (seen.finished, seen.failed, came(seen)) == (1, 0, (1.0, 4.0, 4.0, 4.0))
     assert seen.states == {JobState.SUCCEEDED: 1, JobState.FAILED: 1, JobState.QUEUED: 1}
 
 
@@ -109,6 +116,18 @@ def test_a_series_leaves_out_what_ended_before() -> None:
     end(NOON, 2.0)
     (bucket,) = series(Interval.DAY, NOON)
     assert (bucket.states, bucket.p95_s) == ({JobState.SUCCEEDED: 1}, 2.0)
+
+
+def test_kinds_and_profiles_are_told_apart_the_busiest_first() -> None:
+    quick, standard = Options(profile=Profile.QUICK), Options()
+    end(now(), 1.0, options=quick)
+    end(now(), 30.0, options=standard)
+    end(now(), 20.0, JobState.FAILED, options=standard)
+    end(now(), 70.0, options=standard, org_id="other")
+    assert kinds() == [
+        ("host", "standard", {JobState.SUCCEEDED: 1, JobState.FAILED: 1}, 0.5, 30.0),
+        ("host", "quick", {JobState.SUCCEEDED: 1}, 1.0, 1.0),
+    ]
 
 
 @pytest.mark.parametrize("seed", range(3))
