@@ -24,6 +24,7 @@ from shared.contracts.logs import LineRecord, LogLevel
 from shared.contracts.record import RecordBatch, SpanRecord
 from shared.errors import Infrastructure
 from shared.ids import new_id
+from shared.spool import stream
 from shared.store import lines, records
 from shared.store.engine import engine, reading, writing
 from shared.store.tables import span_batches
@@ -141,7 +142,7 @@ def test_what_nobody_here_has_written_is_refused_counted_and_stops_nothing() -> 
 
 
 def test_what_was_cut_off_by_a_full_stream_costs_the_records_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "MAXLEN", 100)
+    monkeypatch.setattr(stream, "MAXLEN", 100)
     send([batch(f"{n:04d}") for n in range(600)])
     while recorder.take_in():
         pass
