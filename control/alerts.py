@@ -34,6 +34,8 @@ def run(stop: threading.Event) -> None:
             watch(judge, forgeries)
         except Infrastructure as exc:
             log.warning("alerts.skipped", error=exc.code, message=exc.message)
+        except Exception:
+            log.exception("alerts.failed")  # a loop that began anew would not know since when something has been wrong
         stop.wait(min(EVERY_S, settings().alert_hold_s or EVERY_S))
 
 

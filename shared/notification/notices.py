@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 
 import structlog
+from pydantic import ValidationError
 
 from shared.errors import External, Infrastructure, Temporary, VedetteError
 from shared.notification import channels
@@ -17,7 +18,7 @@ from shared.redaction import shown
 from shared.settings import settings
 from shared.store import alerts
 from shared.store.alerts import Due
-from shared.store.engine import writing
+from shared.store.engine import Connection, writing
 
 log = structlog.get_logger()
 
@@ -35,14 +36,27 @@ def run(stop: threading.Event) -> None:
 def send() -> bool:
     """Send the notice that is due, if there is one; return whether there was. Raises Infrastructure."""
     with writing() as connection:
-        due = alerts.claim(connection)
+        notice_id = alerts.claim(connection)
+        if notice_id is None:
+            return False
+        due = _read(connection, notice_id)
     if due is None:
-        return False
+        return True
     state, answer, is_final = _sent(due)
     log.info("alert.told", alert_id=due.notice.alert_id, to=shown(due.destination), state=state, answer=answer)
     with writing() as connection:
         alerts.settle(connection, due.id, state, answer, is_final=is_final)
     return True
+
+
+def _read(connection: Connection, notice_id: str) -> Due | None:
+    """Return what is to be sent, None for what no version of ours wrote: it must not hold up all that come after it."""
+    try:
+        return alerts.due(connection, notice_id)
+    except ValidationError:
+        log.exception("alert.notice.unreadable", notice_id=notice_id)
+        alerts.settle(connection, notice_id, alerts.FAILED, "It cannot be read.")
+        return None
 
 
 def _sent(due: Due) -> tuple[str, str, bool]:
@@ -70,4 +84,6 @@ def _attempt(work: Callable[[], bool]) -> bool:
         return work()
     except Infrastructure as exc:
         log.warning("alert.notices.delayed", error=exc.code, message=exc.message)
-        return False
+    except Exception:
+        log.exception("alert.notices.failed")  # the next round may fare better; a loop that ended would not
+    return False

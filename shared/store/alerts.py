@@ -123,18 +123,19 @@ def acknowledge(connection: Connection, alert_id: str, by: str) -> AlertView:
     return get(connection, alert_id)
 
 
-def claim(connection: Connection) -> Due | None:
-    """Take the notice that has been due longest, and mark it as being sent."""
+def claim(connection: Connection) -> str | None:
+    """Mark the notice that has been due longest as being sent; return its id."""
     waiting = (alert_notices.c.state == PENDING, alert_notices.c.due_at <= now())
-    query = select(alert_notices, alerts.c.id.label("of")).join(alerts, alerts.c.id == alert_notices.c.alert_id)
-    row = connection.execute(query.where(*waiting).order_by(alert_notices.c.due_at).limit(1)).mappings().one_or_none()
-    if row is None:
-        return None
-    mine = (alert_notices.c.id == row["id"], alert_notices.c.state == PENDING)
+    found = connection.scalar(select(alert_notices.c.id).where(*waiting).order_by(alert_notices.c.due_at).limit(1))
+    mine = (alert_notices.c.id == found, alert_notices.c.state == PENDING)
     taken = update(alert_notices).where(*mine).values(state=SENDING, tries=alert_notices.c.tries + 1)
-    if not connection.execute(taken).rowcount:
-        return None
-    return Due(row["id"], row["destination"], _notice(get(connection, row["alert_id"]), row))
+    return found if found and connection.execute(taken).rowcount else None
+
+
+def due(connection: Connection, notice_id: str) -> Due:
+    """Return a notice that was claimed. Raises pydantic.ValidationError for one of an alert that this version lacks."""
+    row = connection.execute(select(alert_notices).where(alert_notices.c.id == notice_id)).mappings().one()
+    return Due(notice_id, row["destination"], _notice(get(connection, row["alert_id"]), row))
 
 
 def settle(connection: Connection, notice_id: str, state: str, answer: str, *, is_final: bool = True) -> None:

@@ -41,7 +41,8 @@ def listed(state: AlertState | None = None) -> list[AlertView]:
 def due() -> Iterator[Due]:
     while True:
         with writing() as connection:
-            found = alerts.claim(connection)
+            claimed = alerts.claim(connection)
+            found = alerts.due(connection, claimed) if claimed else None
         if found is None:
             return
         yield found
