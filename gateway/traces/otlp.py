@@ -17,7 +17,7 @@ from gateway.traces.source import Source
 from gateway.traces.view import rows
 from shared.contracts.record import SpanKind, SpanRecord
 from shared.contracts.trace import Segment, SpanState
-from shared.telemetry.tracing import ATTEMPT, JOB, PART, SEGMENT, STAGE
+from shared.telemetry.attributes import ATTEMPT, JOB, PART, SEGMENT, STAGE
 
 _KINDS = {kind: number for number, kind in enumerate(SpanKind, 1)}  # as in trace.proto
 _ERROR = 2

@@ -9,7 +9,7 @@ from gateway.traces.row import SECOND, Row
 from shared.contracts.job import StageName
 from shared.contracts.record import SpanKind, SpanRecord
 from shared.contracts.trace import Segment, SpanError, SpanState
-from shared.telemetry.tracing import ATTEMPT, JOB, PART, SEGMENT, STAGE
+from shared.telemetry.attributes import ATTEMPT, JOB, PART, SEGMENT, STAGE
 
 LATEST = 4_102_444_800 * SECOND  # the year 2100; what a broken clock says beyond is cut
 

@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind
 
 from shared import telemetry
 from shared.layers.work import ADDRESS, work
-from shared.telemetry.tracing import Attributes
+from shared.telemetry.attributes import Attributes
 
 MOST_PORTS = 50  # of one job that are told of one by one; a tarpit has 65535 open
 

@@ -28,7 +28,7 @@ from shared.store import cancellation, ledger
 from shared.store.engine import Write, reading, writing
 from shared.store.ledger import Key, Superseded, Taken
 from shared.store.step import STAGES
-from shared.telemetry.tracing import PART
+from shared.telemetry.attributes import PART
 from shared.text import kept
 
 log = structlog.get_logger()

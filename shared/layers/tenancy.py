@@ -11,7 +11,7 @@ from structlog.contextvars import bind_contextvars, bound_contextvars
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import StageName
 from shared.layers.delivery import Delivery
-from shared.telemetry.tracing import ATTEMPT
+from shared.telemetry.attributes import ATTEMPT
 
 
 @contextmanager

@@ -16,9 +16,9 @@ from opentelemetry.trace import SpanKind
 from shared import telemetry
 from shared.contracts.envelope import Envelope
 from shared.contracts.job import StageName
+from shared.contracts.trace import Segment
 from shared.layers.delivery import Delivery
-from shared.telemetry import Segment
-from shared.telemetry.tracing import ATTEMPT, JOB, KIND, ORG, SEGMENT, STAGE, Attributes
+from shared.telemetry.attributes import ATTEMPT, JOB, KIND, ORG, SEGMENT, STAGE, Attributes
 
 _SAID = {"job_id": JOB, "org_id": ORG, "kind": KIND}  # of an envelope
 

@@ -13,7 +13,7 @@ from structlog.contextvars import get_contextvars
 from shared import telemetry
 from shared.dlq import detail, fingerprint
 from shared.errors import classify
-from shared.telemetry.tracing import Attributes
+from shared.telemetry.attributes import Attributes
 
 NOTABLE_S = 0.005
 ADDRESS = "server.address"

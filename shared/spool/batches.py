@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, StatusCode
 
 from shared.ids import new_id
-from shared.telemetry.tracing import JOB, ORG
+from shared.telemetry.attributes import JOB, ORG
 
 AT_ONCE = 1000  # spans, and lines, in one batch
 Line = tuple[str, str, dict[str, Any]]  # organisation, job, and what `contracts.logs.LineRecord` reads

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from shared.spool import batches
 from shared.spool.batches import Line
 from shared.spool.stream import send
-from shared.telemetry.tracing import ATTEMPT, JOB, ORG, STAGE
+from shared.telemetry.attributes import ATTEMPT, JOB, ORG, STAGE
 
 log = structlog.get_logger()
 

@@ -6,12 +6,11 @@ Spans are made with the OpenTelemetry SDK. They go to the product's own store (`
 
 from __future__ import annotations
 
-from shared.contracts.trace import Segment
 from shared.telemetry.logs import start
-from shared.telemetry.tracing import begin, fail, job_trace, open_span, past, span, trace_id, trace_of, traceparent
+from shared.telemetry.propagation import trace_id, trace_of, traceparent
+from shared.telemetry.tracing import begin, fail, job_trace, open_span, past, span
 
 __all__ = [
-    "Segment",
     "begin",
     "fail",
     "job_trace",

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 import structlog
 
 from shared.settings import Settings
-from shared.telemetry.tracing import trace_id
+from shared.telemetry.propagation import trace_id
 from shared.text import inert
 
 _NOISY = ("celery", "kombu", "amqp", "urllib3", "httpx2", "httpcore2", "faststream", "alembic", "sqlalchemy")

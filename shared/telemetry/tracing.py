@@ -1,12 +1,12 @@
-"""Spans: around a block, or of a time that is over; and the trace of a job, which all of its stages continue."""
+"""Spans: around a block, or of a time that is over; and that of a job, which all of its stages continue."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import cache
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
@@ -14,19 +14,15 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import SpanKind, StatusCode
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from shared.contracts.trace import Segment
 from shared.telemetry.address import Addresses
+from shared.telemetry.attributes import JOB, KIND, ORG, SEGMENT, Attributes
 from shared.telemetry.lines import beginning
+from shared.telemetry.propagation import context_of, links_to, trace_id, traceparent, traceparent_of
 
-Attributes = Mapping[str, str | int | float | bool]
-
-JOB, ORG, STAGE, ATTEMPT = "vedette.job.id", "vedette.org.id", "vedette.stage", "vedette.attempt"
-KIND, SEGMENT, PART = "vedette.target.kind", "vedette.segment", "vedette.part"
 _NAME = "vedette"
 _SECOND = 1_000_000_000  # in nanoseconds
-_W3C = TraceContextTextMapPropagator()  # by itself: the one that the environment chooses would look for baggage too
 
 
 def begin(service: str, processors: Sequence[SpanProcessor]) -> None:
@@ -70,7 +66,7 @@ def span(
     class says `is_outcome` tells how something ended well, and makes none.
     """
     current = _tracer().start_span(
-        name, context=_context(traceparent), kind=kind, attributes=attributes, links=_links(linked_to)
+        name, context=context_of(traceparent), kind=kind, attributes=attributes, links=links_to(linked_to)
     )
     outside = context.attach(trace.set_span_in_context(current))
     try:
@@ -89,8 +85,8 @@ def open_span(
     name: str, attributes: Attributes, *, kind: SpanKind = SpanKind.INTERNAL, traceparent: str = ""
 ) -> tuple[trace.Span, str]:
     """Begin a span that whoever gets it ends; return it and its traceparent."""
-    made = _tracer().start_span(name, context=_context(traceparent), kind=kind, attributes=attributes)
-    return made, _told(made)
+    made = _tracer().start_span(name, context=context_of(traceparent), kind=kind, attributes=attributes)
+    return made, traceparent_of(made)
 
 
 def past(
@@ -99,7 +95,7 @@ def past(
     """Make a span of a time that is over (unix time, seconds); where its end lies before its beginning it has none."""
     began, ended = int(began_s * _SECOND), int(max(began_s, ended_s) * _SECOND)
     made = _tracer().start_span(
-        name, context=_context(traceparent), attributes=attributes, links=_links(linked_to), start_time=began
+        name, context=context_of(traceparent), attributes=attributes, links=links_to(linked_to), start_time=began
     )
     made.end(ended)
 
@@ -122,47 +118,12 @@ def job_trace(job_id: str, org_id: str, kind: str, *, linked_to: str | None = No
     if linked_to is None:
         with span("job", attributes):
             return trace_id(), traceparent()
-    links = _links(linked_to or traceparent())
+    links = links_to(linked_to or traceparent())
     tracer = _tracer()
     with tracer.start_as_current_span("job", context=Context(), links=links, attributes=attributes):
         return trace_id(), traceparent()
 
 
-def traceparent() -> str:
-    """Return the W3C traceparent of the current span, or an empty string outside of one."""
-    return _told(trace.get_current_span())
-
-
-def trace_id() -> str:
-    """Return the current trace id in hex, or an empty string outside of a span."""
-    said = trace.get_current_span().get_span_context()
-    return trace.format_trace_id(said.trace_id) if said.is_valid else ""
-
-
 @cache  # making one takes a fifth of what a span costs
 def _tracer() -> trace.Tracer:
     return trace.get_tracer(_NAME)
-
-
-def trace_of(traceparent: str) -> str:
-    """Return the trace id that a traceparent names, in hex; an empty string where it is none."""
-    said = trace.get_current_span(_context(traceparent) or Context()).get_span_context()
-    return trace.format_trace_id(said.trace_id) if said.is_valid else ""
-
-
-def _told(current: trace.Span) -> str:
-    carrier: dict[str, str] = {}
-    _W3C.inject(carrier, context=trace.set_span_in_context(current, Context()))
-    return carrier.get("traceparent", "")
-
-
-@lru_cache(64)  # one run of a stage asks for that of its job several times
-def _context(traceparent: str) -> Context | None:
-    return _W3C.extract({"traceparent": traceparent}, context=Context()) if traceparent else None
-
-
-def _links(linked_to: str) -> list[trace.Link]:
-    if not linked_to:
-        return []
-    other = trace.get_current_span(_context(linked_to)).get_span_context()
-    return [trace.Link(other)] if other.is_valid else []

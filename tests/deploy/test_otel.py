@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.telemetry import tracing
+from shared.telemetry import attributes
 from tests.deploy import watching
 
 COLLECTOR = watching.DEPLOY / "otel" / "collector.yml"
@@ -32,7 +32,7 @@ def test_errors_and_slow_traces_are_kept_whatever_becomes_of_the_others(collecto
     policies = {each["type"]: each[each["type"]] for each in collector["processors"]["tail_sampling"]["policies"]}
     assert policies["status_code"] == {"status_codes": ["ERROR"]}
     assert policies["latency"]["threshold_ms"] > 0
-    assert policies["numeric_attribute"]["key"] == tracing.ATTEMPT
+    assert policies["numeric_attribute"]["key"] == attributes.ATTEMPT
     assert 0 < policies["probabilistic"]["sampling_percentage"] <= 100
 
 

@@ -23,7 +23,7 @@ import logging, os, sys
 import structlog
 from shared import recording, telemetry
 from shared.settings import settings
-from shared.telemetry.tracing import JOB, ORG
+from shared.telemetry.attributes import JOB, ORG
 
 telemetry.start("scan", settings())
 

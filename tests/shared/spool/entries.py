@@ -7,7 +7,7 @@ from typing import Any
 from shared import bus, spool
 from shared.contracts.record import RecordBatch, SpanRecord
 from shared.ids import new_id
-from shared.telemetry.tracing import JOB, ORG
+from shared.telemetry.attributes import JOB, ORG
 
 MINE: dict[str, str | int] = {JOB: "j", ORG: "o"}
 

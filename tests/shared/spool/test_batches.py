@@ -7,7 +7,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags
 
 from shared.spool import Spool, batches, gathering
-from shared.telemetry.tracing import JOB, ORG
+from shared.telemetry.attributes import JOB, ORG
 from tests.shared.spool.entries import MINE, sent
 
 

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from shared import testing
 from shared.spool import Spool, batches, gathering
-from shared.telemetry.tracing import ATTEMPT, JOB, ORG, STAGE
+from shared.telemetry.attributes import ATTEMPT, JOB, ORG, STAGE
 from tests.shared.spool.entries import MINE, entries, sent
 
 

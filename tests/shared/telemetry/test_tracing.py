@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from opentelemetry import trace
 
 from shared import telemetry
-from shared.telemetry.tracing import JOB, ORG, SEGMENT
+from shared.telemetry.attributes import JOB, ORG, SEGMENT
 from tests.spans import caught, tree
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
