@@ -17,8 +17,8 @@ from shared.errors import Infrastructure
 from shared.notification import notices
 from shared.settings import Settings, settings
 from shared.store import alerts
-from shared.store.alerts import Telling
 from shared.store.engine import reading, writing
+from shared.store.notices import Telling
 
 log = structlog.get_logger()
 

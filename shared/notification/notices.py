@@ -16,9 +16,9 @@ from shared.errors import External, Infrastructure, Temporary, VedetteError
 from shared.notification import channels
 from shared.redaction import shown
 from shared.settings import settings
-from shared.store import alerts
-from shared.store.alerts import Due
+from shared.store import notices
 from shared.store.engine import Connection, writing
+from shared.store.notices import Due
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ def run(stop: threading.Event) -> None:
 def send() -> bool:
     """Send the notice that is due, if there is one; return whether there was. Raises Infrastructure."""
     with writing() as connection:
-        notice_id = alerts.claim(connection)
+        notice_id = notices.claim(connection)
         if notice_id is None:
             return False
         due = _read(connection, notice_id)
@@ -45,17 +45,17 @@ def send() -> bool:
     state, answer, is_final = _sent(due)
     log.info("alert.told", alert_id=due.notice.alert_id, to=shown(due.destination), state=state, answer=answer)
     with writing() as connection:
-        alerts.settle(connection, due.id, state, answer, is_final=is_final)
+        notices.settle(connection, due.id, state, answer, is_final=is_final)
     return True
 
 
 def _read(connection: Connection, notice_id: str) -> Due | None:
     """Return what is to be sent, None for what no version of ours wrote: it must not hold up all that come after it."""
     try:
-        return alerts.due(connection, notice_id)
+        return notices.due(connection, notice_id)
     except ValidationError:
         log.exception("alert.notice.unreadable", notice_id=notice_id)
-        alerts.settle(connection, notice_id, alerts.FAILED, "It cannot be read.")
+        notices.settle(connection, notice_id, notices.FAILED, "It cannot be read.")
         return None
 
 
@@ -64,19 +64,19 @@ def _sent(due: Due) -> tuple[str, str, bool]:
     try:
         channel = channels.of(due.destination)
         channel.check(due.destination, settings())
-        return alerts.SENT, channel.deliver(due.destination, due.notice, key=due.id, settings=settings()), True
+        return notices.SENT, channel.deliver(due.destination, due.notice, key=due.id, settings=settings()), True
     except (External, Temporary) as exc:
-        return alerts.FAILED, exc.message, False
+        return notices.FAILED, exc.message, False
     except VedetteError as exc:
-        return alerts.FAILED, exc.message, True
+        return notices.FAILED, exc.message, True
     except Exception as exc:
         log.exception("alert.unsent")
-        return alerts.UNKNOWN, type(exc).__name__, True
+        return notices.UNKNOWN, type(exc).__name__, True
 
 
 def _abandon() -> bool:
     with writing() as connection:
-        return alerts.abandon(connection) > 0
+        return notices.abandon(connection) > 0
 
 
 def _attempt(work: Callable[[], bool]) -> bool:

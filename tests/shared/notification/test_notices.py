@@ -17,8 +17,8 @@ from shared.contracts.alert import AlertRule
 from shared.notification import notices
 from shared.settings import settings
 from shared.store import alerts
-from shared.store.alerts import Telling
 from shared.store.engine import reading, writing
+from shared.store.notices import FAILED, SENT, Telling
 from shared.store.tables import alert_notices
 from shared.store.tables import alerts as table
 from shared.testing import MASTER_KEY, wait_for
@@ -76,7 +76,7 @@ def test_a_notice_that_cannot_be_read_holds_up_no_other(receiver: Receiver) -> N
     with writing() as connection:
         connection.execute(update(table).where(table.c.subject == "scan").values(rule="of_the_future"))
     assert [notices.send(), notices.send(), notices.send()] == [True, True, False]
-    assert (told(receiver), states()) == (["report"], [alerts.FAILED, alerts.SENT])
+    assert (told(receiver), states()) == (["report"], [FAILED, SENT])
 
 
 def test_an_error_of_one_round_does_not_end_the_sending(receiver: Receiver, fresh_settings: pytest.MonkeyPatch) -> None:
