@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Path, Query, Response
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from gateway import lookup
 from gateway.auth import Asking, described, needs
 from gateway.lookup import Piece
-from gateway.openapi import problems
+from gateway.openapi import problems, ref
 from gateway.page import Page, Paged
 from shared.contracts.identity import Permission
 from shared.contracts.report import ReportDocument, ReportView
@@ -24,6 +24,17 @@ router = APIRouter(
     dependencies=[described],
     responses=problems(401, 403, 404, 409, 422, 500, 503),
 )
+
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_CONTENT: dict[str, Any] = {
+    "application/json": {"schema": {"$ref": ref("ReportDocument")}},
+    **dict.fromkeys(("text/html", "text/csv", "application/pdf"), _BYTES),
+    "*/*": _BYTES,  # of formats that somebody adds
+}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file, in the media type of its format", "content": _CONTENT},
+    304: {"description": "`If-None-Match` names the file as it is."},
+}
 
 # A report shows text of the scanned machine: a browser must treat it as a stranger's page, without scripts.
 SANDBOX = (
@@ -64,10 +75,7 @@ def list_job_reports(caller: Asking, piece: Piece) -> Page[ReportView]:
 @router.get(
     "/jobs/{id}/reports/{format}",
     response_class=Response,
-    responses={
-        200: {"description": "The file", "content": {"*/*": {}}},
-        304: {"description": "`If-None-Match` names the file as it is."},
-    },
+    responses=_FILE,
     dependencies=[needs(Permission.READ)],
 )
 def download_report(

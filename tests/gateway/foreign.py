@@ -142,11 +142,11 @@ def results(connection: Any, job_id: str, org_id: str = A) -> None:
     seen = Observation.model_validate({"type": "port", "subject": CANARY, "data": {"x": CANARY}, "observed_at": at})
     findings.save(connection, job_id, org_id, [judged], Assessment(score=1, grade="F"))
     evidence.save(connection, job_id, org_id, [seen], Coverage(asked=1, checked=1))
-    for name in ("html", "json", "pdf"):
-        content = CANARY.encode()
-        reports.save(
-            connection, org_id, reports.describe(job_id, name, "text/plain", f"{CANARY}.{name}", content), content
-        )
+    files = {"html": CANARY, "pdf": CANARY, "json": reports.document(connection, job_id).model_dump_json()}
+    for name, text in files.items():
+        content, media_type = text.encode(), "application/json" if name == "json" else "text/html"
+        view = reports.describe(job_id, name, media_type, f"{CANARY}.{name}", content)
+        reports.save(connection, org_id, view, content)
     deliveries.begin(connection, Key(job_id, org_id, StageName.NOTIFY), "https", _URL)
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.routes.reports import disposition
+from services.report.formats import csv, html, json, pdf
 from shared.contracts.job import StageName
 from shared.contracts.report import ReportDocument
 from shared.store import deliveries, reports
@@ -70,6 +71,12 @@ def test_reports_of_all_jobs_are_listed_newest_first(client: TestClient, make_jo
 def test_a_report_that_is_not_there_is_404(client: TestClient, job_id: str) -> None:
     answer = client.get(f"/api/v1/jobs/{job_id}/reports/pdf")
     assert (answer.status_code, answer.json()["code"]) == (404, "report-not-found")
+
+
+def test_the_media_types_of_all_formats_are_documented(client: TestClient) -> None:
+    paths = client.get("/api/v1/openapi.json").json()["paths"]
+    named = set(paths["/api/v1/jobs/{id}/reports/{format}"]["get"]["responses"]["200"]["content"])
+    assert named - {"*/*"} == {each.MEDIA_TYPE.partition(";")[0] for each in (csv, html, json, pdf)}
 
 
 def test_the_document_is_the_public_schema(client: TestClient, job_id: str) -> None:
