@@ -20,6 +20,27 @@ _BOUND = ("job_id", "org_id", "stage", "attempt", "trace_id")  # said beside the
 _APART = {*_BOUND, "event", "level", "timestamp", "exc_info", "exception", "service", "stack_info"}
 _MAX_TRACE = 4 * MAX_LINE  # characters of a traceback, its end
 _BEYOND = 1024  # characters read behind, or before, those that are kept: a secret that a cut went through is in them
+_HEADER = r"(?i)(?:(?<![a-z0-9])|(?<=\\[nrt]))"  # where the name of one begins; also behind a line break that is spelt
+_HEADERS = (
+    (  # a header's whole value: up to the quote that encloses it with its name, or else to the end of the line
+        re.compile(
+            rf"{_HEADER}(?:(?<=([\"'])))?((?:proxy-|set-)?(?:authorization|cookie)[ \t]{{0,8}}[:=][ \t]{{0,8}})"
+            r"(?(1)(?:\\.|(?!\1)[^\\\n])++|[^\n]+)"
+        ),
+        r"\2***",
+    ),
+    (  # as JSON, a dict or a list of pairs has it: what is in quotes, or all that a bracket may enclose
+        re.compile(
+            rf"{_HEADER}((?:authorization|cookie)[\"'][ \t]{{0,8}}[:=,][ \t]{{0,8}})"
+            r"(?:(b?([\"']))(?:\\.|(?!\3)[^\\\n])*+|[\[({\\][^\n]*|[^\s,;)}\]]+)"
+        ),
+        r"\1\2***",
+    ),
+    (  # and JSON in a text of JSON
+        re.compile(rf"{_HEADER}((?:authorization|cookie)\\{{1,8}}[\"'][ \t]{{0,8}}[:=,])[^\n]+"),
+        r"\1***",
+    ),
+)
 _SECRETS = (
     (re.compile(r"(?<=://)[^/\s]+(?=@)"), "***"),  # a URL's user and password
     (re.compile(r"(?<=[?&])([^=&#\s]{1,64})=[^&#\s]+"), r"\1=***"),  # its query
@@ -55,8 +76,10 @@ class LineKeeper(logging.Handler):
 
 
 def redacted(text: str) -> str:
-    """Return `text` without what looks like a secret: passwords in URLs, tokens, keys."""
-    for pattern, instead in _SECRETS:
+    """Return `text` without what looks like a secret: passwords in URLs, tokens, keys, headers that hold them."""
+    folded = text.lower()
+    has_headers = "authorization" in folded or "cookie" in folded  # asked first: few have, and patterns take longer
+    for pattern, instead in (*_HEADERS, *_SECRETS) if has_headers else _SECRETS:
         text = pattern.sub(instead, text)
     return text
 
@@ -120,8 +143,10 @@ def beginning(text: str, most: int) -> str:
 
 
 def _end(trace: str) -> str:
-    found = redacted(kept(trace[-_MAX_TRACE - _BEYOND :]))
-    return found[_BEYOND:][-_MAX_TRACE:] if len(trace) > _MAX_TRACE + _BEYOND else found[-_MAX_TRACE:]
+    if len(trace) <= _MAX_TRACE + _BEYOND:
+        return redacted(kept(trace))[-_MAX_TRACE:]
+    found = redacted(kept(trace[-_MAX_TRACE - _BEYOND :]))[_BEYOND:][-_MAX_TRACE:]
+    return found.partition("\n")[2] or found  # the cut may have gone through the line of a header
 
 
 def _text(text: str, most: int) -> str:
