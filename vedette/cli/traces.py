@@ -19,20 +19,16 @@ from vedette.cli.session import Link, Session, command
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rich.console import Console
-
     from shared.contracts.trace import Trace
-    from vedette.cli.waterfall import Waterfall
+    from vedette.cli.waterfall import Look
 
 app = typer.Typer(rich_markup_mode=None)
 
 COLUMNS = ("name", "stage", "attempt", "state", "start_s", "duration_s", "service", "process")
-NO_TERMINAL = 100  # columns
 ASK_EVERY_S = 1.0
+SETTLED = 2  # how often a trace that is over is asked for: the last spans come up to a second after the end
 FOLLOW = "Draw it anew until the job is over; where there is no terminal, once, then."
 _TRACE_ID = re.compile("[0-9a-f]{32}")
-
-SETTLED = 2  # how often a trace that is over is asked for: the last spans come up to a second after the end
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="The end of a job's id, @last, or the id of a trace.")]
 Format = Annotated[
@@ -68,6 +64,8 @@ def trace(
     follow: Annotated[bool, typer.Option("--follow", "-f", help=FOLLOW)] = False,
 ) -> int:
     """Show where a job's time went: in which queue and process, and what the end waited for."""
+    from vedette.cli.waterfall import Look  # noqa: PLC0415
+
     if form == "json" and session.output == "table":
         session.output = "json"
     look = Look(is_whole=expand, is_even=not compress, width=width)
@@ -82,15 +80,6 @@ def trace(
             return Exit.INTERRUPTED
     _show(session, found, look)
     return Exit.OK
-
-
-@dataclass(frozen=True)
-class Look:
-    """How it is drawn. width: None as wide as the terminal."""
-
-    is_whole: bool
-    is_even: bool
-    width: int | None
 
 
 @dataclass(frozen=True)
@@ -130,17 +119,10 @@ def _followed(session: Session, question: Question, look: Look) -> Trace:
                 continue
             is_over = not found.is_live and all(job.state.is_terminal for job in found.jobs)
             settled = settled + 1 if is_over else 0
-            moving.update(_drawn(console, found, look))
+            moving.update(look.of(found, console))
             if settled < SETTLED:
                 time.sleep(ASK_EVERY_S)
     return found
-
-
-def _drawn(console: Console, found: Trace, look: Look) -> Waterfall:
-    from vedette.cli.waterfall import LEAST, Waterfall, suiting  # noqa: PLC0415
-
-    width = look.width or (max(console.width, LEAST) if console.is_terminal else NO_TERMINAL)
-    return Waterfall(found, width, suiting(console.file), is_whole=look.is_whole, is_even=look.is_even)
 
 
 def _show(session: Session, found: Trace, look: Look) -> None:
@@ -153,7 +135,7 @@ def _show(session: Session, found: Trace, look: Look) -> None:
         output.records(session, found.spans, COLUMNS, empty="No spans.")
         return
     console = session.console()
-    waterfall = _drawn(console, found, look)
+    waterfall = look.of(found, console)
     for line in waterfall.lines():
         console.print(line, soft_wrap=True)
     for what, how in waterfall.nexts():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vedette.cli.waterfall.drawing import LEAST, Waterfall
-from vedette.cli.waterfall.glyphs import suiting
+from vedette.cli.waterfall.drawing import Waterfall
+from vedette.cli.waterfall.look import Look
 
-__all__ = ["LEAST", "Waterfall", "suiting"]
+__all__ = ["Look", "Waterfall"]

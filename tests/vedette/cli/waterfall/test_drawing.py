@@ -14,7 +14,8 @@ from shared.contracts.job import JobState
 from shared.contracts.trace import RelatedTrace, Relation, Segment, Span, SpanError, SpanState, Stretch, Totals, Trace
 from tests.vedette.cli.waterfall.falling import AT, JOB, TRACE, retried, span, top, trace
 from vedette.cli.screen import Screen
-from vedette.cli.waterfall import LEAST, Waterfall, suiting
+from vedette.cli.waterfall import Waterfall
+from vedette.cli.waterfall.drawing import LEAST
 from vedette.cli.waterfall.glyphs import ASCII, UNICODE, Glyphs
 from vedette.cli.waterfall.moving import MovingWaterfall, fitting
 
@@ -49,12 +50,6 @@ def test_what_has_to_be_known_is_there_without_colours_and_at_60_columns() -> No
     assert row(picture, "run scan #1").lstrip().startswith("*")
     assert row(picture, "POST").startswith(" ")
     assert picture.isascii()
-
-
-def test_a_stream_without_unicode_gets_ascii() -> None:
-    assert suiting(io.TextIOWrapper(io.BytesIO(), "ascii")) is ASCII
-    assert suiting(io.TextIOWrapper(io.BytesIO(), "iso-8859-1")) is ASCII
-    assert suiting(io.TextIOWrapper(io.BytesIO(), "utf-8")) is UNICODE
 
 
 def test_without_compression_the_back_off_takes_its_share() -> None:
