@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from gateway import idempotency, lookup
-from gateway.auth import Asking, described, needs
+from gateway import actors, idempotency, lookup
+from gateway.auth import Asking, Caller, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page, Paged
 from shared.contracts.alert import Acknowledgement, AlertState, AlertView
 from shared.contracts.identity import Permission
 from shared.store import alerts, audit
-from shared.store.engine import reading, writing
+from shared.store.engine import Connection, reading, writing
 
 router = APIRouter(
     prefix="/api/v1/alerts",
@@ -27,14 +27,14 @@ def list_alerts(caller: Asking, paging: Paged, state: AlertState | None = None) 
     """Alerts, newest first: those that fire, those that are over, or both. They are of the whole installation."""
     with reading(caller.org_id) as connection:
         found = alerts.page(connection, state=state, limit=paging.more, before=paging.after)
-    return paging.cut(found)
+        return paging.cut([_shown(connection, caller, each) for each in found])
 
 
 @router.get("/{id}", responses=problems(404, 409), dependencies=[needs(Permission.READ)])
 def get_alert(caller: Asking, piece: Piece) -> AlertView:
     """One alert."""
     with reading(caller.org_id) as connection:
-        return alerts.get(connection, lookup.alert_id(connection, caller, piece))
+        return _shown(connection, caller, alerts.get(connection, lookup.alert_id(connection, caller, piece)))
 
 
 @router.post("/{id}:acknowledge", responses=problems(404, 409), dependencies=[needs(Permission.QUEUES)])
@@ -52,3 +52,8 @@ def acknowledge_alert(caller: Asking, piece: Piece, asked: Acknowledgement) -> A
             address=caller.address,
         )
         return idempotency.answered(connection, found)
+
+
+def _shown(connection: Connection, caller: Caller, alert: AlertView) -> AlertView:
+    by = actors.shown(connection, caller, alert.acknowledged_by)
+    return alert.model_copy(update={"acknowledged_by": by})

@@ -37,7 +37,7 @@ class AlertState(StrEnum):
 class AlertView(Contract):
     """One alert. subject: the queue, worker or stage, or `jobs`.  value: what was measured last; it fired at `bound`.
 
-    acknowledged_by: who looks after it; nobody is reminded then.
+    acknowledged_by: who looks after it; nobody is reminded then. `operator`: somebody of another organisation.
     """
 
     id: str

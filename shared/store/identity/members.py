@@ -48,6 +48,11 @@ def get(connection: Connection, org_id: str, user_id: str) -> MemberView:
     return found[0]
 
 
+def has(connection: Connection, org_id: str, email: str) -> bool:
+    """Return whether somebody with this address belongs to an organisation."""
+    return bool(_views(connection, members.c.org_id == org_id, users.c.email == email))
+
+
 def page(connection: Connection, org_id: str, *, limit: int, after: str = "") -> list[MemberView]:
     """Return up to `limit` members of an organisation by e-mail, after the one of `after`."""
     return _views(connection, members.c.org_id == org_id, users.c.email > after, limit=limit)
