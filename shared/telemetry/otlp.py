@@ -70,11 +70,14 @@ class Endpoint(SpanExporter):
             return SpanExportResult.FAILURE
         if self._pause_s:
             self._until = math.inf
-        result = self._exporter.export(spans)
-        if result is SpanExportResult.SUCCESS:
-            self._is_back()
-        else:
-            self._is_away(len(spans))
+        result = SpanExportResult.FAILURE
+        try:
+            result = self._exporter.export(spans)
+        finally:  # an exporter that raises has sent nothing either, and is to be tried again
+            if result is SpanExportResult.SUCCESS:
+                self._is_back()
+            else:
+                self._is_away(len(spans))
         return result
 
     def shutdown(self) -> None:

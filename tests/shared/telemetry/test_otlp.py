@@ -134,6 +134,20 @@ def test_while_it_is_tried_again_nothing_more_waits_for_it(clock: Clock) -> None
     assert dropped == [False, True]  # the first one may only be slow
 
 
+def test_one_that_raises_is_tried_again(clock: Clock) -> None:
+    away = Away()
+    endpoint = Endpoint(away)
+    endpoint.export(SPANS)
+    away.meanwhile = lambda: int("no number")
+    clock.at += SHORTEST_S
+    with pytest.raises(ValueError, match="no number"):
+        endpoint.export(SPANS)
+    away.meanwhile, away.is_back = bool, True
+    clock.at += LONGEST_S
+    assert endpoint.export(SPANS) is SpanExportResult.SUCCESS
+    assert not endpoint.drops()
+
+
 def test_a_busy_process_whose_endpoint_does_not_answer_makes_no_second_batch_ready(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
