@@ -25,6 +25,7 @@ from vedette.cli import (
     reports,
     scan,
     stack,
+    stats,
     targets,
     users,
     workers,
@@ -65,6 +66,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(drill.app, name="drill")
 events.add_to(app)
+stats.add_to(app)
 stack.add_to(app)
 login.add_to(app)
 api.add_to(app)

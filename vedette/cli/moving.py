@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 
 from vedette.cli import words
+from vedette.cli.failure import Exit, Misused
+from vedette.cli.follow import Patience
+from vedette.cli.session import Session
 
 REFRESH_HZ = 4
+
+Answer = TypeVar("Answer")
 
 
 class Moving:
@@ -39,3 +46,22 @@ class Moving:
         if not self._live.is_started:
             self._live.start()
         self._live.update(to, refresh=True)
+
+
+def again(session: Session, ask: Callable[[], Answer], draw: Callable[[Answer], RenderableType], every_s: float) -> int:
+    """Draw the answer anew every `every_s` until Ctrl-C, also past a gateway that is away for a while: `--watch`.
+
+    Raises Misused where programs read, since it has no end.
+    """
+    if not session.is_table:
+        raise Misused("What never ends is for people alone.", cure="Leave out --watch, or --output and --fields.")
+    asking = Patience(session.note)
+    try:
+        with Moving(session.console(), is_quiet=False, ticks=False) as moving:
+            while True:
+                found = asking.ask(ask)
+                if found is not None:
+                    moving.move(draw(found))
+                time.sleep(every_s)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +14,7 @@ from vedette.cli.group import group
 from vedette.cli.session import Session, command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from rich.text import Text
 
     from shared.contracts.queues import Purge, QueueList, QueueView
 
@@ -57,13 +57,12 @@ def depth(
     columns = ("name", "waiting", "by_priority", "unacknowledged", "oldest_age_s")
     with session.gateway() as link:
         if watch:
-            return _watch(session, link.client.queues.all)
+            from vedette.cli import moving  # noqa: PLC0415
+
+            return moving.again(session, link.client.queues.all, partial(_depth, session), WATCH_EVERY_S)
         found = link.client.queues.all()
     if session.is_table:
-        from vedette.cli import gauges  # noqa: PLC0415
-
-        console = session.console()
-        console.print(gauges.depth(found, words.marks(console.file)), soft_wrap=True)
+        session.console().print(_depth(session, found), soft_wrap=True)
     else:
         output.records(session, found.items, columns, empty="")
     return Exit.OK
@@ -108,6 +107,12 @@ def purge(
     return Exit.OK
 
 
+def _depth(session: Session, found: QueueList) -> Text:
+    from vedette.cli import gauges  # noqa: PLC0415
+
+    return gauges.depth(found, words.marks(session.console().file))
+
+
 def _acted(session: Session, queue: QueueView) -> None:
     from vedette.cli import output  # noqa: PLC0415
 
@@ -133,21 +138,3 @@ def _purged(session: Session, found: Purge) -> None:
         print(f"Dry run: {jobs} would be cancelled, {messages} of no job moved to the dead letters.")
     else:
         print(f"{jobs} cancelled, {messages} of no job moved to the dead letters.")
-
-
-def _watch(session: Session, ask: Callable[[], QueueList]) -> int:
-    from rich.live import Live  # noqa: PLC0415
-
-    from vedette.cli import follow, gauges  # noqa: PLC0415
-
-    console = session.console()
-    signs = words.marks(console.file)
-    asking = follow.Patience(session.note)
-    try:
-        with Live(console=console, auto_refresh=False) as screen:
-            while True:
-                if found := asking.ask(ask):
-                    screen.update(gauges.depth(found, signs), refresh=True)
-                time.sleep(WATCH_EVERY_S)
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED

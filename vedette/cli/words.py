@@ -94,6 +94,12 @@ def counts(severities: Mapping[str, int], signs: Marks) -> str:
     return f" {signs.dot} ".join(said) or "no findings"
 
 
+def share(part: float) -> str:
+    """Return 0.942 as `94.2 %`. It is cut, not rounded: what is not all is never `100 %`."""
+    tenths = int(1000 * part + 1e-9)
+    return f"{tenths / 10:.1f} %" if tenths % 1000 else f"{tenths // 10} %"
+
+
 def plural(count: int, things: str) -> str:
     """`1 port`, `2 ports`: `things` is the plural."""
     return f"{count} {things.removesuffix('s') if count == 1 else things}"

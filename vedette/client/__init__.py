@@ -27,6 +27,7 @@ from vedette.client.operations import OperationPage, Operations
 from vedette.client.policies import Policies
 from vedette.client.queues import Queues
 from vedette.client.raw import Raw
+from vedette.client.statistics import Statistics
 from vedette.client.targets import Targets
 from vedette.client.traces import Traces
 
@@ -57,6 +58,7 @@ class Client(Jobs):
         self.queues = Queues(self._http)
         self.policies = Policies(self._http)
         self.raw = Raw(self._http)
+        self.statistics = Statistics(self._http)
         self.targets = Targets(self._http)
         self.traces = Traces(self._http)
         self.weaknesses = Findings(self._http)  # `findings` are those of one job

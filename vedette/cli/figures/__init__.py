@@ -1,0 +1,1 @@
+"""Statistics in a terminal: what jobs came to, on one screen."""
