@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, create_model
 
+from gateway import headers
 from gateway.problems import MEDIA_TYPE, phrase
 from shared import registry
 from shared.contracts.live import LiveMessage, LiveRequest
@@ -18,6 +19,7 @@ from shared.contracts.problems import Problem
 
 REF = "#/components/schemas/{model}"
 DESCRIPTION = """Every error is RFC 9457 `application/problem+json`. Times are RFC 3339 in UTC, durations seconds.
+Answers name their trace in `traceparent` (W3C Trace Context).
 Every path but `/livez`, `/readyz` and `/version` needs `Authorization: Bearer <token>`.
 Bodies may have 1 MiB, those of bulk routes 4 MiB."""
 
@@ -49,9 +51,12 @@ def document(app: FastAPI) -> dict[str, Any]:
             schemas.pop(unused, None)
         made["components"]["schemas"] = schemas
         made["components"]["parameters"] = {"IdempotencyKey": _IDEMPOTENCY_KEY}
+        made["components"]["headers"] = headers.components()
+        made["components"]["responses"] = {}
         for path in made["paths"].values():
             for method, operation in path.items():
                 _complete(method, operation)
+                operation["responses"] = _described(method, operation, made["components"]["responses"])
         app.openapi_schema = made
     return app.openapi_schema
 
@@ -66,9 +71,22 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
     for status, response in problems(*sorted(said)).items():
         operation["responses"].setdefault(str(status), response)
-    if method == "get":
+    if method == "get" and headers.is_tagged(operation):
         operation["responses"].setdefault("304", {"description": "The answer has the ETag of `If-None-Match`"})
-    operation["responses"] = dict(sorted(operation["responses"].items()))
+
+
+def _described(method: str, operation: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """Return the answers of an operation with their headers. Problems that say nothing of their own go to `shared`."""
+    found = {}
+    for text, answer in sorted(operation["responses"].items()):
+        status = int(text)
+        said = headers.of_problem(status) if status >= 400 else headers.of_success(method, operation, status)
+        found[text] = {**answer, "headers": said | answer.get("headers", {})} if said else answer
+        if answer == problems(status)[status]:
+            name = phrase(status).replace(" ", "")
+            shared[name] = found[text]
+            found[text] = {"$ref": f"#/components/responses/{name}"}
+    return found
 
 
 _EVERYWHERE = (400, 401, 403, 421, 422, 429, 431, 500, 503)

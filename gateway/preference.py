@@ -20,6 +20,7 @@ from shared.contracts.job import JobView
 from shared.store.engine import DatabaseAway
 
 MAX_WAIT_S = 60
+ASK_AGAIN_S = 1  # what `Retry-After` says of what was begun
 FIRST_LOOK_S = 0.1  # after so long, and then after twice as long each time
 LOOK_S = 2.0  # the longest between two looks
 _WAIT = re.compile(r"""(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?(?:$|[,;\s])""", re.IGNORECASE)
@@ -63,6 +64,11 @@ class Preference:
     def status(self, *, is_over: bool) -> int:
         """Return the status of the answer to what was begun: 200 where it was waited for and is over, else 202."""
         return 200 if self.wait_s and is_over else 202
+
+
+def begun(place: str, status: int) -> dict[str, str]:
+    """Return the headers that say where what was begun is, and, while it goes on (202), when to ask for it."""
+    return {"Location": place} | ({"Retry-After": str(ASK_AGAIN_S)} if status == 202 else {})
 
 
 Preferring = Annotated[Preference, Depends(Preference)]

@@ -13,7 +13,7 @@ from gateway.auth import Asking, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page, Paged
-from gateway.preference import Preferring, done
+from gateway.preference import Preferring, begun, done
 from gateway.routes.operations import accepted
 from gateway.submission import BatchSubmission, Submission
 from shared.contracts.dead_letter import BulkReplay, DeadLetterView, Replay, Selection, Verdict
@@ -45,9 +45,9 @@ _READ: dict[str, Any] = {"dependencies": [needs(Permission.READ)]}
 
 
 @router.post("/api/scan", **_TAKEN)
-def start_scan(caller: Asking, asked: EarlierScan) -> EarlierTask:
+def start_scan(caller: Asking, asked: EarlierScan, response: Response) -> EarlierTask:
     """Scan one host. Now: `POST /api/v1/jobs`."""
-    return aliases.scan(caller, asked)
+    return _taken(aliases.scan(caller, asked), response)
 
 
 @router.get("/api/scan/{id}", responses=problems(404, 409), **_READ)
@@ -57,9 +57,9 @@ def get_scan(caller: Asking, piece: Piece) -> EarlierScanState:
 
 
 @router.post("/api/v1/analysis/submit", **_TAKEN)
-def submit_analysis(caller: Asking, asked: Submission) -> EarlierTask:
+def submit_analysis(caller: Asking, asked: Submission, response: Response) -> EarlierTask:
     """Submit a target. Now: `POST /api/v1/jobs`."""
-    return aliases.submit(caller, asked)
+    return _taken(aliases.submit(caller, asked), response)
 
 
 @router.post("/api/v1/analysis/submit-bulk", response_model=EarlierTasks, **_TAKEN)
@@ -68,7 +68,8 @@ def submit_analyses(caller: Asking, asked: BatchSubmission) -> Response:
     batch_id, ids = aliases.submit_bulk(caller, asked)
     rest = BackgroundTask(intake.follow_up, caller, ids)
     told = EarlierTasks(batch_id=batch_id, job_ids=ids, total=len(ids))
-    return Response(told.model_dump_json(), 202, media_type="application/json", background=rest)
+    headers = begun(f"/api/v1/batches/{batch_id}", 202)
+    return Response(told.model_dump_json(), 202, headers, "application/json", rest)
 
 
 @router.get("/api/v1/analysis/status/{id}", responses=problems(404, 409), **_READ)
@@ -156,3 +157,8 @@ async def clear_dlq(
     if not confirm:
         raise ConfirmationMissing("All dead letters would be discarded.", cure="Add ?confirm=true", pointer="/confirm")
     return await accepted(lambda: aliases.clear(caller), caller, preferring)
+
+
+def _taken(task: EarlierTask, response: Response) -> EarlierTask:
+    response.headers.update(begun(f"/api/v1/jobs/{task.job_id}", 202))
+    return task

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Response
 
 from gateway import etag, lookup
 from gateway.auth import Asking, described, needs
+from gateway.headers import named
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.standing import standing
@@ -28,7 +29,7 @@ router = APIRouter(
 IfMatch = Annotated[str, Header(max_length=1000, description="The `ETag` of the job as you know it.")]
 
 
-@router.patch("/{id}", responses=problems(400, 412, 415))
+@router.patch("/{id}", responses={200: {"headers": named("ETag")}, **problems(400, 412, 415)})
 def change_job(caller: Asking, piece: Piece, asked: JobChange, response: Response, if_match: IfMatch = "") -> JobView:
     """Change tags while the job is open; priority and deadline while it waits to be sent (scheduled, held back)."""
     if asked.deadline_at:

@@ -10,6 +10,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from gateway import ledger
 from gateway.auth import Asking, described, needs
+from gateway.headers import named
 from gateway.openapi import problems
 from gateway.page import Cursor, Limit, Page, Paging
 from shared.contracts.audit import AuditEntry, AuditFilter, Verification
@@ -39,7 +40,10 @@ class Exported(AuditFilter):
 
 
 _EXPORT: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/jsonl": {"schema": {"type": "string"}}, "text/csv": {"schema": {"type": "string"}}}}
+    200: {
+        "content": {"application/jsonl": {"schema": {"type": "string"}}, "text/csv": {"schema": {"type": "string"}}},
+        "headers": named("Content-Disposition"),
+    }
 }
 
 

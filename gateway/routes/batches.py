@@ -11,7 +11,7 @@ from gateway.auth import Asking, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page, Paged
-from gateway.preference import Preferring, done
+from gateway.preference import Preferring, begun, done
 from gateway.routes.operations import accepted
 from gateway.standing import standing
 from gateway.submission import BatchSubmission
@@ -38,12 +38,12 @@ router = APIRouter(
 async def create_batch(caller: Asking, asked: BatchSubmission, preferring: Preferring) -> Response:
     """Submit up to 10,000 targets; networks become one job per host. All jobs are made, or none."""
     made, ids = await run_in_threadpool(intake.accept_batch, caller, asked)
-    headers = {"Location": f"{router.prefix}/{made.id}", "Retry-After": "1", **preferring.headers}
     rest = None if preferring.wait_s else BackgroundTask(intake.follow_up, caller, ids)
     if preferring.wait_s:
         await run_in_threadpool(intake.follow_up, caller, ids)
         made = await preferring.met(lambda: intake.batch(caller, made.id), lambda batch: batch.is_over)
     status = preferring.status(is_over=made.is_over)
+    headers = begun(f"{router.prefix}/{made.id}", status) | preferring.headers
     return Response(made.model_dump_json(), status, headers, "application/json", rest)
 
 

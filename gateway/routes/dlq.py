@@ -10,6 +10,7 @@ from starlette.responses import StreamingResponse
 
 from gateway import bulk, letters, lookup
 from gateway.auth import Asking, described, needs
+from gateway.headers import named
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page, Paged
@@ -37,7 +38,11 @@ router = APIRouter(
 
 JSON_LINES = "application/jsonl"
 _EXPORT: dict[int | str, dict[str, Any]] = {
-    200: {"description": "One dead letter per line", "content": {JSON_LINES: {"schema": {"type": "string"}}}}
+    200: {
+        "description": "One dead letter per line",
+        "content": {JSON_LINES: {"schema": {"type": "string"}}},
+        "headers": named("Content-Disposition"),
+    }
 }
 
 

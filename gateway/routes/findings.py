@@ -10,6 +10,7 @@ from starlette.responses import StreamingResponse
 
 from gateway import lookup, sheets, weaknesses
 from gateway.auth import Asking, described, needs
+from gateway.headers import named
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page, Paged
@@ -30,6 +31,7 @@ _FILE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The file",
         "content": {kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in sheets.MEDIA_TYPES.values()},
+        "headers": named("Content-Disposition"),
     }
 }
 

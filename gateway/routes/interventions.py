@@ -12,7 +12,7 @@ from gateway import broker, bulk, idempotency, lookup, names, standing
 from gateway.auth import Asking, Caller, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
-from gateway.preference import Preference, Preferring, done
+from gateway.preference import Preference, Preferring, begun, done
 from gateway.routes.operations import FORECAST, accepted
 from shared.contracts.identity import Permission
 from shared.contracts.job import JobState, JobView, StageName, Written
@@ -54,8 +54,7 @@ async def cancel_job(caller: Asking, piece: Piece, response: Response, preferrin
         return job_id
 
     view = await _after(cancel, caller, preferring)
-    response.status_code = 202 if view.state is JobState.CANCELLING else 200
-    return view
+    return _told(view, response, 202 if view.state is JobState.CANCELLING else 200)
 
 
 @router.post(
@@ -109,9 +108,7 @@ async def rerun_job(caller: Asking, piece: Piece, response: Response, preferring
         job_id: str = before[0] if before else broker.intervention().rerun(*asked)
         return job_id
 
-    view = await _begun(rerun, caller, response, preferring)
-    response.headers["Location"] = f"{router.prefix}/{view.id}"
-    return view
+    return await _begun(rerun, caller, response, preferring)
 
 
 async def _begun(begin: Callable[[], str], caller: Caller, response: Response, preferring: Preference) -> JobView:
@@ -122,7 +119,12 @@ async def _begun(begin: Callable[[], str], caller: Caller, response: Response, p
             return begin()
 
     view = await _after(in_turn, caller, preferring)
-    response.status_code = preferring.status(is_over=view.state.is_terminal)
+    return _told(view, response, preferring.status(is_over=view.state.is_terminal))
+
+
+def _told(view: JobView, response: Response, status: int) -> JobView:
+    response.status_code = status
+    response.headers.update(begun(f"{router.prefix}/{view.id}", status))
     return view
 
 

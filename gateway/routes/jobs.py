@@ -58,11 +58,11 @@ async def submit(caller: Asking, asked: Submission, preferring: Preferring) -> R
     receipt = await run_in_threadpool(intake.accept, caller, asked)
     ids = [job.id for job in receipt.jobs]
     path = f"?batch_id={receipt.batch_id}" if receipt.batch_id else f"/{ids[0]}"
-    headers = {"Location": f"{router.prefix}{path}", "Retry-After": "1", **preferring.headers}
     rest = None if preferring.wait_s else BackgroundTask(intake.follow_up, caller, ids)
     if preferring.wait_s:
         receipt = await _waited(preferring, caller, receipt)
     status = preferring.status(is_over=all(job.state.is_terminal for job in receipt.jobs))
+    headers = preference.begun(f"{router.prefix}{path}", status) | preferring.headers
     return Response(receipt.model_dump_json(), status, headers, "application/json", rest)
 
 

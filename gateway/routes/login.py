@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from gateway import login
 from gateway.auth import Asking, browser, described, needs
+from gateway.headers import named
 from gateway.openapi import problems
 from shared.contracts.access import Login, Logout, Me, PasswordChange, Refresh, Switch, Tokens
 from shared.contracts.identity import Permission
@@ -14,6 +15,7 @@ from shared.store.identity import members
 from shared.store.identity.sessions import Kind, Origin
 
 router = APIRouter(prefix="/api/v1/auth", tags=["log-in"], responses=problems(400, 401, 415, 422, 500, 503))
+_COOKIE = {"headers": named("Set-Cookie")}
 _mine = [described, needs(Permission.READ)]
 
 
@@ -29,7 +31,7 @@ def refresh(request: Request, asked: Refresh) -> Tokens:
     return login.refresh(asked.refresh_token.get_secret_value(), _origin(request))
 
 
-@router.post("/session", responses=problems(403, 404, 429))
+@router.post("/session", responses={200: _COOKIE, **problems(403, 404, 429)})
 def begin_session(request: Request, response: Response, asked: Login) -> Tokens:
     """Begin the session of a browser: it gets a cookie that scripts cannot read."""
     browser.check_site(request.scope, request.headers)
@@ -38,7 +40,7 @@ def begin_session(request: Request, response: Response, asked: Login) -> Tokens:
     return tokens
 
 
-@router.delete("/session", status_code=204, dependencies=_mine, responses=problems(403))
+@router.delete("/session", status_code=204, dependencies=_mine, responses={204: _COOKIE, **problems(403)})
 def end_session(caller: Asking) -> Response:
     """End the session of a browser."""
     login.end(caller, everywhere=False)

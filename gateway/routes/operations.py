@@ -15,7 +15,7 @@ from gateway.auth import Asking, Caller, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
 from gateway.page import Page, Paged
-from gateway.preference import Preference, Preferring
+from gateway.preference import Preference, Preferring, begun
 from shared.contracts.dead_letter import Forecast
 from shared.contracts.identity import Permission
 from shared.contracts.operation import Operation
@@ -80,10 +80,10 @@ async def accepted(begin: Callable[[], Operation | Forecast], caller: Caller, pr
     outcome = await run_in_threadpool(begin)
     if isinstance(outcome, Forecast):
         return Response(outcome.model_dump_json(), 200, media_type="application/json")
-    headers = {"Location": f"{router.prefix}/{outcome.id}", "Retry-After": "1", **preferring.headers}
     if preferring.wait_s:
         outcome = await preferring.met(partial(_read, caller, outcome.id), _is_over)
     status = preferring.status(is_over=_is_over(outcome))
+    headers = begun(f"{router.prefix}/{outcome.id}", status) | preferring.headers
     return Response(outcome.model_dump_json(), status, headers, "application/json")
 
 

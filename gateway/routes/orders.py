@@ -12,7 +12,7 @@ from gateway import lookup, orders
 from gateway.auth import Asking, Caller, described, needs
 from gateway.lookup import Piece
 from gateway.openapi import problems
-from gateway.preference import Preferring, done
+from gateway.preference import Preferring, begun, done
 from shared.contracts.identity import Permission
 from shared.contracts.report import NewReport, ReportOrder
 from shared.store.engine import reading
@@ -40,8 +40,7 @@ async def order_report(caller: Asking, piece: Piece, asked: NewReport, preferrin
     if preferring.wait_s:
         made = await preferring.met(partial(orders.look, caller, job_id, asked.format), _is_over)
     status = 200 if _is_over(made) else 202
-    headers = {"Location": f"/api/v1/jobs/{job_id}/reports/{made.format}/order", **preferring.headers}
-    headers |= {"Retry-After": "1"} if status == 202 else {}
+    headers = begun(f"/api/v1/jobs/{job_id}/reports/{made.format}/order", status) | preferring.headers
     return Response(made.model_dump_json(), status, headers, "application/json")
 
 

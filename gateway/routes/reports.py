@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from gateway import lookup
 from gateway.auth import Asking, described, needs
+from gateway.headers import named
 from gateway.lookup import Piece
 from gateway.openapi import problems, ref
 from gateway.page import Page, Paged
@@ -32,8 +33,11 @@ _CONTENT: dict[str, Any] = {
     "*/*": _BYTES,  # of formats that somebody adds
 }
 _FILE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file, in the media type of its format", "content": _CONTENT},
-    304: {"description": "`If-None-Match` names the file as it is."},
+    200: {
+        "description": "The file, in the media type of its format",
+        "content": _CONTENT,
+        "headers": named("Content-Disposition", "ETag"),
+    },
 }
 
 # A report shows text of the scanned machine: a browser must treat it as a stranger's page, without scripts.

@@ -12,17 +12,24 @@ from schemathesis.checks import (
     FailureGroup,
     content_type_conformance,
     not_a_server_error,
+    response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
 )
 
-from gateway import openapi
+from gateway import edge, openapi
 from gateway.app import create_app
 from tests.gateway.driving import BEARER, TOKEN, Served
 from tests.gateway.worldly import World
 from tests.gateway.worldly_bodies import BODIES, OF_USERS, QUERIES, as_user
 
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
 EXAMPLES = 6  # of each operation; a failure is shown as it came
 STREAMS = {"/api/v1/events", "/api/v1/jobs/{id}/events"}  # they do not end
 SCHEMA = schemathesis.openapi.from_dict(openapi.document(create_app(TOKEN)))
@@ -39,6 +46,9 @@ BOUNDED = settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+# Headers that any answer may have and no client needs to be told of, and those that answers of a status always have.
+OF_ALL = {*edge.HEADERS, "connection", "content-length", "content-type", "date", "traceparent", "transfer-encoding"}
+ALWAYS = {202: {"location", "retry-after"}, 304: {"etag"}, 401: {"www-authenticate"}, 429: {"retry-after"}}
 # Operations that no request here can make succeed, and why.
 NEVER = {"POST /api/v1/workers/scale": "always says 409 who does it instead"}
 
@@ -83,7 +93,16 @@ class Asker:
             case.validate_response(answer, checks=CHECKS)
         except (FailureGroup, Failure) as exc:
             self.wrong.append(f"{case.operation.label} {answer.status_code}: {exc}"[:1500])
+        self._check_headers(case.operation, answer)
         return answer
+
+    def _check_headers(self, operation: Any, answer: Any) -> None:
+        documented = operation.responses.find_by_status_code(answer.status_code)
+        known = {name.lower() for name, _ in documented.headers.items()} if documented else set()
+        sent = {name.lower() for name in answer.headers}
+        untold, missing = sent - known - OF_ALL, ALWAYS.get(answer.status_code, set()) - sent
+        if untold or missing:
+            self.wrong.append(f"{operation.label} {answer.status_code}: {untold=} {missing=}")
 
 
 def test_every_operation_succeeds_as_documented(served: Served, make_job: Callable[..., str]) -> None:

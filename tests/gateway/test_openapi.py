@@ -46,7 +46,8 @@ def test_every_error_is_documented_as_a_problem(document: dict[str, Any]) -> Non
             assert operation.get("security") == (None if is_open else [{"HTTPBearer": []}]), path
             for status, response in operation["responses"].items():
                 if int(status) >= 400:
-                    assert list(response["content"]) == ["application/problem+json"], (path, status)
+                    shared = document["components"]["responses"].get(response.get("$ref", "").rpartition("/")[2])
+                    assert list((shared or response)["content"]) == ["application/problem+json"], (path, status)
 
 
 def test_targets_are_the_union_of_all_kinds(document: dict[str, Any]) -> None:
@@ -64,7 +65,11 @@ def test_every_body_refuses_fields_that_it_does_not_know(document: dict[str, Any
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
-    text = json.dumps(document)
-    schemas = document["components"]["schemas"]
-    for piece in text.split('"#/components/schemas/')[1:]:
-        assert piece.partition('"')[0] in schemas
+    for piece in json.dumps(document).split('"#/components/')[1:]:
+        kind, _, name = piece.partition('"')[0].partition("/")
+        assert name in document["components"][kind]
+
+
+def test_every_header_that_is_described_is_one_of_an_answer(document: dict[str, Any]) -> None:
+    pieces = json.dumps(document).split('"#/components/headers/')[1:]
+    assert {piece.partition('"')[0] for piece in pieces} == set(document["components"]["headers"])
