@@ -72,14 +72,14 @@ class Spool(SpanProcessor):
     def flush(self) -> None:
         """Send what there is."""
         with self._lock:
-            self._flushed_at = time.monotonic()
             spans, lines, dropped, unsaid = self._spans, self._lines, self._dropped, self._unsaid
             self._spans, self._lines, self._dropped, self._unsaid, self._said = [], [], 0, 0, 0
         if spans or lines:
+            self._flushed_at = time.monotonic()
             send(batches.grouped(self._service, spans, lines, {"dropped": dropped, "unsaid": unsaid}))
 
     def flush_seldom(self) -> None:
-        """Send what there is, unless the thread sent some just now: it sends this too, in time.
+        """Send what there is, unless some was sent just now: the thread sends this too, in time.
 
         So what a quiet process records is on its way at once, and a busy one sends that of several jobs together.
         """

@@ -77,7 +77,7 @@ def test_the_log_of_a_job_tells_what_every_stage_did(stack: Home, greeter: int) 
     job = stack.run("scan", "host", "127.0.0.1", "--ports", str(greeter), "--no-wait", "-o", "id").stdout.strip()
     told = stack.run("jobs", "logs", job, "--follow", "-o", "jsonl")
     assert told.returncode == 0, told.stderr
-    lines = [json.loads(line) for line in told.stdout.splitlines()]
+    lines = sorted((json.loads(line) for line in told.stdout.splitlines()), key=lambda line: str(line["at"]))
     stages = ("scan", "process", "report", "notify")
     began = [(line["stage"], line["event"]) for line in lines if line["event"].startswith("stage.")]
     assert began == [(stage, event) for stage in stages for event in ("stage.began", "stage.ended")]

@@ -67,11 +67,11 @@ def logs(
         elif session.output == "jsonl" or follow:
             told = replace(session, output="jsonl")
             for answer in _followed(link, session, job_id, asked, is_following=follow):
-                for line in answer.items:
+                for line in _in_order(answer):
                     output.record(told, line)
                 sys.stdout.flush()
         else:
-            output.records(session, link.client.log(job_id, asked).items, COLUMNS, empty=empty)
+            output.records(session, _in_order(link.client.log(job_id, asked)), COLUMNS, empty=empty)
     return Exit.OK
 
 
@@ -95,10 +95,15 @@ def _print(session: Session, answers: Iterator[JobLog]) -> int:
     console = session.console()
     count = 0
     for answer in answers:
-        for line in sorted(answer.items, key=lambda each: each.at):
+        for line in _in_order(answer):
             console.print(_told(line), soft_wrap=True)
             count += 1
     return count
+
+
+def _in_order(answer: JobLog) -> list[LogLine]:
+    """Return lines by their time: they come in the order in which busy processes sent them."""
+    return sorted(answer.items, key=lambda each: each.at)
 
 
 def _told(line: LogLine) -> Text:
