@@ -28,9 +28,16 @@ def beat(name: str) -> None:
     file = path(name)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(str(os.getpid()), encoding="ascii")
+        _overwrite(file, str(os.getpid()).encode())
     except OSError as exc:
         sys.stderr.write(f"vedette: no heartbeat in {file}: {exc}\n")
+
+
+def _overwrite(file: Path, data: bytes) -> None:
+    """Write in place: whoever reads the file never finds it empty, and a full disk has room for what was there."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644), "wb") as kept:
+        kept.write(data)
+        kept.truncate()
 
 
 def age_s(name: str) -> float | None:

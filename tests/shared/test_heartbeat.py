@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,30 @@ def test_who_beats_is_alive(run_dir: Path) -> None:
     assert age_s is not None
     assert age_s < 5
     assert heartbeat.main(["scan"]) == 0
+    assert heartbeat.path("scan").read_text() == str(os.getpid())
+
+
+def test_a_reader_never_finds_half_of_a_beat(run_dir: Path) -> None:
+    heartbeat.beat("scan")
+    read, is_over = set(), threading.Event()
+
+    def watch() -> None:
+        while not is_over.is_set():
+            read.add(heartbeat.path("scan").read_text())
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    for _ in range(2000):
+        heartbeat.beat("scan")
+    is_over.set()
+    watching.join()
+    assert read == {str(os.getpid())}
+
+
+def test_the_file_of_a_process_with_a_longer_number_is_overwritten_whole(run_dir: Path) -> None:
+    run_dir.mkdir()
+    heartbeat.path("scan").write_text("9" * 30)
+    heartbeat.beat("scan")
     assert heartbeat.path("scan").read_text() == str(os.getpid())
 
 
