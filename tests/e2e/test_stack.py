@@ -157,6 +157,18 @@ def test_the_bundled_server_is_enough(home: Home) -> None:
     assert "valkey" in Path(f"/proc/{home.pid('redis')}/exe").resolve().name
 
 
+def test_a_stack_is_of_its_own_whatever_broker_and_keys_its_user_has_in_the_environment(home: Home) -> None:
+    of_another = {
+        "VEDETTE_REDIS_URL": "redis://127.0.0.1:1/0",
+        "VEDETTE_TOKEN": "of-another-installation",
+        "VEDETTE_MASTER_KEY": testing.MASTER_KEY,
+    }
+    started = home.run("up", "--detach", "--port", str(free_port()), **of_another)
+    assert started.returncode == 0, started.stderr
+    scanned = home.run("scan", "host", "127.0.0.1", "--ports", "1", "--wait", "--report", "json", "-o", "id")
+    assert scanned.returncode == 0, scanned.stderr
+
+
 @pytest.mark.parametrize("odd", ["a?x=1", "a#b", "a%41", 'a"b', "a\\b"])
 def test_a_path_that_urls_would_misread_is_refused(tmp_path: Path, odd: str) -> None:
     refused = Home(tmp_path).run("up", "--detach", VEDETTE_HOME=str(tmp_path / odd))

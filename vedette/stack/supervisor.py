@@ -91,7 +91,9 @@ class Supervisor:
         """Server and gateway start while this process warms up; then the rest is forked from it."""
         self._tell("starting")
         os.umask(0o077)  # logs, database and AOF are nobody else's business
-        os.environ.update(children.environment(self.where, self.port))
+        environment = children.environment(self.where, self.port)
+        os.environ.clear()  # what children are not told may not stand in the settings that they inherit either
+        os.environ.update(environment)
         self._start(Watched(children.redis(self.where)))
         self._start(Watched(children.gateway(self.where)))
         offspring.warm()
