@@ -19,7 +19,6 @@ FIRST = MAX_LINES * 3 // 4  # lines from the beginning that stay whatever comes
 LEFT_OUT = "log.left_out"
 _NOTHING = packed(b"[]")
 _LINES = TypeAdapter(list[LineRecord])
-_SUM = func.sum(line_batches.c.number)
 
 
 def keep(connection: Connection, batches: Sequence[RecordBatch]) -> None:
@@ -27,8 +26,8 @@ def keep(connection: Connection, batches: Sequence[RecordBatch]) -> None:
     said = [each for each in batches if each.job_id and (each.lines or each.unsaid)]
     at = now()
     insert_missing(connection, line_batches, [_row(batch, at) for batch in said])
-    for job_id in _long(connection, {each.job_id for each in said if each.lines}):
-        _bound(connection, job_id)
+    for job_id, total in _long(connection, {each.job_id for each in said if each.lines}).items():
+        _bound(connection, job_id, total)
 
 
 def page(
@@ -79,17 +78,17 @@ def _row(batch: RecordBatch, at: datetime) -> dict[str, object]:
     }
 
 
-def _long(connection: Connection, job_ids: Collection[str]) -> list[str]:
-    """Return which of these jobs have more lines than are kept."""
-    mine = line_batches.c.job_id
-    query = select(mine).where(mine.in_(sorted(job_ids))).group_by(mine)
-    return list(connection.execute(query.having(_SUM > MAX_LINES).order_by(mine)).scalars()) if job_ids else []
+def _long(connection: Connection, job_ids: Collection[str]) -> dict[str, int]:
+    """Return how many lines those of these jobs have that have more than are kept."""
+    mine, total = line_batches.c.job_id, func.sum(line_batches.c.number)
+    query = select(mine, total.label("total")).where(mine.in_(sorted(job_ids))).group_by(mine)
+    rows = connection.execute(query.having(total > MAX_LINES).order_by(mine)) if job_ids else ()
+    return {row.job_id: row.total for row in rows}
 
 
-def _bound(connection: Connection, job_id: str) -> None:
+def _bound(connection: Connection, job_id: str, total: int) -> None:
     """Leave out the lines of the oldest batches behind the first `FIRST`, until no more than `MAX_LINES` are kept."""
     mine = line_batches.c.job_id == job_id
-    total: int = connection.execute(select(_SUM).where(mine)).scalar_one()
     query = select(line_batches.c.id, line_batches.c.number).where(mine).order_by(line_batches.c.place)
     before = 0
     for row in connection.execute(query).all():

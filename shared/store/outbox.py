@@ -65,12 +65,9 @@ def unpublished(connection: Connection, before: datetime, limit: int = 500) -> l
 
 def due(connection: Connection, limit: int = 500) -> list[Event]:
     """Queue the scheduled jobs whose time has come, oldest first; return their events. They are to be submitted."""
-    asked = select(jobs.c.id).where(jobs.c.state == JobState.SCHEDULED, *_UNSENT)
-    ids = list(
-        connection.execute(
-            asked.where(jobs.c.due_at <= now()).order_by(jobs.c.due_at, jobs.c.id).limit(limit)
-        ).scalars()
-    )
+    waiting = (*_UNSENT, jobs.c.state == JobState.SCHEDULED, jobs.c.due_at <= now())
+    query = select(jobs.c.id).where(*waiting).order_by(jobs.c.due_at, jobs.c.id).limit(limit)
+    ids = list(connection.execute(query).scalars())
     if not ids:
         return []
     still = (jobs.c.id.in_(ids), jobs.c.state == JobState.SCHEDULED)  # nobody cancelled it meanwhile

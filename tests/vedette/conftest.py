@@ -71,6 +71,14 @@ def vedette(capsys: pytest.CaptureFixture[str]) -> Vedette:
     return run
 
 
+@pytest.fixture
+def done(lab: Lab, vedette: Vedette) -> str:
+    """The id of a job that is over."""
+    identifier = vedette("scan", "host", "127.0.0.1", "--ports", "1", "-o", "id", "-q").out.strip()
+    assert vedette("jobs", "wait", identifier).code == 0
+    return identifier
+
+
 @pytest.fixture(scope="session")
 def open_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a server on loopback that anybody may use: it has findings."""

@@ -13,14 +13,6 @@ from tests.vedette.lab import Lab, Vedette
 from tests.vedette.terminal import Terminals, until
 
 
-@pytest.fixture
-def done(lab: Lab, vedette: Vedette) -> str:
-    """The id of a job that is over."""
-    identifier = vedette("scan", "host", "127.0.0.1", "--ports", "1", "-o", "id", "-q").out.strip()
-    assert vedette("jobs", "wait", identifier).code == 0
-    return identifier
-
-
 def test_a_screen_says_what_ended_and_how_long_the_stages_took(done: str, vedette: Vedette) -> None:
     ran = vedette("stats")
     assert ran.code == 0

@@ -6,18 +6,8 @@ import json
 import os
 import subprocess
 
-import pytest
-
 from tests.vedette.lab import ROOT, Lab, Vedette
 from tests.vedette.terminal import COMMAND, Terminals, until
-
-
-@pytest.fixture
-def done(lab: Lab, vedette: Vedette) -> str:
-    """The id of a job that is over."""
-    identifier = vedette("scan", "host", "127.0.0.1", "--ports", "1", "-o", "id", "-q").out.strip()
-    assert vedette("jobs", "wait", identifier).code == 0
-    return identifier
 
 
 def test_the_waterfall_has_the_job_where_its_time_went_and_a_row_for_each_stage(done: str, vedette: Vedette) -> None:
