@@ -45,7 +45,7 @@ def settle(connection: Connection, org_id: str, job_id: str) -> list[Fact]:
 
 def stop(connection: Connection, org_id: str, job_id: str) -> list[Fact]:
     """End a job as cancelled, with all its steps that are not over, whoever has them."""
-    locks.hold(connection, [job_id])
+    locks.hold(connection, [job_id], NOT_OVER)  # who calls may have ended the last one, and who cancels want that next
     at = now()
     ended = connection.execute(_CANCEL_STEPS, {"of_job": job_id, "at": at}).all()
     told = [

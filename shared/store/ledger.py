@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists,
 from shared.contracts.events import Event, EventType
 from shared.contracts.job import Failure, JobState, Progress, StageName, StepState
 from shared.ids import new_id, now, seconds
-from shared.store import ending
+from shared.store import ending, locks
 from shared.store.ending import NOT_OVER, outcome
 from shared.store.engine import insert_missing
 from shared.store.step import DONE, OVER, STAGES, Key, StepHeld, StepUnknown, Superseded, Taken
@@ -192,12 +192,11 @@ def _end(
 def _follow_failure(connection: Connection, key: Key, failure: Failure) -> list[Event]:
     said = failure.model_dump(mode="json")
     if not key.part:
-        skipped = [stage.value for stage in STAGES[STAGES.index(key.stage) + 1 : -1]]
-        connection.execute(
-            update(steps)
-            .where(steps.c.job_id == key.job_id, steps.c.stage.in_([*skipped, key.stage]), NOT_OVER)
-            .values(state=StepState.SKIPPED, finished_at=now())
-        )
+        skipped = [stage.value for stage in STAGES[STAGES.index(key.stage) : -1]] or [key.stage]
+        these = (steps.c.stage.in_(skipped), NOT_OVER)
+        locks.hold(connection, [key.job_id], *these)  # in their order: one update takes them in any
+        left_out = update(steps).where(steps.c.job_id == key.job_id, *these)
+        connection.execute(left_out.values(state=StepState.SKIPPED, finished_at=now()))
         first = (jobs.c.id == key.job_id, jobs.c.failure.is_(None), jobs.c.cancelled_at.is_(None))  # later ones follow
         connection.execute(update(jobs).where(*first).values(failure=said))
     return _go_on(connection, key, STAGES[-1], key.fact(EventType.STAGE_FAILED, said))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, select
+from sqlalchemy import ColumnElement, Connection, case, select
 
 from shared.contracts.job import StageName, StepState
 from shared.store.step import STAGES
@@ -23,9 +23,13 @@ class Held:
     is_ordered: bool = False
 
 
-def hold(connection: Connection, ids: Sequence[str]) -> list[Held]:
-    """Lock all steps of these jobs, and return them. On SQLite a transaction that writes is alone anyway."""
-    rows = connection.execute(_HOLD.where(steps.c.job_id.in_(ids)))
+def hold(connection: Connection, ids: Sequence[str], *which: ColumnElement[bool]) -> list[Held]:
+    """Lock all steps of these jobs, or those of `which` this holds, and return them.
+
+    Whoever has a step already may hold none of an earlier stage any more. On SQLite a transaction that writes is alone
+    anyway.
+    """
+    rows = connection.execute(_HOLD.where(steps.c.job_id.in_(ids), *which))
     return [
         Held(row.job_id, StageName(row.stage), row.part, StepState(row.state), row.ordered_at is not None)
         for row in rows

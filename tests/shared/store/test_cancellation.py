@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from shared.contracts.job import JobState, StageName, StepState
 from shared.ids import now
 from shared.store import cancellation, ledger
 from shared.store.cancellation import Cancelled
-from shared.store.engine import writing
+from shared.store.engine import engine, writing
 from shared.store.ledger import Key, Superseded, Taken
+from shared.store.tables import steps
 from tests.shared.store.ledgers import (
     BROKEN,
     NOTIFY,
@@ -174,6 +177,23 @@ def test_many_are_cancelled_together(database: str) -> None:
     done = cancel(*ids)
     assert [one.job_id for one in done] == ids
     assert sum(one.state is JobState.CANCELLING for one in done) == 20
+
+
+def test_who_ends_the_last_stage_of_a_cancelled_job_waits_for_nobody_with_an_earlier_one(database: str) -> None:
+    """The latter wants the last one next: they would wait for each other."""
+    [job_id] = make(new_job(parts={REPORT: ["json"]}))
+    run_through(job_id, SCAN, PROCESS, REPORT)
+    taken = take_step(job_id, NOTIFY)
+    cancel(job_id)
+    its_first = select(steps.c.stage).where(steps.c.job_id == job_id, steps.c.stage == SCAN).with_for_update()
+    with ThreadPoolExecutor(1) as pool:
+        with engine().connect() as other:
+            other.execute(its_first).all()
+            ending = pool.submit(finish_step, taken)
+            done, _ = wait([ending], 10)
+        assert done
+        ending.result()
+    assert view(job_id).state is JobState.CANCELLED
 
 
 def test_cancelling_and_working_at_once_end_every_job_once(database: str) -> None:
